@@ -1,0 +1,245 @@
+"""What the platform's systems say about themselves: frozen values returned by the ports."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class Component(StrEnum):
+    """The processes an Airflow platform is made of, by the names Airflow uses."""
+
+    SCHEDULER = "scheduler"
+    DAG_PROCESSOR = "dag-processor"
+    TRIGGERER = "triggerer"
+    API_SERVER = "api-server"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One row of Airflow's `job` table: a scheduler, triggerer or dag-processor that reported.
+
+    A process killed with SIGKILL leaves its row in state `running`: only the age of
+    `latest_heartbeat` tells.
+    """
+
+    id: int
+    component: Component
+    hostname: str
+    state: str
+    started_at: datetime | None
+    latest_heartbeat: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Dag:
+    """A DAG as the REST API shows it."""
+
+    dag_id: str
+    is_paused: bool
+    tags: tuple[str, ...] = ()
+    is_stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A pool. `slots` is -1 for unlimited; the others are what the scheduler counts now."""
+
+    name: str
+    slots: int
+    running: int = 0
+    queued: int = 0
+    scheduled: int = 0
+    deferred: int = 0
+    open: int = 0
+    include_deferred: bool = False
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TaskKey:
+    """What names a task instance for ever; its `id` changes with every clear and retry."""
+
+    dag_id: str
+    run_id: str
+    task_id: str
+    map_index: int = -1
+
+
+@dataclass(frozen=True, slots=True)
+class TaskInstance:
+    """One task instance at one moment. Times are UTC; `state` is None before scheduling."""
+
+    key: TaskKey
+    id: str
+    state: str | None
+    try_number: int
+    max_tries: int
+    pool: str = "default_pool"
+    queue: str = "default"
+    hostname: str = ""
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+    queued_when: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DagRun:
+    """One DAG run."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    run_type: str = ""
+    start_date: datetime | None = None
+    end_date: datetime | None = None
+
+
+class ProcessState(StrEnum):
+    """What a host says about a process it supervises."""
+
+    RUNNING = "running"
+    #: Alive but not scheduled by the kernel (SIGSTOP, a debugger): it will do nothing.
+    FROZEN = "frozen"
+    STARTING = "starting"
+    STOPPED = "stopped"
+    EXITED = "exited"
+    #: The supervisor gave up restarting it.
+    FATAL = "fatal"
+    UNKNOWN = "unknown"
+
+    @property
+    def proved_dead(self) -> bool:
+        """True where the host itself says that the process does not and will not work."""
+        return self in (ProcessState.FROZEN, ProcessState.EXITED, ProcessState.FATAL)
+
+
+@dataclass(frozen=True, slots=True)
+class HostProcess:
+    """A supervised process.
+
+    Attributes:
+        name: The supervisor's name for it (`scheduler`, `workers:worker_2`).
+        component: What it is for Airflow.
+        state: See `ProcessState`.
+        pid: Operating system's process id, None when not running.
+        started_at: When this incarnation started (UTC); with `pid` it is the generation.
+        celery_hostname: For a worker, the name it has in Celery (`worker_0@host`), if known.
+    """
+
+    name: str
+    component: Component
+    state: ProcessState
+    pid: int | None = None
+    started_at: datetime | None = None
+    celery_hostname: str = ""
+
+    @property
+    def generation(self) -> str:
+        """Changes whenever the process is replaced by a new incarnation."""
+        return f"{self.pid}@{self.started_at.isoformat() if self.started_at else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A Celery worker as it answers to inspect.
+
+    Attributes:
+        hostname: Celery's node name.
+        queues: The queues it consumes from now; empty for one that answers and takes nothing.
+        active: Tasks it executes now.
+        reserved: Tasks it has taken and not begun.
+        concurrency: Its slots.
+    """
+
+    hostname: str
+    queues: tuple[str, ...]
+    active: int
+    reserved: int
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSession:
+    """One PostgreSQL session, with what makes ending it safe against a reused pid.
+
+    Attributes:
+        pid: Backend process id.
+        backend_start: When the session began; with `xact_start` and `state` the compare-and-set.
+        xact_start: When its transaction began.
+        state: PostgreSQL's (`active`, `idle in transaction`, ...).
+        state_age: Seconds in that state.
+        application: Its `application_name`.
+        user: Role.
+        client: Address and port.
+        query: Its last statement, shortened to 200 characters.
+        holds_scheduler_lock: It holds the advisory lock or `slot_pool` rows that scheduling needs.
+        blocks: Pids of sessions that wait for it.
+    """
+
+    pid: int
+    backend_start: datetime
+    xact_start: datetime | None
+    state: str
+    state_age: float
+    application: str
+    user: str
+    client: str = ""
+    query: str = ""
+    holds_scheduler_lock: bool = False
+    blocks: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One sample of an instant query. `value` may be NaN."""
+
+    labels: Mapping[str, str]
+    value: float
+    timestamp: float
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """An active or pending Alertmanager silence; matchers are (name, value, is_regex, is_equal)."""
+
+    id: str
+    matchers: tuple[tuple[str, str, bool, bool], ...]
+    starts_at: datetime
+    ends_at: datetime
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PagerEvent:
+    """A PagerDuty Events v2 event.
+
+    Attributes:
+        action: `trigger`, `acknowledge` or `resolve`.
+        dedup_key: The incident's, so that sending again is safe.
+        routing_key: Which service; never printed.
+        summary, source, severity: Required for a trigger; severity is one of PagerDuty's four.
+        details: Custom details shown to the human.
+        link: Where to look further.
+    """
+
+    action: str
+    dedup_key: str
+    routing_key: str = field(repr=False)
+    summary: str = ""
+    source: str = "airwarden"
+    severity: str = "critical"
+    component: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatMessage:
+    """One chat message: its plain text, and Block Kit blocks for those who can show them."""
+
+    channel: str
+    text: str
+    blocks: tuple[Mapping[str, object], ...] = ()

@@ -1,0 +1,230 @@
+"""The ports: what the parts may ask of the outside world.
+
+Every method that reaches another system carries its own deadline inside the adapter, and raises only
+the errors of `airwarden.core.errors`: `UnavailableError` (read again later), `RejectedError` (do not
+repeat), `ConflictError` (read first), and for effects `UnknownOutcomeError` (read back). Each port has
+a real adapter and a fake in `airwarden.adapters`, and one contract suite in `tests/contract` for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from airwarden.core.alerts import Alert
+from airwarden.core.platform import (
+    ChatMessage,
+    Component,
+    Dag,
+    DagRun,
+    DatabaseSession,
+    HostProcess,
+    Job,
+    PagerEvent,
+    Pool,
+    Sample,
+    Silence,
+    TaskInstance,
+    TaskKey,
+    Worker,
+)
+
+
+class Airflow(Protocol):
+    """One cluster's REST API (`/api/v2`)."""
+
+    def health(self) -> Mapping[str, str]:
+        """Return component → `healthy`, `unhealthy` or absent, from `/monitor/health`.
+
+        Airflow answers 200 even when unhealthy and looks at the newest job only.
+        """
+        ...
+
+    def jobs(self) -> Sequence[Job]:
+        """Return the job rows in state running, newest heartbeat first."""
+        ...
+
+    def dags(self, *, tags: Collection[str] = ()) -> Sequence[Dag]:
+        """Return every DAG that carries any of `tags` (all DAGs when none is given)."""
+        ...
+
+    def dag(self, dag_id: str) -> Dag:
+        """Return one DAG; raises NotFoundError."""
+        ...
+
+    def set_paused(self, dag_id: str, *, paused: bool) -> None:
+        """Pause or unpause exactly one DAG (absolute, safe to repeat)."""
+        ...
+
+    def pools(self) -> Sequence[Pool]:
+        """Return all pools with what the scheduler counts in them now."""
+        ...
+
+    def set_pool_slots(self, name: str, slots: int) -> None:
+        """Set a pool's slots to an absolute number."""
+        ...
+
+    def task_instances(
+        self,
+        *,
+        states: Collection[str] = (),
+        pools: Collection[str] = (),
+        dag_ids: Collection[str] = (),
+        updated_after: datetime | None = None,
+        limit: int = 1000,
+    ) -> Sequence[TaskInstance]:
+        """Return task instances matching every given filter, at most `limit`."""
+        ...
+
+    def task_instance(self, key: TaskKey) -> TaskInstance:
+        """Return one task instance; raises NotFoundError."""
+        ...
+
+    def clear(self, keys: Collection[TaskKey], *, note: str) -> Sequence[TaskInstance]:
+        """Clear exactly these task instances of one DAG run; returns what was cleared.
+
+        Does a dry run first and raises ConflictError, changing nothing, when Airflow would clear
+        anything else, or when one of them is running.
+        """
+        ...
+
+    def trigger(
+        self, dag_id: str, *, run_id: str, conf: Mapping[str, Any], note: str = ""
+    ) -> DagRun:
+        """Start a run; the `run_id` is the idempotency key (a second call raises ConflictError)."""
+        ...
+
+    def dag_runs(
+        self, dag_id: str = "~", *, states: Collection[str] = (), limit: int = 100
+    ) -> Sequence[DagRun]:
+        """Return runs of one DAG, or of all with `~`, newest first."""
+        ...
+
+
+class MetadataDatabase(Protocol):
+    """Airflow's metadata database, read with an observing role over a kept connection."""
+
+    def rows(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
+        """Run the named query (a `.sql` file's name without ending) and return its rows."""
+        ...
+
+    def probe(self) -> float:
+        """Return the seconds that `SELECT 1` took; raises UnavailableError."""
+        ...
+
+    def sessions(self) -> Sequence[DatabaseSession]:
+        """Return the client sessions of this database, ours excluded."""
+        ...
+
+
+class SessionEnder(Protocol):
+    """The one act in the database, by a second role that is used for nothing else."""
+
+    def end(self, session: DatabaseSession) -> bool:
+        """End a session by compare-and-set on pid, backend_start, xact_start and state.
+
+        Returns:
+            True if it was ended, False if it no longer was the session that was seen.
+        """
+        ...
+
+
+class Broker(Protocol):
+    """The Celery broker."""
+
+    def ping(self) -> float:
+        """Return seconds to a PING's answer; raises UnavailableError."""
+        ...
+
+    def queue_depths(self, queues: Collection[str]) -> Mapping[tuple[str, int], int]:
+        """Return (queue, priority) → waiting messages, 0 for an absent queue."""
+        ...
+
+    def unacked(self) -> int:
+        """Return messages delivered and not acknowledged."""
+        ...
+
+
+class Workers(Protocol):
+    """Celery's remote control. Relative pool changes are not offered: they are not idempotent."""
+
+    def workers(self) -> Sequence[Worker]:
+        """Return the workers that answer within the deadline."""
+        ...
+
+    def cancel_consumers(self, hostname: str, queues: Collection[str]) -> None:
+        """Stop one worker from taking tasks of these queues."""
+        ...
+
+    def add_consumers(self, hostname: str, queues: Collection[str]) -> None:
+        """Let one worker take tasks of these queues."""
+        ...
+
+
+class Host(Protocol):
+    """The supervisor of the platform's processes (supervisord, systemd, Kubernetes)."""
+
+    def processes(self, component: Component | None = None) -> Sequence[HostProcess]:
+        """Return the supervised Airflow processes, stopped ones included."""
+        ...
+
+    def restart(self, name: str, *, generation: str) -> None:
+        """Replace this incarnation by a new one; raises ConflictError if it is another already."""
+        ...
+
+    def start(self, name: str) -> None:
+        """Start a stopped process; a running one stays as it is."""
+        ...
+
+    def stop(self, name: str) -> None:
+        """Stop a process and keep it stopped; a stopped one stays as it is."""
+        ...
+
+
+class Prometheus(Protocol):
+    """Instant queries."""
+
+    def query(self, expression: str) -> Sequence[Sample]:
+        """Return the instant vector; an empty one is a valid answer and proves nothing healthy."""
+        ...
+
+
+class Alertmanager(Protocol):
+    """What Alertmanager knows now."""
+
+    def alerts(self) -> Sequence[Alert]:
+        """Return all active alerts, the suppressed ones with `suppressed_by` set."""
+        ...
+
+    def silences(self) -> Sequence[Silence]:
+        """Return silences that are active or pending."""
+        ...
+
+
+class Pager(Protocol):
+    """PagerDuty Events v2, or what stands in for it."""
+
+    def send(self, event: PagerEvent) -> None:
+        """Deliver an event; repeating one with the same dedup_key is safe."""
+        ...
+
+
+class Chat(Protocol):
+    """Slack, or what stands in for it."""
+
+    def post(self, message: ChatMessage) -> str:
+        """Post a message and return the reference by which it can be updated."""
+        ...
+
+    def update(self, reference: str, message: ChatMessage) -> None:
+        """Replace the message's content."""
+        ...
+
+
+class Probe(Protocol):
+    """Whether an external dependency answers."""
+
+    def check(self) -> bool:
+        """Return True if it answers as declared; never raises."""
+        ...

@@ -1,0 +1,1 @@
+"""Collectors that measure one Airflow platform, the snapshot they fill, and the `/metrics` server."""

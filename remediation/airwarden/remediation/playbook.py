@@ -1,0 +1,142 @@
+"""The playbook schema: what operators write in YAML, and what a run pins by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def _duration(value: object) -> object:
+    """Read `90s`, `5m`, `1h30m` as a timedelta; leaves other values to pydantic."""
+    if not isinstance(value, str):
+        return value
+    parts = re.findall(r"(\d+(?:\.\d+)?)(ms|[smhd])", value)
+    if not parts or "".join(number + unit for number, unit in parts) != value:
+        raise ValueError(f"{value!r} is not a duration: write for example 90s, 5m or 1h30m")
+    return timedelta(seconds=sum(float(number) * _UNITS[unit] for number, unit in parts))
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class PageWhen(StrEnum):
+    """When the remediator pages for an incident that it has taken."""
+
+    AT_ONCE = "at-once"
+    UNHEALED = "unhealed"
+
+
+class CheckUse(_Strict):
+    """A check with its parameters."""
+
+    check: str
+    parameters: dict[str, Any] = Field(default_factory=dict, alias="with")
+
+
+class Confirm(CheckUse):
+    """The fault must read true `times` times, `every` apart, before anything is done."""
+
+    times: int = Field(default=2, ge=1, le=10)
+    every: Duration = timedelta(seconds=30)
+
+
+class Verify(CheckUse):
+    """Healthy within `within` of the last effect, and still so for `stable`."""
+
+    within: Duration = timedelta(minutes=5)
+    stable: Duration = timedelta(minutes=5)
+
+
+class ActionStep(_Strict):
+    """Do something. Skipped, with its reason in the journal, where the action plans nothing."""
+
+    id: str
+    action: str
+    parameters: dict[str, Any] = Field(default_factory=dict, alias="with")
+    optional: bool = Field(
+        default=False, description="A refusal here does not end the run; it is recorded."
+    )
+
+
+class WaitStep(_Strict):
+    """Wait until a check has read true for `stable`; escalate when `within` has passed."""
+
+    id: str
+    wait: CheckUse
+    within: Duration
+    stable: Duration = timedelta(0)
+    every: Duration = timedelta(seconds=5)
+
+
+class UndoStep(_Strict):
+    """Take back the confirmed effects of an earlier step of this run."""
+
+    id: str
+    undo: str
+
+
+class HumanStep(_Strict):
+    """Something only a person can do: it is in the page, and the run waits for nobody."""
+
+    id: str
+    human: str
+
+
+Step = ActionStep | WaitStep | UndoStep | HumanStep
+
+
+class Page(_Strict):
+    """Whether and when PagerDuty hears of it."""
+
+    when: PageWhen = PageWhen.UNHEALED
+    after: Duration = Field(
+        default=timedelta(minutes=5), description="With `unhealed`: from taking the alert."
+    )
+
+
+class Playbook(_Strict):
+    """One playbook.
+
+    Attributes:
+        alerts: Label sets; an alert matches when every label of one of them has that value.
+        correlate: Labels that name the target: same values, same incident.
+        steps: In order. None: a page with the diagnosis is all (`human only, because ...`).
+        remedies_by: Says in one sentence why there are no steps, where there are none.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")
+    title: str
+    version: int = Field(default=1, ge=1)
+    description: str
+    alerts: tuple[dict[str, str], ...] = Field(min_length=1)
+    correlate: tuple[str, ...] = ()
+    confirm: Confirm | None = None
+    steps: tuple[Step, ...] = ()
+    human_only: str = Field(default="", alias="human-only")
+    verify: Verify | None = None
+    page: Page = Page()
+    deadline: Duration = timedelta(minutes=30)
+    attempts: int = Field(default=2, ge=1, le=5)
+    kind: Literal["playbook"] = "playbook"
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the content; a run pins it."""
+        body = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
+        return hashlib.sha256(body.encode()).hexdigest()
+
+    def matches(self, labels: dict[str, str]) -> bool:
+        """Return whether an alert with these labels is this playbook's."""
+        return any(all(labels.get(k) == v for k, v in wanted.items()) for wanted in self.alerts)

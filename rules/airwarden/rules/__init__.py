@@ -1,0 +1,1 @@
+"""Typed alerts and recording rules, rendered to Prometheus and Alertmanager configuration."""
