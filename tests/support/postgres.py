@@ -172,8 +172,8 @@ class PostgresServer:
     def _make_airflow_template(self) -> None:
         if "airflow" in self._templates:
             return
-        database = self.create("airflow")
         dump = ROOT / ".cache" / f"airflow-schema-{airflow_version()}.sql"
+        database = self.create("airflow")
         if dump.exists():
             self._load(database, dump)
         else:
