@@ -31,5 +31,6 @@ compile() { # source, lock file, further options
     echo "lock: $target, $(grep -c '==' "$target") packages"
 }
 
-compile pyproject.toml requirements.lock --group dev
+# Airwarden's own set holds for every Python and system it may be installed on; Airflow's for this one.
+compile pyproject.toml requirements.lock --group dev --universal
 compile deploy/local/airflow.in deploy/local/airflow.lock
