@@ -133,5 +133,10 @@ class Action(Protocol):
         ...
 
     def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        """Plan the way back to `effect.before`, leaving alone what others changed since."""
+        """Plan the way back to `effect.before`, leaving alone what others changed since.
+
+        A way back can have stages (drain, then stop; a quarter of the slots, then all): each call
+        reads the live state and plans the next stage only. So one effect may be undone by several
+        steps of a playbook, with waits between them, until the answer is `Nothing`.
+        """
         ...
