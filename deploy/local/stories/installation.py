@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+
 from localplatform import monitoring
 from localplatform.layout import Platform, choose_ports, write_private
 from localplatform.progress import Steps
 from localplatform.supervisord import ProgramSpec, Supervisor
-
 from stories.configuration import Addresses, render
 
 PROGRAMS = ("airwarden_endpoints", "airwarden_exporter", "airwarden_remediator")

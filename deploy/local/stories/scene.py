@@ -14,10 +14,13 @@ from typing import Any
 
 import httpx
 import psycopg
-from localplatform.layout import Platform
 from psycopg.rows import dict_row
 
+from localplatform.layout import Platform
 from stories.timeline import Mark, Timeline
+
+#: The cluster's name in the demo's configuration.
+CLUSTER = "local"
 
 #: What Airflow's own health endpoint reports on.
 LIGHTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
@@ -113,7 +116,7 @@ class Scene:
         with psycopg.connect(
             dsn, dbname=self.platform.postgres.database, row_factory=dict_row, connect_timeout=5
         ) as session:
-            return list(session.execute(sql, parameters))  # type: ignore[call-overload]
+            return list(session.execute(sql, parameters))
 
     def api(self, path: str, **parameters: str) -> Any:
         """Read the remediator's API."""
@@ -124,6 +127,43 @@ class Scene:
             timeout=5,
         ).raise_for_status()
         return answer.json()
+
+    def incidents(self, *playbooks: str) -> list[dict[str, Any]]:
+        """Return the incidents opened or reopened since the story began, oldest first."""
+        found = self.api("/api/v1/incidents", limit="100")["incidents"]
+        return sorted(
+            (
+                view
+                for view in found
+                if (not playbooks or view["playbook"] in playbooks)
+                and datetime.fromisoformat(view["updated_at"]) >= self.began
+                and view["cluster"] == CLUSTER
+            ),
+            key=lambda view: str(view["opened_at"]),
+        )
+
+    def effects(self, *playbooks: str, action: str = "") -> list[dict[str, Any]]:
+        """Return what was done since the story began and confirmed, oldest first."""
+        return [
+            effect
+            for view in self.incidents(*playbooks)
+            for effect in view["effects"]
+            if effect["state"] == "CONFIRMED"
+            and (not action or effect["action"] == action)
+            and datetime.fromisoformat(effect["at"]) >= self.began
+        ]
+
+    def pages(self) -> list[dict[str, Any]]:
+        """Return the PagerDuty triggers received since the story began, one per dedup_key."""
+        triggers = {
+            entry["body"]["dedup_key"]: entry["body"]
+            for entry in self.received()
+            if entry["service"] == "pagerduty"
+            and entry["accepted"]
+            and entry["body"].get("event_action") == "trigger"
+            and datetime.fromisoformat(entry["at"]) >= self.began
+        }
+        return list(triggers.values())
 
     def received(self) -> list[dict[str, Any]]:
         """Return what the fake PagerDuty and Slack received, oldest first."""

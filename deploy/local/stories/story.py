@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
 from localplatform.errors import PlatformError
-
 from stories.outcome import Ending, Outcome
 from stories.scene import Scene, Sighting, StoryFailedError
 from stories.timeline import Mark
@@ -29,7 +28,7 @@ class Story(ABC):
     expected: ClassVar[Ending]
     within: ClassVar[float] = 120.0
 
-    def prepare(self, scene: Scene) -> None:
+    def prepare(self, scene: Scene) -> None:  # noqa: B027 - most stories need nothing
         """Bring about what must be there before the fault; not counted."""
 
     @abstractmethod
