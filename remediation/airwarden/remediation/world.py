@@ -147,10 +147,18 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an incident is about: the labels that all its alerts share, and when it began."""
+    """What an incident is about.
+
+    Attributes:
+        labels: The labels that all its firing alerts share.
+        started_at: Since when the fault is seen: the first firing alert's start, or, for a retry,
+            when the previous remedy was found not to have helped.
+        alerts: The labels of each firing alert, for where they name the target in different ways.
+    """
 
     incident_id: str
     playbook: str
     labels: Mapping[str, str]
     started_at: datetime
     alert_names: tuple[str, ...] = ()
+    alerts: tuple[Mapping[str, str], ...] = ()
