@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import typer
 
+from stories.bad_deploy import BadDeploy
 from stories.dependency import Dependency
 from stories.flood import Flood
 from stories.frozen_scheduler import FrozenScheduler
+from stories.killed_remediator import KilledRemediator
 from stories.leak import Leak
+from stories.redis_out import RedisOut
+from stories.silenced import Silenced
+from stories.silent_worker import SilentWorker
 from stories.slow_database import SlowDatabase
 from stories.story import Story
 
 FIRST_FIVE: tuple[type[Story], ...] = (FrozenScheduler, Flood, Dependency, Leak, SlowDatabase)
-MORE: tuple[type[Story], ...] = ()
+MORE: tuple[type[Story], ...] = (RedisOut, SilentWorker, BadDeploy, Silenced, KilledRemediator)
 
 
 def choose(names: str) -> list[Story]:

@@ -8,7 +8,14 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from airwarden.core.durations import Duration
-from airwarden.core.settings.base import HttpUrl, ListenAddress, SecretRef, Section, wrong
+from airwarden.core.settings.base import (
+    ConfigPath,
+    HttpUrl,
+    ListenAddress,
+    SecretRef,
+    Section,
+    wrong,
+)
 
 AlertSeverity = Literal["critical", "warning", "info"]
 
@@ -35,8 +42,16 @@ class AlertOverride(Section):
     severity: AlertSeverity | None = None
     """Its severity. None keeps the built-in one."""
 
-    minimum: float | None = Field(default=None, ge=0)
-    """For alerts on a ratio: the least number of events in the window before the ratio counts."""
+    hold: Duration | None = None
+    """How long the condition must last, for alerts that have no limit (something is down). None
+    keeps the built-in one."""
+
+    over: Duration | None = None
+    """The range over which rates and counts are taken. None keeps the built-in one."""
+
+    at_least: int | None = Field(default=None, ge=0)
+    """For alerts on a ratio: how many events it needs before it is judged. None keeps the built-in
+    one."""
 
 
 class Prometheus(Section):
@@ -57,6 +72,9 @@ class Prometheus(Section):
     evaluation_interval: Duration = timedelta(seconds=15)
     """How often rules are evaluated."""
 
+    rule_files: tuple[ConfigPath, ...] = ()
+    """Rule files of yours, evaluated beside the generated ones."""
+
     retention: Duration = timedelta(days=15)
     """How long the one that `airwarden up` starts keeps its samples."""
 
@@ -73,15 +91,27 @@ class Alertmanager(Section):
     listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9093)
     """Where the one that `airwarden up` starts listens."""
 
-    group_wait: Duration = timedelta(seconds=10)
-    """How long to collect a group's first alerts before telling. Adds directly to the time until
-    a remedy starts."""
+    remediator_group_wait: Duration = timedelta(0)
+    """How long to collect a group's first alerts before the remediator is told. None: it adds
+    directly to the time until a remedy starts, and the remediator groups by itself."""
 
-    group_interval: Duration = timedelta(minutes=1)
-    """How long until a group's new alerts are told."""
+    remediator_group_interval: Duration = timedelta(seconds=10)
+    """How long until the remediator is told of a group's changes."""
+
+    remediator_repeat_interval: Duration = timedelta(minutes=5)
+    """How often the remediator is told again of what still fires."""
+
+    pager_group_wait: Duration = timedelta(seconds=10)
+    """How long to collect a group's first alerts before PagerDuty is told directly."""
+
+    group_wait: Duration = timedelta(seconds=30)
+    """How long to collect a group's first alerts before people are told in chat."""
+
+    group_interval: Duration = timedelta(minutes=5)
+    """How long until people are told of a group's changes."""
 
     repeat_interval: Duration = timedelta(hours=4)
-    """How often a firing group is told again."""
+    """How often people are told again of what still fires."""
 
     poll_interval: Duration = timedelta(seconds=15)
     """How often the remediator asks for alerts that no webhook delivered."""
@@ -123,12 +153,9 @@ class PagerDuty(Section):
 class Heartbeat(Section):
     """Who notices when the whole alert chain is dead: told by the always-firing Watchdog."""
 
-    secrets: ClassVar[tuple[str, ...]] = ("url",)
-    addresses: ClassVar[tuple[str, ...]] = ("url",)
-
-    url: SecretRef
-    """A dead man's switch that wants to be called; an address that is itself a secret goes into a
-    file."""
+    url: HttpUrl
+    """A dead man's switch that wants to be called and raises the alarm when it is not. It stands
+    in the generated Alertmanager configuration as it is."""
 
     interval: Duration = timedelta(minutes=1)
     """How often it is called."""

@@ -131,3 +131,7 @@ def _sentence(description: str | None) -> str:
     if not description:
         raise ValueError("a setting has no description")
     return " ".join(inspect.cleandoc(description).split())
+
+
+if __name__ == "__main__":
+    print(render(), end="")
