@@ -57,7 +57,7 @@ class EndSessions:
         old = [s for s in holders if s.state_age >= idle_for and s not in kept]
         evidence = {"holders": [session_facts(session) for session in holders]}
         if old:
-            return Plan(tuple(self._effect(world, [s], "lock held by") for s in old[:3]), evidence)
+            return Plan(tuple(self._holder_effect(world, s) for s in old[:3]), evidence)
         if kept:
             names = ", ".join(sorted({s.application or "a session without a name" for s in kept}))
             return Refused(
@@ -94,17 +94,33 @@ class EndSessions:
         if not group.sessions:
             return Nothing(f"{group.younger} idle sessions of {group.application} are too young")
         chosen = group.sessions[: int(parameters.get("most", 100))]
-        return Plan((self._effect(world, chosen, "leaked by"),), evidence)
+        return Plan((self._leak_effect(world, chosen),), evidence)
 
-    def _effect(self, world: World, sessions: Sequence[DatabaseSession], why: str) -> Effect:
+    def _holder_effect(self, world: World, session: DatabaseSession) -> Effect:
+        summary = (
+            f"end session {session.pid} of {session.application}, idle for"
+            f" {session.state_age:.0f} s on the scheduler's lock"
+        )
+        return self._effect(f"{world.cluster}/db-session/{session.pid}", [session], summary)
+
+    def _leak_effect(self, world: World, sessions: Sequence[DatabaseSession]) -> Effect:
         application = sessions[0].application
-        number = f"{len(sessions)} idle sessions" if len(sessions) > 1 else "the idle session"
+        return self._effect(
+            f"{world.cluster}/db-application/{application}",
+            sessions,
+            f"end {len(sessions)} leaked idle sessions of {application}",
+        )
+
+    def _effect(self, target: str, sessions: Sequence[DatabaseSession], summary: str) -> Effect:
         return Effect(
             action=self.name,
-            target=f"{world.cluster}/db-application/{application}",
+            target=target,
             parameters={"sessions": [_identity(session) for session in sessions]},
-            before={"application": application, "users": sorted({s.user for s in sessions})},
-            summary=f"end {number} {why} {application}",
+            before={
+                "application": sessions[0].application,
+                "users": sorted({session.user for session in sessions}),
+            },
+            summary=summary,
             generation=",".join(str(session.pid) for session in sessions),
         )
 
@@ -116,7 +132,8 @@ class EndSessions:
         """
         if world.session_ender is None:
             raise UnavailableError("no role for ending sessions is configured")
-        ended, changed = [], []
+        ended: list[int] = []
+        changed: list[int] = []
         for identity in effect.parameters["sessions"]:
             session = _restore(identity)
             (ended if world.session_ender.end(session) else changed).append(session.pid)
