@@ -47,9 +47,9 @@ def supervisord() -> Iterator[Supervisord]:
     server.stop()
 
 
-def real_host(server: Supervisord, **options: float) -> SupervisordHost:
+def real_host(server: Supervisord, timeout: float = 5.0) -> SupervisordHost:
     return SupervisordHost(
-        server.url, REAL, username=USER, password=PASSWORD, exit_timeout=1.5, **options
+        server.url, REAL, username=USER, password=PASSWORD, exit_timeout=1.5, timeout=timeout
     )
 
 
