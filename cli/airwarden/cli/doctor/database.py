@@ -204,7 +204,9 @@ def probe_terminator(system: str, dsn: str, *, timeout: float) -> Iterator[Findi
             system,
             subject,
             Outcome.LIMITED,
-            f"{role} may not end sessions of others" if not may else f"{role} cannot see whom to end",
+            f"{role} may not end sessions of others"
+            if not may
+            else f"{role} cannot see whom to end",
             f"GRANT {', '.join(lacking)} TO {_name(role)};",
         )
     else:
