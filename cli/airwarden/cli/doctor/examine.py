@@ -136,20 +136,24 @@ def show(findings: Sequence[Finding], *, sql: bool) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table("system", "what", "result", "seen", box=None, pad_edge=False)
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
     previous = ""
     for finding in findings:
-        style = _STYLES[finding.outcome]
-        system = finding.system if finding.system != previous else ""
-        previous = finding.system
-        result = f"[{style}]{finding.outcome.value}[/]"
-        table.add_row(system, finding.subject, result, _plain(finding.sentence))
+        if finding.system != previous:
+            table.add_row(f"[bold]{_plain(finding.system)}[/]")
+            previous = finding.system
+        result = f"[{_STYLES[finding.outcome]}]{finding.outcome.value}[/]"
+        table.add_row(f"  {_plain(finding.subject)}", result, _plain(finding.sentence))
     console.print(table)
-    mends = [finding for finding in findings if finding.mend]
+    mends = dict.fromkeys(
+        f"{finding.system}: {'set ' if finding.outcome is Outcome.OFF else ''}{finding.mend}"
+        for finding in findings
+        if finding.mend
+    )
     if mends:
         console.print("\n[bold]What to do[/]")
-    for finding in mends:
-        console.print(f"- {_plain(f'{finding.system}: {finding.mend}')}", soft_wrap=True)
+    for mend in mends:
+        console.print(f"- {_plain(mend)}", soft_wrap=True)
     if sql:
         console.print("\n[bold]SQL that makes the two database roles[/]")
         console.print(_plain(roles_sql()), soft_wrap=True, highlight=False)
