@@ -8,13 +8,9 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from airwarden.cli.commands import build, check
 
 from airwarden.cli import failures
-<<<<<<< HEAD
-=======
 from airwarden.cli.commands import doctor, init
->>>>>>> cli
 
 app = typer.Typer(
     name="airwarden",
