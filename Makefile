@@ -35,7 +35,7 @@ test:
 	@$(PYTHON) tests/run_layers.py test
 
 demo: platform
-	@$(PY) -m demo
+	@$(PY) -m stories
 
 up: platform
 	@$(PY) -m localplatform up
