@@ -8,9 +8,9 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from airwarden.cli.commands import build, check
 
 from airwarden.cli import failures
-from airwarden.cli.commands import build, check
 
 app = typer.Typer(
     name="airwarden",

@@ -62,7 +62,11 @@ def now() -> Section:
                     "Open incidents",
                     "Incidents that the remediator works on or has handed to a person.",
                     "none",
-                    [Query(f"sum({series('airwarden_incidents', state='!~(?i:resolved|closed)')}) or vector(0)")],
+                    [
+                        Query(
+                            f"sum({series('airwarden_incidents', state='!~(?i:resolved|closed)')}) or vector(0)"
+                        )
+                    ],
                     steps=[{"color": GREEN, "value": None}, {"color": YELLOW, "value": 1}],
                 ),
                 3,
