@@ -19,13 +19,13 @@ from localplatform.faults import undo_all
 from localplatform.layout import REPOSITORY, Platform
 from localplatform.progress import Steps
 from stories import installation, registry
+from stories.alone import COMMITTED, Alone, commit, measure
 from stories.outcome import Outcome, table, write_report
 from stories.scene import Scene
 from stories.story import Story, tell
 from stories.timeline import Event, Mark, Timeline
 
 REPORT = REPOSITORY / "var" / "demo" / "report.json"
-ALONE = Path(__file__).with_name("airflow_alone.json")
 _STYLES = {
     Mark.FAULT: "bold red",
     Mark.LIGHTS: "yellow",
@@ -53,6 +53,10 @@ def main(
     keep: Annotated[
         bool, typer.Option(help="Leave everything running and print the URLs.", envvar="KEEP")
     ] = False,
+    alone: Annotated[
+        bool,
+        typer.Option(help="Measure what Airflow does without Airwarden instead.", envvar="ALONE"),
+    ] = False,
     state: Annotated[Path | None, typer.Option(help="The platform's state folder.")] = None,
 ) -> None:
     """Tell the stories on a real platform; exit 0 only if each ended as declared."""
@@ -62,6 +66,11 @@ def main(
     try:
         platform = lifecycle.up(state, steps=Steps(console))
         undo_all(platform)
+        if alone:
+            installation.remove(platform)
+            _measure_alone(console, platform, chosen)
+            lifecycle.down(state, steps=Steps(console))
+            raise typer.Exit(0)
         installed = installation.install(platform, steps=Steps(console))
     except (PlatformError, installation.InstallationError) as error:
         console.print(f"[red]{error}[/]")
@@ -104,8 +113,23 @@ def _tell(
 
 def _alone(story: Story) -> str:
     """Return what Airflow alone did in this story, from the committed measurement."""
-    found = json.loads(ALONE.read_text())["stories"] if ALONE.exists() else {}
+    found = json.loads(COMMITTED.read_text())["stories"] if COMMITTED.exists() else {}
     return str(found.get(story.name, {}).get("words", "not measured"))
+
+
+def _measure_alone(console: Console, platform: Platform, chosen: Sequence[Story]) -> None:
+    measured: dict[str, Alone] = {}
+    for story in chosen:
+        console.print(f"\n[bold]{story.name}[/], without Airwarden")
+        timeline = Timeline(lambda event: console.print(f"  {event.seconds:6.1f} s  {event.text}"))
+        scene = Scene(
+            platform=platform, timeline=timeline, remediator_url="", api_token="", endpoints_url=""
+        )
+        measured[story.name] = measure(story, scene)
+        console.print(f"  {measured[story.name].words}")
+        undo_all(platform)
+    commit(measured)
+    console.print(f"\nwritten to {COMMITTED}")
 
 
 def _close(
