@@ -1,19 +1,47 @@
 # The thin front: each target is one command you could type yourself.
 SHELL := /bin/sh
+PYTHON ?= python3
 PY := .venv/bin/python
-ROOTS := core adapters exporters rules remediation dashboards cli
 export PYTHONPATH := deploy/local
-.PHONY: help venv platform lock check test demo bench up down clean
+.PHONY: help venv platform lock format check test demo up down clean
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
 	@echo "make test   - every test, set-up included"
-	@echo "make check  - format, lint, types, layers, unit tests"
-	@echo "make bench  - the benchmark table"
+	@echo "make check  - the fast part: format, lint, types, layers, unit and command-line tests"
 	@echo "make up     - start the local platform and leave it running; make down stops it"
+	@echo "make format - put every file into the common format"
+	@echo "make lock   - compile the lock files again (UPGRADE=1 takes newer versions)"
+	@echo "make clean  - remove what builds and tests left behind; environments and var/ stay"
 
 venv:
 	@sh deploy/local/bootstrap.sh venv
+
 platform:
 	@sh deploy/local/bootstrap.sh platform
-lock: ; @sh deploy/local/lock.sh
+
+lock: venv
+	@sh deploy/local/lock.sh
+
+format: venv
+	@.venv/bin/ruff check --quiet --fix-only .
+	@.venv/bin/ruff format --quiet .
+
+# Set-up is the first layer of both, so that its time is counted with the rest.
+check:
+	@$(PYTHON) tests/run_layers.py check
+
+test:
+	@$(PYTHON) tests/run_layers.py test
+
+demo: platform
+	@$(PY) -m stories
+
+up: platform
+	@$(PY) -m localplatform up
+
+down:
+	@$(PY) -m localplatform down
+
+clean:
+	@rm -rf build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage*

@@ -104,6 +104,8 @@ class ProcessState(StrEnum):
     #: Alive but not scheduled by the kernel (SIGSTOP, a debugger): it will do nothing.
     FROZEN = "frozen"
     STARTING = "starting"
+    #: Asked to stop and not ended yet: a worker may finish its tasks for minutes.
+    STOPPING = "stopping"
     STOPPED = "stopped"
     EXITED = "exited"
     #: The supervisor gave up restarting it.

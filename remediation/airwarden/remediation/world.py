@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from enum import StrEnum
+from typing import Any, Protocol
 
 from airwarden.core.clock import Clock
 from airwarden.core.ports import (
@@ -42,6 +43,85 @@ class Dependency:
     probe: Probe | None = None
 
 
+class BreakerState(StrEnum):
+    """The three states of a circuit breaker, spelled as pybreaker spells them."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+@dataclass(frozen=True, slots=True)
+class BreakerRecord:
+    """A breaker's row in the journal.
+
+    Attributes:
+        name: `CLUSTER/NAME`.
+        state: See `BreakerState`.
+        opened_at: When it opened last (database's clock, UTC).
+        opened_age: Seconds since then on the database's clock; None if it never opened.
+        failures: Consecutive failures while closed.
+        successes: Consecutive successes while half-open.
+        rev: Counts the changes; the compare-and-set key.
+    """
+
+    name: str
+    state: BreakerState = BreakerState.CLOSED
+    opened_at: datetime | None = None
+    opened_age: float | None = None
+    failures: int = 0
+    successes: int = 0
+    rev: int = 0
+
+
+class BreakerStore(Protocol):
+    """Breakers that all replicas share."""
+
+    def load(self, name: str) -> BreakerRecord:
+        """Return the row, or a closed one with rev 0 where there is none."""
+        ...
+
+    def change(
+        self,
+        seen: BreakerRecord,
+        *,
+        state: BreakerState,
+        failures: int = 0,
+        successes: int = 0,
+        reopened: bool = False,
+    ) -> bool:
+        """Write if `rev` is still the one seen; `reopened` stamps the database's time.
+
+        Returns:
+            False if another writer came first; nothing was written then.
+        """
+        ...
+
+
+class Ledger(Protocol):
+    """What has been done before, from the journal."""
+
+    def count(self, action: str, target: str, *, within: float) -> int:
+        """Return how often `action` was begun on `target` in the last `within` seconds.
+
+        Attempts with an unknown outcome count; those that are known not to have happened do not.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFleet:
+    """The bounds that the operator declared for the supervised Celery workers.
+
+    Attributes:
+        minimum: Running workers below which none is ever stopped.
+        maximum: Running workers above which none is started; None for as many as are supervised.
+    """
+
+    minimum: int = 1
+    maximum: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """One cluster's ports. A port is None where the platform lacks it or none is configured."""
@@ -56,6 +136,9 @@ class World:
     host: Host | None = None
     prometheus: Prometheus | None = None
     dependencies: Mapping[str, Dependency] = field(default_factory=dict)
+    fleet: WorkerFleet = WorkerFleet()
+    breakers: BreakerStore | None = None
+    ledger: Ledger | None = None
 
     def has(self, need: str) -> bool:
         """Return whether the port of that attribute name is there."""
@@ -64,10 +147,18 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What an incident is about: the labels that all its alerts share, and when it began."""
+    """What an incident is about.
+
+    Attributes:
+        labels: The labels that all its firing alerts share.
+        started_at: Since when the fault is seen: the first firing alert's start, or, for a retry,
+            when the previous remedy was found not to have helped.
+        alerts: The labels of each firing alert, for where they name the target in different ways.
+    """
 
     incident_id: str
     playbook: str
     labels: Mapping[str, str]
     started_at: datetime
     alert_names: tuple[str, ...] = ()
+    alerts: tuple[Mapping[str, str], ...] = ()

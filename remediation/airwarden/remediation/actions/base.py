@@ -45,6 +45,7 @@ class Effect:
         summary: One clause for people (`restart scheduler (pid 42, frozen)`).
         generation: Changes when the target is replaced; part of the plan's hash.
         dead: The target is proved dead already, so the effect takes nothing down.
+        removes_capacity: It is a scale-down: never while another incident of the cluster is open.
     """
 
     action: str
@@ -54,6 +55,7 @@ class Effect:
     summary: str
     generation: str = ""
     dead: bool = False
+    removes_capacity: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,5 +135,10 @@ class Action(Protocol):
         ...
 
     def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        """Plan the way back to `effect.before`, leaving alone what others changed since."""
+        """Plan the way back to `effect.before`, leaving alone what others changed since.
+
+        A way back can have stages (drain, then stop; a quarter of the slots, then all): each call
+        reads the live state and plans the next stage only. So one effect may be undone by several
+        steps of a playbook, with waits between them, until the answer is `Nothing`.
+        """
         ...

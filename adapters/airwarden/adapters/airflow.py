@@ -1,0 +1,332 @@
+"""The `Airflow` port over the REST API (`/api/v2`) of Airflow 3, by apache-airflow-client.
+
+Only absolute, single-target writes are offered. Clearing goes through a wrapper, because Airflow's own
+defaults widen it to a DAG's whole history: one run, named tasks, a dry run whose set must be equal,
+and no running task.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from airwarden.adapters.airflow_auth import TokenSource
+from airwarden.adapters.airflow_client_calls import AirflowCalls
+from airwarden.core.errors import ConflictError, RejectedError
+from airwarden.core.platform import Component, Dag, DagRun, Job, Pool, TaskInstance, TaskKey
+
+#: Airflow clamps a page to `[api] maximum_page_limit`, 100 by default.
+_PAGE = 100
+_JOB_TYPES = {
+    "SchedulerJob": Component.SCHEDULER,
+    "TriggererJob": Component.TRIGGERER,
+    "DagProcessorJob": Component.DAG_PROCESSOR,
+}
+_HEALTH = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+
+
+class AirflowRest:
+    """One Airflow cluster.
+
+    Args:
+        url: Base URL, as a browser would open it.
+        tokens: Where the bearer token comes from.
+        timeout: Seconds for one request; a read is tried again within as much.
+        ca_file: PEM bundle to trust instead of the system's.
+        proxy: Proxy URL.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tokens: TokenSource,
+        *,
+        timeout: float = 5.0,
+        ca_file: str = "",
+        proxy: str = "",
+    ) -> None:
+        self._calls = AirflowCalls(url, tokens, timeout=timeout, ca_file=ca_file, proxy=proxy)
+
+    def version(self) -> str:
+        """Return Airflow's version; the cheapest call that proves the API answers and lets us in."""
+        return str(self._calls.read("VersionApi", "get_version").version)
+
+    def health(self) -> Mapping[str, str]:
+        """Return component → status from `/monitor/health`; a part that Airflow leaves out is absent."""
+        answer = self._calls.read("MonitorApi", "get_health")
+        parts = {name: getattr(answer, name, None) for name in _HEALTH}
+        return {name: str(part.status) for name, part in parts.items() if part and part.status}
+
+    def jobs(self) -> Sequence[Job]:
+        """Return the job rows in state running, newest heartbeat first."""
+        answer = self._calls.read(
+            "JobApi", "get_jobs", job_state="running", order_by=["-latest_heartbeat"], limit=_PAGE
+        )
+        return [
+            Job(
+                id=job.id,
+                component=_JOB_TYPES[job.job_type],
+                hostname=job.hostname or "",
+                state=job.state or "",
+                started_at=_utc(job.start_date),
+                latest_heartbeat=_utc(job.latest_heartbeat),
+            )
+            for job in answer.jobs
+            if job.job_type in _JOB_TYPES
+        ]
+
+    def dags(self, *, tags: Collection[str] = ()) -> Sequence[Dag]:
+        """Return the DAGs that carry any of `tags`; 0.3 s per hundred."""
+        filters: dict[str, object] = {"exclude_stale": True, "order_by": ["dag_id"]}
+        if tags:
+            filters |= {"tags": sorted(tags), "tags_match_mode": "any"}
+        pages = self._offset_pages("DAGApi", "get_dags", lambda answer: answer.dags, **filters)
+        return [_dag(dag) for dag in pages]
+
+    def dag(self, dag_id: str) -> Dag:
+        """Return one DAG; raises NotFoundError."""
+        return _dag(self._calls.read("DAGApi", "get_dag", dag_id))
+
+    def set_paused(self, dag_id: str, *, paused: bool) -> None:
+        """Pause or unpause exactly one DAG, never by pattern."""
+        from airflow_client.client import DAGPatchBody
+
+        body = DAGPatchBody(is_paused=paused)
+        self._calls.effect("DAGApi", "patch_dag", dag_id, body, update_mask=["is_paused"])
+
+    def pools(self) -> Sequence[Pool]:
+        """Return all pools with what the scheduler counts in them now."""
+        pages = self._offset_pages(
+            "PoolApi", "get_pools", lambda answer: answer.pools, order_by=["id"]
+        )
+        return [_pool(pool) for pool in pages]
+
+    def set_pool_slots(self, name: str, slots: int) -> None:
+        """Set a pool's slots to an absolute number.
+
+        Raises:
+            RejectedError: The number is negative: unlimited is not for a machine to decide.
+        """
+        if slots < 0:
+            raise RejectedError(f"pool {name}: {slots} slots would mean unlimited")
+        from airflow_client.client import PoolPatchBody
+
+        current = self._calls.read("PoolApi", "get_pool", name)
+        # The server validates the whole body, even what the mask leaves out.
+        body = PoolPatchBody.from_dict(
+            {"pool": name, "slots": slots, "include_deferred": current.include_deferred}
+        )
+        self._calls.effect("PoolApi", "patch_pool", name, body, update_mask=["slots"])
+
+    def task_instances(
+        self,
+        *,
+        states: Collection[str] = (),
+        pools: Collection[str] = (),
+        dag_ids: Collection[str] = (),
+        updated_after: datetime | None = None,
+        limit: int = 1000,
+    ) -> Sequence[TaskInstance]:
+        """Return task instances matching every given filter, at most `limit`.
+
+        One request per hundred, and at least one per DAG.
+        """
+        filters: dict[str, object] = {}
+        if states:
+            filters["state"] = sorted(states)
+        if pools:
+            filters["pool"] = sorted(pools)
+        if updated_after is not None:
+            filters["updated_at_gte"] = updated_after
+        found: list[TaskInstance] = []
+        for dag_id in sorted(set(dag_ids)) or ["~"]:
+            for instance in self._task_instances(dag_id, filters):
+                if len(found) >= limit:
+                    return found
+                found.append(instance)
+        return found
+
+    def task_instance(self, key: TaskKey) -> TaskInstance:
+        """Return one task instance; raises NotFoundError."""
+        if key.map_index < 0:
+            answer = self._calls.read(
+                "TaskInstanceApi", "get_task_instance", key.dag_id, key.run_id, key.task_id
+            )
+        else:
+            answer = self._calls.read(
+                "TaskInstanceApi", "get_mapped_task_instance",
+                key.dag_id, key.run_id, key.task_id, key.map_index,
+            )  # fmt: skip
+        return _task_instance(answer)
+
+    def clear(self, keys: Collection[TaskKey], *, note: str) -> Sequence[TaskInstance]:
+        """Clear exactly these task instances of one DAG run.
+
+        Args:
+            keys: All of one DAG and run; none of them running.
+            note: Stored by Airflow with each, at most 1,000 characters.
+
+        Returns:
+            The task instances as they are afterwards, with their new ids.
+
+        Raises:
+            RejectedError: `keys` is empty or spans several runs.
+            ConflictError: Airflow would clear anything else, or one is running; nothing changed.
+            UnknownOutcomeError: The reply was lost: compare the task instances' ids.
+        """
+        wanted = set(keys)
+        runs = {(key.dag_id, key.run_id) for key in wanted}
+        if len(runs) != 1:
+            raise RejectedError(f"clear takes tasks of one DAG run, not of {len(runs)}")
+        (dag_id, run_id) = next(iter(runs))
+        would = self._clear(dag_id, run_id, wanted, note="", dry_run=True)
+        affected = {instance.key for instance in would}
+        if affected != wanted:
+            other = sorted(affected ^ wanted)[:3]
+            raise ConflictError(f"Airflow would clear another set of tasks, for example {other}")
+        running = [instance.key.task_id for instance in would if instance.state == "running"]
+        if running:
+            raise ConflictError(f"tasks run now and are not cleared: {', '.join(running)}")
+        return self._clear(dag_id, run_id, wanted, note=note, dry_run=False)
+
+    def trigger(
+        self, dag_id: str, *, run_id: str, conf: Mapping[str, Any], note: str = ""
+    ) -> DagRun:
+        """Start a run; the same `run_id` again raises ConflictError."""
+        from airflow_client.client import TriggerDAGRunPostBody
+
+        body = TriggerDAGRunPostBody(
+            dag_run_id=run_id, logical_date=None, conf=dict(conf), note=note[:1000] or None
+        )
+        return _dag_run(self._calls.effect("DagRunApi", "trigger_dag_run", dag_id, body))
+
+    def dag_runs(
+        self, dag_id: str = "~", *, states: Collection[str] = (), limit: int = 100
+    ) -> Sequence[DagRun]:
+        """Return runs of one DAG, or of all with `~`, newest first."""
+        filters: dict[str, object] = {"order_by": ["-id"]}
+        if states:
+            filters["state"] = sorted(states)
+        runs: list[DagRun] = []
+        for run in self._offset_pages(
+            "DagRunApi", "get_dag_runs", lambda answer: answer.dag_runs, dag_id, **filters
+        ):
+            if len(runs) >= limit:
+                break
+            runs.append(_dag_run(run))
+        return runs
+
+    def _clear(
+        self, dag_id: str, run_id: str, keys: Collection[TaskKey], *, note: str, dry_run: bool
+    ) -> list[TaskInstance]:
+        from airflow_client.client import ClearTaskInstancesBody
+
+        body = ClearTaskInstancesBody.from_dict(
+            {
+                "dry_run": dry_run,
+                "dag_run_id": run_id,
+                "task_ids": [[key.task_id, key.map_index] for key in sorted(keys)],
+                "only_failed": False,
+                "only_running": False,
+                "include_upstream": False,
+                "include_downstream": False,
+                "include_future": False,
+                "include_past": False,
+                "reset_dag_runs": True,
+                "prevent_running_task": True,
+                "note": note[:1000] or None,
+            }
+        )
+        call = self._calls.read if dry_run else self._calls.effect
+        answer = call("TaskInstanceApi", "post_clear_task_instances", dag_id, body)
+        return [_task_instance(instance) for instance in answer.task_instances]
+
+    def _task_instances(self, dag_id: str, filters: dict[str, object]) -> Iterator[TaskInstance]:
+        cursor: str | None = ""
+        while cursor is not None:
+            answer = self._calls.read(
+                "TaskInstanceApi", "get_task_instances", dag_id, "~",
+                cursor=cursor, limit=_PAGE, **filters,
+            )  # fmt: skip
+            yield from (_task_instance(instance) for instance in answer.task_instances)
+            cursor = answer.next_cursor or None
+
+    def _offset_pages(
+        self,
+        api: str,
+        method: str,
+        items: Callable[[Any], Sequence[Any]],
+        *arguments: object,
+        **filters: object,
+    ) -> Iterator[Any]:
+        offset = 0
+        while True:
+            page = items(
+                self._calls.read(api, method, *arguments, limit=_PAGE, offset=offset, **filters)
+            )
+            yield from page
+            offset += len(page)
+            if len(page) < _PAGE:
+                return
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    return moment.astimezone(UTC) if moment else None
+
+
+def _text(value: Any) -> str:
+    """Return an enumeration member's value, or the string itself."""
+    return str(getattr(value, "value", value))
+
+
+def _dag(dag: Any) -> Dag:
+    return Dag(
+        dag_id=dag.dag_id,
+        is_paused=dag.is_paused,
+        tags=tuple(sorted(tag.name for tag in dag.tags)),
+        is_stale=dag.is_stale,
+    )
+
+
+def _pool(pool: Any) -> Pool:
+    return Pool(
+        name=pool.name,
+        slots=pool.slots,
+        running=pool.running_slots,
+        queued=pool.queued_slots,
+        scheduled=pool.scheduled_slots,
+        deferred=pool.deferred_slots,
+        open=pool.open_slots,
+        include_deferred=pool.include_deferred,
+    )
+
+
+def _task_instance(instance: Any) -> TaskInstance:
+    return TaskInstance(
+        key=TaskKey(
+            instance.dag_id, instance.dag_run_id, instance.task_id, int(instance.map_index)
+        ),
+        id=str(uuid.UUID(str(instance.id))),
+        state=_text(instance.state) if instance.state is not None else None,
+        try_number=instance.try_number,
+        max_tries=instance.max_tries,
+        pool=instance.pool,
+        queue=instance.queue or "default",
+        hostname=instance.hostname or "",
+        start_date=_utc(instance.start_date),
+        end_date=_utc(instance.end_date),
+        queued_when=_utc(instance.queued_when),
+    )
+
+
+def _dag_run(run: Any) -> DagRun:
+    return DagRun(
+        dag_id=run.dag_id,
+        run_id=run.dag_run_id,
+        state=_text(run.state),
+        run_type=_text(run.run_type),
+        start_date=_utc(run.start_date),
+        end_date=_utc(run.end_date),
+    )

@@ -1,0 +1,186 @@
+"""One call of apache-airflow-client with a deadline, a token, and our errors.
+
+urllib3's own retries are off: a repeated POST is a second effect. Reads are tried again here, three
+times in at most five seconds; an effect is sent once, and a lost reply says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from airwarden.adapters.airflow_auth import TokenSource
+from airwarden.core.errors import (
+    AirwardenError,
+    ConflictError,
+    NotFoundError,
+    RejectedError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
+
+_T = TypeVar("_T")
+
+
+class AirflowCalls:
+    """The generated API classes of one Airflow.
+
+    Args:
+        url: Base URL.
+        tokens: Where the bearer token comes from.
+        timeout: Seconds for one request.
+        ca_file: PEM bundle to trust instead of the system's.
+        proxy: Proxy URL.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        tokens: TokenSource,
+        *,
+        timeout: float = 5.0,
+        ca_file: str = "",
+        proxy: str = "",
+    ) -> None:
+        self._url = url.rstrip("/")
+        self._tokens = tokens
+        self._timeout = float(timeout)
+        self._ca_file = ca_file
+        self._proxy = proxy
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._apis: dict[str, Any] = {}
+
+    def read(self, api: str, method: str, /, *arguments: object, **keywords: object) -> Any:
+        """Call a reading method, at most three times within five seconds.
+
+        Args:
+            api: The generated class, for example `PoolApi`.
+            method: Its method.
+        """
+        import tenacity
+
+        retrying = tenacity.Retrying(
+            stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(self._timeout),
+            wait=tenacity.wait_random_exponential(multiplier=0.2, max=1.0),
+            retry=tenacity.retry_if_exception_type(UnavailableError),
+            reraise=True,
+        )
+        return retrying(lambda: self._signed(api, method, arguments, keywords, effect=False))
+
+    def effect(self, api: str, method: str, /, *arguments: object, **keywords: object) -> Any:
+        """Call a changing method once."""
+        return self._signed(api, method, arguments, keywords, effect=True)
+
+    def _signed(
+        self,
+        api: str,
+        method: str,
+        arguments: tuple[object, ...],
+        keywords: dict[str, object],
+        *,
+        effect: bool,
+    ) -> Any:
+        call = getattr(self._api(api), method)
+        token = self._tokens.token()
+        try:
+            return self._sent(call, token, arguments, keywords, effect=effect)
+        except _TokenRefusedError as refusal:
+            if not self._tokens.refused(token):
+                raise RejectedError(str(refusal)) from None
+        try:
+            return self._sent(call, self._tokens.token(), arguments, keywords, effect=effect)
+        except _TokenRefusedError as refusal:
+            raise RejectedError(str(refusal)) from None
+
+    def _sent(
+        self,
+        call: Callable[..., _T],
+        token: str,
+        arguments: tuple[object, ...],
+        keywords: dict[str, object],
+        *,
+        effect: bool,
+    ) -> _T:
+        import urllib3.exceptions as lost
+        from airflow_client.client.exceptions import ApiException, OpenApiException
+
+        try:
+            return call(
+                *arguments,
+                **keywords,
+                _request_timeout=self._timeout,
+                _headers={"Authorization": f"Bearer {token}"},
+            )
+        except ApiException as error:
+            raise self._translated(error, effect=effect) from None
+        except (lost.NewConnectionError, lost.ConnectTimeoutError, lost.ProxyError) as error:
+            raise UnavailableError(f"no connection to {self._url}: {error}") from None
+        except (lost.HTTPError, OSError) as error:
+            raise self._lost(f"{self._url} did not answer: {error!r}", effect=effect) from None
+        except (OpenApiException, ValueError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            message = f"{self._url} answered in a form that this client does not know: {first}"
+            raise (UnknownOutcomeError if effect else RejectedError)(message) from None
+
+    def _translated(self, error: Any, *, effect: bool) -> Exception:
+        status = int(error.status or 0)
+        message = f"{self._url}: HTTP {status} {_detail(error)}"
+        if status in (401, 403):
+            return _TokenRefusedError(message)
+        if status == 404:
+            return NotFoundError(message)
+        if status == 409:
+            return ConflictError(message)
+        if status == 429:
+            return UnavailableError(message, retry_after=_retry_after(error))
+        if status >= 500:
+            return self._lost(message, effect=effect, retry_after=_retry_after(error))
+        return RejectedError(message)
+
+    @staticmethod
+    def _lost(message: str, *, effect: bool, retry_after: float | None = None) -> AirwardenError:
+        """Return the error for a request whose fate is not known: harmless only for a read."""
+        if effect:
+            return UnknownOutcomeError(message)
+        return UnavailableError(message, retry_after=retry_after)
+
+    def _api(self, name: str) -> Any:
+        """Return a generated API class's instance; the first one costs seconds of import."""
+        with self._lock:
+            if name not in self._apis:
+                import airflow_client.client as generated
+
+                if self._client is None:
+                    self._client = generated.ApiClient(self._configuration(generated))
+                self._apis[name] = getattr(generated, name)(self._client)
+            return self._apis[name]
+
+    def _configuration(self, generated: Any) -> Any:
+        return generated.Configuration(
+            host=self._url,
+            ssl_ca_cert=self._ca_file or None,
+            proxy=self._proxy or None,
+            retries=False,  # neither a repeated effect nor a redirect that loses the method
+            connection_pool_maxsize=4,
+        )
+
+
+class _TokenRefusedError(Exception):
+    """HTTP 401 or 403: the token is expired, invalid, or not entitled."""
+
+
+def _detail(error: Any) -> str:
+    """Return what Airflow said, shortened; its answers hold no secrets."""
+    text = error.body or error.reason or ""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        text = json.loads(text)["detail"]
+    return str(text)[:300]
+
+
+def _retry_after(error: Any) -> float | None:
+    value = (error.headers or {}).get("Retry-After", "")
+    return float(value) if value.isdigit() else None

@@ -1,0 +1,92 @@
+"""The `Broker` port over Redis, as Celery and kombu use it.
+
+kombu keeps a queue as a list under its own name and one more list per priority step, joined by
+`\\x06\\x16`; delivered and unacknowledged messages are fields of the hash `unacked`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
+
+from airwarden.core.errors import RejectedError, UnavailableError
+
+if TYPE_CHECKING:
+    import redis
+
+_T = TypeVar("_T")
+#: kombu's default priority steps and separator (kombu/transport/redis.py).
+PRIORITIES = (0, 3, 6, 9)
+_SEPARATOR = "\x06\x16"
+
+
+class RedisBroker:
+    """A Redis that Celery uses as its broker.
+
+    Args:
+        url: `redis://…` or `rediss://…`, the password in it; never printed.
+        timeout: Seconds for connecting, and for each answer.
+    """
+
+    def __init__(self, url: str, *, timeout: float = 2.0) -> None:
+        self._url = url
+        self._timeout = timeout
+        self._kept: redis.Redis | None = None
+        parts = urlsplit(url)
+        self._where = f"{parts.hostname}:{parts.port or 6379}"
+
+    def ping(self) -> float:
+        """Return the seconds to a PING's answer."""
+        begun = time.monotonic()
+        self._ask(lambda client: client.ping())
+        return time.monotonic() - begun
+
+    def queue_depths(self, queues: Collection[str]) -> Mapping[tuple[str, int], int]:
+        """Return (queue, priority) → waiting messages, in one round trip."""
+        names = [(queue, priority) for queue in sorted(set(queues)) for priority in PRIORITIES]
+
+        def lengths(client: redis.Redis) -> list[int]:
+            with client.pipeline(transaction=False) as pipe:
+                for queue, priority in names:
+                    pipe.llen(f"{queue}{_SEPARATOR}{priority}" if priority else queue)
+                return [int(length) for length in pipe.execute()]
+
+        return dict(zip(names, self._ask(lengths), strict=True)) if names else {}
+
+    def unacked(self) -> int:
+        """Return messages delivered to a worker and not acknowledged."""
+        return self._ask(lambda client: int(client.hlen("unacked")))
+
+    def close(self) -> None:
+        """Close the connections."""
+        if self._kept is not None:
+            self._kept.close()
+
+    def _ask(self, question: Callable[[redis.Redis], _T]) -> _T:
+        import redis
+
+        try:
+            return question(self._client())
+        except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:
+            raise RejectedError(f"Redis at {self._where} refuses us: {error}") from None
+        except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
+            raise UnavailableError(f"Redis at {self._where} does not answer: {error}") from None
+        except redis.RedisError as error:
+            raise RejectedError(f"Redis at {self._where} refused: {error}") from None
+
+    def _client(self) -> redis.Redis:
+        if self._kept is None:
+            import redis
+            from redis.backoff import NoBackoff
+            from redis.retry import Retry
+
+            self._kept = redis.Redis.from_url(
+                self._url,
+                socket_timeout=self._timeout,
+                socket_connect_timeout=self._timeout,
+                retry=Retry(NoBackoff(), 0),
+                client_name="airwarden",
+            )
+        return self._kept

@@ -1,0 +1,307 @@
+"""The `MetadataDatabase` port over psycopg: a few connections opened at start and kept.
+
+At exhaustion PostgreSQL refuses new sessions while standing ones go on working, so a connection is
+never given back while it works, and a lost one is only tried again with growing pauses. Every query
+runs in a read-only transaction of its own with `SET LOCAL`, without prepared statements, so that it
+also works through PgBouncer in transaction mode. Airflow calls its schema internal: the queries lie
+in one folder per schema version under `sql/`, and an unknown version is refused with a clear message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
+from airwarden.core.platform import DatabaseSession
+
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[dict[str, Any]]
+
+#: Airflow's Alembic revision → the folder of queries that were tested against it.
+SCHEMAS = {"d2f4e1b3c5a7": "airflow_3_3"}
+#: Pauses in seconds before a lost connection is tried again; the last one repeats.
+_PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+_WRONG_LOGIN = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted")
+
+
+@lru_cache(maxsize=256)
+def query_text(schema: str, name: str) -> str:
+    """Return the text of a named query.
+
+    Args:
+        schema: A value of `SCHEMAS`.
+        name: The `.sql` file's name without its ending.
+    """
+    return (resources.files("airwarden.adapters") / "sql" / schema / f"{name}.sql").read_text()
+
+
+def grants(role: str) -> str:
+    """Return the SQL that lets an existing role observe, and nothing more.
+
+    Args:
+        role: The role's name; quoted here.
+    """
+    quoted = '"' + role.replace('"', '""') + '"'
+    return query_text(next(iter(SCHEMAS.values())), "grants").replace("%(role)s", quoted)
+
+
+class PostgresMetadata:
+    """Airflow's metadata database in PostgreSQL, read with an observing role.
+
+    Args:
+        dsn: A libpq URL or keyword string; never printed.
+        statement_timeout: Seconds that the server lets one query run.
+        connect_timeout: Seconds for a connection attempt.
+        connections: How many are kept; as many queries can run at the same time.
+        application: `application_name`; sessions of that name count as ours.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        statement_timeout: float = 5.0,
+        connect_timeout: float = 3.0,
+        connections: int = 2,
+        application: str = "airwarden",
+    ) -> None:
+        self._statement_timeout = statement_timeout
+        self._application = application
+        self._slots: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
+        self._all = [
+            _Slot(dsn, statement_timeout, connect_timeout, application) for _ in range(connections)
+        ]
+        for slot in self._all:
+            self._slots.put(slot)
+
+    def open(self) -> None:
+        """Open every connection now, so that they exist before the database is exhausted.
+
+        Raises:
+            UnavailableError: It does not answer; the connections are tried again when next used.
+            RejectedError: It refuses the login, or its schema is of an unknown version.
+        """
+        for slot in self._all:
+            with slot.lock:
+                slot.connected()
+
+    def rows(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
+        """Run a named query and return its rows.
+
+        Raises:
+            UnavailableError: No connection, or no answer in time.
+            RejectedError: A missing grant, or a schema that this version does not know.
+        """
+        with self._slot() as slot:
+            return slot.run(query, parameters)
+
+    def probe(self) -> float:
+        """Return the seconds that `SELECT 1` took on a standing connection."""
+        with self._slot() as slot:
+            slot.connected()
+            begun = time.monotonic()
+            slot.run("probe", {})
+            return time.monotonic() - begun
+
+    def sessions(self) -> Sequence[DatabaseSession]:
+        """Return the client sessions of this database, ours excluded.
+
+        Without `pg_monitor` PostgreSQL hides other roles' state: such sessions read `unknown`.
+        """
+        return [
+            DatabaseSession(**{**row, "blocks": tuple(row["blocks"] or ())})
+            for row in self.rows("sessions", application=self._application)
+        ]
+
+    def close(self) -> None:
+        """Close the connections."""
+        for slot in self._all:
+            with slot.lock:
+                slot.drop()
+
+    @contextmanager
+    def _slot(self) -> Iterator[_Slot]:
+        try:
+            slot = self._slots.get(timeout=self._statement_timeout)
+        except queue.Empty:
+            raise UnavailableError("every connection to the metadata database is busy") from None
+        try:
+            with slot.lock:
+                yield slot
+        finally:
+            self._slots.put(slot)
+
+
+class _Slot:
+    """One kept connection and what it takes to get it back after a loss."""
+
+    def __init__(
+        self, dsn: str, statement_timeout: float, connect_timeout: float, application: str
+    ) -> None:
+        self.lock = threading.Lock()
+        self._dsn = dsn
+        self._statement_timeout = statement_timeout
+        self._connect_timeout = connect_timeout
+        self._application = application
+        self._connection: Connection | None = None
+        self._schema = ""
+        self._failures = 0
+        self._not_before = 0.0
+
+    def run(self, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
+        """Run one named query in a read-only transaction that ends with it."""
+        import psycopg
+
+        connection = self.connected()
+        text = query_text(self._schema, name)
+        try:
+            with _Cutter(connection, self._statement_timeout + 1.0):
+                return self._transact(connection, text, parameters)
+        except psycopg.Error as error:
+            raise self._translate(error, name) from None
+        finally:
+            if connection.closed:
+                self.drop()
+
+    def _transact(
+        self, connection: Connection, text: str, parameters: Mapping[str, object]
+    ) -> list[dict[str, Any]]:
+        milliseconds = int(self._statement_timeout * 1000)
+        connection.execute(
+            f"BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds};".encode()
+        )
+        try:
+            return connection.execute(text.encode(), parameters or None).fetchall()
+        finally:
+            if not connection.closed:
+                connection.execute(b"ROLLBACK")
+
+    def connected(self) -> Connection:
+        """Return the standing connection; open it if there is none and the pause is over."""
+        if self._connection is not None:
+            return self._connection
+        if time.monotonic() < self._not_before:
+            raise UnavailableError("the metadata database connection is lost; waiting to retry")
+        try:
+            connection = self._connect()
+            self._schema = _schema_of(connection)
+        except AirwardenError:
+            self._pause()
+            raise
+        self._failures = 0
+        self._connection = connection
+        return connection
+
+    def _pause(self) -> None:
+        pause = _PAUSES[min(self._failures, len(_PAUSES) - 1)]
+        self._failures += 1
+        self._not_before = time.monotonic() + pause
+
+    def _connect(self) -> Connection:
+        import psycopg
+        from psycopg.rows import dict_row
+
+        try:
+            return psycopg.connect(
+                self._dsn,
+                autocommit=True,
+                row_factory=dict_row,
+                prepare_threshold=None,
+                application_name=self._application,
+                connect_timeout=max(2, round(self._connect_timeout)),
+            )
+        except psycopg.Error as error:
+            text = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            if any(sign in text for sign in _WRONG_LOGIN):
+                raise RejectedError(f"the metadata database refuses the login: {text}") from None
+            raise UnavailableError(f"no connection to the metadata database: {text}") from None
+
+    def drop(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            with contextlib.suppress(Exception):
+                self._connection.close()
+            self._connection = None
+
+    def _translate(self, error: psycopg.Error, name: str) -> AirwardenError:
+        from psycopg import errors
+
+        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        if isinstance(error, errors.InsufficientPrivilege):
+            return RejectedError(f"the observing role lacks a grant for query {name}: {text}")
+        if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn):
+            self.drop()  # the schema was changed under us: its version is read again
+            return RejectedError(f"query {name} does not fit the schema: {text}")
+        if isinstance(error, errors.OperationalError | errors.InterfaceError):
+            return UnavailableError(f"the metadata database did not answer query {name}: {text}")
+        return RejectedError(f"query {name} failed: {text}")
+
+
+def _schema_of(connection: Connection) -> str:
+    """Return the folder of queries for this database's schema.
+
+    Raises:
+        RejectedError: The schema's revision is not known here.
+    """
+    import psycopg
+
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except psycopg.errors.InsufficientPrivilege:
+        connection.close()
+        raise RejectedError("the observing role may not read alembic_version: see grants") from None
+    except psycopg.errors.UndefinedTable:
+        connection.close()
+        raise RejectedError("the database holds no Airflow schema (no alembic_version)") from None
+    except psycopg.Error as error:
+        connection.close()
+        raise UnavailableError(f"the metadata database did not answer: {error}") from None
+    revision = row["version_num"] if row else "none"
+    if revision not in SCHEMAS:
+        connection.close()
+        known = ", ".join(f"{r} ({f})" for r, f in SCHEMAS.items())
+        raise RejectedError(
+            f"the metadata database has schema revision {revision}; this version reads {known}"
+        )
+    return SCHEMAS[revision]
+
+
+class _Cutter:
+    """Cuts a connection when a block takes longer than it may.
+
+    The server's own timeout does not fire when the server, or a proxy before it, is frozen: only
+    shutting the socket down ends the wait then.
+    """
+
+    def __init__(self, connection: Connection, seconds: float) -> None:
+        self._lock = threading.Lock()
+        self._socket: socket.socket | None = socket.socket(fileno=os.dup(connection.fileno()))
+        self._timer = threading.Timer(seconds, self._cut)
+        self._timer.daemon = True
+
+    def __enter__(self) -> None:
+        self._timer.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        with self._lock:
+            if self._socket is not None:
+                self._socket.close()
+                self._socket = None
+
+    def _cut(self) -> None:
+        with self._lock, contextlib.suppress(OSError):
+            if self._socket is not None:
+                self._socket.shutdown(socket.SHUT_RDWR)

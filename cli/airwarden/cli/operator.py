@@ -1,0 +1,102 @@
+"""The operator's way to the remediator: its HTTP API with the operators' bearer token."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Any
+
+import httpx
+
+from airwarden.adapters.secrets import read_secret
+from airwarden.core.errors import (
+    ConflictError,
+    NotFoundError,
+    RejectedError,
+    UnavailableError,
+    WrongInputError,
+)
+from airwarden.core.settings import Settings
+from airwarden.core.settings.programs import OPERATOR_TIMEOUT
+
+
+class Operator:
+    """Speaks to one remediator.
+
+    Args:
+        settings: Names its address and where the token is.
+        transport: For tests; the network by default.
+    """
+
+    def __init__(self, settings: Settings, transport: httpx.BaseTransport | None = None) -> None:
+        if settings.remediator.api_token is None:
+            raise WrongInputError(
+                "is missing: the remediator answers operators only with a token",
+                place="remediator.api_token_file",
+                hint="the remediator and this command read the same file",
+            )
+        token = read_secret(settings.remediator.api_token, place="remediator.api_token")
+        self._url = settings.remediator_url
+        self._client = httpx.Client(
+            base_url=f"{self._url}/api/v1/",
+            headers={
+                "Authorization": f"Bearer {token.get_secret_value()}",
+                "X-Airwarden-Actor": actor(),
+            },
+            timeout=OPERATOR_TIMEOUT.total_seconds(),
+            transport=transport,
+            trust_env=False,
+        )
+
+    def get(self, path: str, **parameters: str | int | None) -> Any:
+        """Return what a resource says.
+
+        Raises:
+            UnavailableError, RejectedError, NotFoundError: See `_call`.
+        """
+        query = {key: value for key, value in parameters.items() if value is not None}
+        return self._call("GET", path, params=query)
+
+    def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Send a command and return the answer; the same errors as `get`, and ConflictError."""
+        return self._call("POST", path, json=body)
+
+    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        try:
+            response = self._client.request(method, path, **arguments)
+        except httpx.HTTPError as error:
+            raise UnavailableError(
+                f"the remediator at {self._url} does not answer: {error}"
+            ) from None
+        if response.is_success:
+            return response.json() if response.content else {}
+        said = _detail(response)
+        match response.status_code:
+            case 401 | 403:
+                raise RejectedError(f"the remediator refuses the token: {said}")
+            case 404:
+                raise NotFoundError(said)
+            case 409:
+                raise ConflictError(said)
+            case 400 | 422:
+                raise WrongInputError(said)
+            case 429 | 502 | 503 | 504:
+                raise UnavailableError(f"the remediator is not ready: {said}")
+            case status:
+                raise RejectedError(f"the remediator answered {status}: {said}")
+
+
+def actor() -> str:
+    """Return who acts, for the audit: the user name on this machine."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "unknown"
+
+
+def _detail(response: httpx.Response) -> str:
+    try:
+        body = response.json()
+    except ValueError:
+        return response.text[:200] or response.reason_phrase
+    detail = body.get("detail", body) if isinstance(body, dict) else body
+    return str(detail)[:500]

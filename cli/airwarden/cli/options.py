@@ -1,0 +1,85 @@
+"""Options that several commands share, and the settings file they lead to."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from airwarden.core.errors import WrongInputError
+
+if TYPE_CHECKING:
+    from airwarden.core.settings import Settings
+
+DEFAULT = Path("airwarden.yaml")
+
+ConfigOption = Annotated[
+    Path,
+    typer.Option("--config", "-c", envvar="AIRWARDEN_CONFIG", help="The settings file."),
+]
+
+
+class OutputFormat(StrEnum):
+    """How a command prints its result."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+FormatOption = Annotated[
+    OutputFormat, typer.Option("--format", help="For people, or for programs.")
+]
+
+
+class LogFormat(StrEnum):
+    """How log lines look; `auto` is console on a terminal and JSON elsewhere."""
+
+    AUTO = "auto"
+    CONSOLE = "console"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """The least important line that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+
+
+LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="How log lines look.")]
+LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="Least level to write.")]
+
+
+def load_settings(path: Path) -> Settings:
+    """Read the settings file, overridden by `AIRWARDEN_…` variables.
+
+    Raises:
+        WrongInputError: The file is missing, unreadable or wrong.
+    """
+    from airwarden.core.settings import parse
+
+    return parse(read_text(path), source=str(path), environ=os.environ, base=path.resolve().parent)
+
+
+def read_text(path: Path) -> str:
+    """Read a file that the operator named.
+
+    Raises:
+        WrongInputError: It is missing, unreadable or not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise WrongInputError(
+            "there is no such file",
+            place=str(path),
+            hint="write one with airwarden init, or name another with --config",
+        ) from None
+    except UnicodeDecodeError as error:
+        raise WrongInputError(f"is not UTF-8 text: {error.reason}", place=str(path)) from None
+    except OSError as error:
+        raise WrongInputError(f"cannot be read: {error.strerror}", place=str(path)) from None

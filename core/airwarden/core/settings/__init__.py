@@ -1,0 +1,48 @@
+"""Settings: what operators write in `airwarden.yaml`, as frozen values. No I/O here.
+
+`parse` reads text; every setting is documented beside its declaration, and the reference page
+`docs/reference/configuration.md` is made from that.
+"""
+
+from __future__ import annotations
+
+from airwarden.core.settings.base import ListenAddress, SecretRef
+from airwarden.core.settings.clusters import (
+    AirflowApi,
+    AirflowAuth,
+    Broker,
+    Cluster,
+    Host,
+    MatchRule,
+    MetadataDatabase,
+    Supervisord,
+    Workers,
+)
+from airwarden.core.settings.load import Problem, WrongSettingsError, parse
+from airwarden.core.settings.pipelines import Dependency, DependencyProbe, Sla, Team
+from airwarden.core.settings.programs import Mode, PlaybookOverride
+from airwarden.core.settings.root import Settings
+
+__all__ = [
+    "AirflowApi",
+    "AirflowAuth",
+    "Broker",
+    "Cluster",
+    "Dependency",
+    "DependencyProbe",
+    "Host",
+    "ListenAddress",
+    "MatchRule",
+    "MetadataDatabase",
+    "Mode",
+    "PlaybookOverride",
+    "Problem",
+    "SecretRef",
+    "Settings",
+    "Sla",
+    "Supervisord",
+    "Team",
+    "Workers",
+    "WrongSettingsError",
+    "parse",
+]

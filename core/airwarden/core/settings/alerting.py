@@ -1,0 +1,292 @@
+"""What is an alert and where it goes: thresholds, Prometheus, Alertmanager, Slack, PagerDuty."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from airwarden.core.durations import Duration
+from airwarden.core.settings.base import (
+    ConfigPath,
+    HttpUrl,
+    ListenAddress,
+    SecretRef,
+    Section,
+    wrong,
+)
+
+AlertSeverity = Literal["critical", "warning", "info"]
+
+
+def _one_line(value: str) -> str:
+    if not value.strip() or "\n" in value:
+        raise ValueError('expected a threshold, for example ">5% for 10 minutes"')
+    return value.strip()
+
+
+#: A threshold in the operators' words; read by `airwarden.core.thresholds`.
+ThresholdText = Annotated[str, AfterValidator(_one_line)]
+
+
+class AlertOverride(Section):
+    """Changes one generated alert, named by the key above it."""
+
+    enabled: bool = True
+    """Off leaves the alert out of the generated rules altogether."""
+
+    threshold: ThresholdText | None = None
+    """Its threshold, in words: `">5 minutes for 3 minutes"`. None keeps the built-in one."""
+
+    severity: AlertSeverity | None = None
+    """Its severity. None keeps the built-in one."""
+
+    hold: Duration | None = None
+    """How long the condition must last, for alerts that have no limit (something is down). None
+    keeps the built-in one."""
+
+    over: Duration | None = None
+    """The range over which rates and counts are taken. None keeps the built-in one."""
+
+    at_least: int | None = Field(default=None, ge=0)
+    """For alerts on a ratio: how many events it needs before it is judged. None keeps the built-in
+    one."""
+
+
+class Prometheus(Section):
+    """The Prometheus that scrapes our exporter and evaluates our rules."""
+
+    url: HttpUrl | None = None
+    """Its address, for live queries. None: `airwarden up` starts one; other programs do without."""
+
+    external_url: HttpUrl | None = None
+    """Its address as people reach it, for links. None: the same as `url`."""
+
+    listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9090)
+    """Where the one that `airwarden up` starts listens."""
+
+    scrape_interval: Duration = timedelta(seconds=15)
+    """How often it scrapes. Ranges in the rules are at least four of these."""
+
+    evaluation_interval: Duration = timedelta(seconds=15)
+    """How often rules are evaluated."""
+
+    rule_files: tuple[ConfigPath, ...] = ()
+    """Rule files of yours, evaluated beside the generated ones."""
+
+    retention: Duration = timedelta(days=15)
+    """How long the one that `airwarden up` starts keeps its samples."""
+
+    timeout: Duration = timedelta(seconds=5)
+    """Deadline of one query of ours."""
+
+
+class Alertmanager(Section):
+    """The Alertmanager that groups and routes what Prometheus finds."""
+
+    url: HttpUrl | None = None
+    """Its address. None: `airwarden up` starts one; the remediator then has no poll."""
+
+    listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9093)
+    """Where the one that `airwarden up` starts listens."""
+
+    remediator_group_wait: Duration = timedelta(0)
+    """How long to collect a group's first alerts before the remediator is told. None: it adds
+    directly to the time until a remedy starts, and the remediator groups by itself."""
+
+    remediator_group_interval: Duration = timedelta(seconds=10)
+    """How long until the remediator is told of a group's changes."""
+
+    remediator_repeat_interval: Duration = timedelta(minutes=5)
+    """How often the remediator is told again of what still fires."""
+
+    pager_group_wait: Duration = timedelta(seconds=10)
+    """How long to collect a group's first alerts before PagerDuty is told directly."""
+
+    group_wait: Duration = timedelta(seconds=30)
+    """How long to collect a group's first alerts before people are told in chat."""
+
+    group_interval: Duration = timedelta(minutes=5)
+    """How long until people are told of a group's changes."""
+
+    repeat_interval: Duration = timedelta(hours=4)
+    """How often people are told again of what still fires."""
+
+    poll_interval: Duration = timedelta(seconds=15)
+    """How often the remediator asks for alerts that no webhook delivered."""
+
+    timeout: Duration = timedelta(seconds=5)
+    """Deadline of one request of ours."""
+
+
+class Slack(Section):
+    """Slack: one message per incident, updated as it goes."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("token", "webhook_url")
+
+    token: SecretRef | None = None
+    """Bot token with `chat:write`. Needed for messages that are updated."""
+
+    webhook_url: SecretRef | None = None
+    """Incoming webhook, by which Alertmanager sends warnings."""
+
+    base_url: HttpUrl = "https://slack.com/api"
+    """Slack's Web API; another address for a proxy or a test endpoint."""
+
+    default_channel: str = "#airflow-alerts"
+    """Channel of what belongs to no team, or to a team without one."""
+
+
+class PagerDuty(Section):
+    """PagerDuty's Events API v2."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("routing_key",)
+
+    routing_key: SecretRef | None = None
+    """Routing key of the service that is paged for what belongs to no team."""
+
+    events_url: HttpUrl = "https://events.pagerduty.com/v2/enqueue"
+    """Where events are sent; another address for a proxy or a test endpoint."""
+
+
+class Heartbeat(Section):
+    """Who notices when the whole alert chain is dead: told by the always-firing Watchdog."""
+
+    url: HttpUrl
+    """A dead man's switch that wants to be called and raises the alarm when it is not. It stands
+    in the generated Alertmanager configuration as it is."""
+
+    interval: Duration = timedelta(minutes=1)
+    """How often it is called."""
+
+
+class Notifications(Section):
+    """Where people are told."""
+
+    slack: Slack | None = None
+    """Slack, for warnings and for what the remediator does."""
+
+    pagerduty: PagerDuty | None = None
+    """PagerDuty, for what a person must see now."""
+
+    heartbeat: Heartbeat | None = None
+    """The dead man's switch behind Watchdog."""
+
+
+class Links(Section):
+    """Addresses that alerts and messages point to."""
+
+    runbooks: HttpUrl | None = None
+    """Where the runbook pages are published; `runbook_url` is this, a slash and the alert's name."""
+
+    dashboards: HttpUrl | None = None
+    """Grafana's address, for `dashboard_url`."""
+
+
+FrameworkAlert = Literal[
+    "dag_failure_rate",
+    "scheduler_lag",
+    "database_connections",
+    "task_queue_depth",
+    "resource_utilization",
+    "data_freshness",
+]
+
+
+def _statements(value: object) -> object:
+    """Merge `- name: "threshold"` items into one mapping; a name given twice is refused."""
+    if not isinstance(value, list | tuple):
+        return value
+    merged: dict[object, object] = {}
+    for item in value:
+        if not isinstance(item, dict) or len(item) != 1:
+            raise ValueError('expected items like - scheduler_lag: ">5 minutes for 3 minutes"')
+        ((name, threshold),) = item.items()
+        if name in merged:
+            raise ValueError(f"{name} is given twice")
+        merged[name] = threshold
+    return merged
+
+
+Statements = Annotated[dict[FrameworkAlert, ThresholdText], BeforeValidator(_statements)]
+
+
+class FrameworkAlerts(Section):
+    """The six alerts of the monitoring framework, by severity."""
+
+    critical: Statements = Field(default_factory=dict)
+    """Those that page."""
+
+    warning: Statements = Field(default_factory=dict)
+    """Those that are told in chat."""
+
+
+class MonitoringFramework(Section):
+    """A monitoring framework in the operators' words; its thresholds become those of the alerts."""
+
+    infrastructure_metrics: tuple[str, ...] = ()
+    """Names of what is measured of the infrastructure; documentation only."""
+
+    pipeline_metrics: tuple[str, ...] = ()
+    """Names of what is measured of pipelines; documentation only."""
+
+    business_metrics: tuple[str, ...] = ()
+    """Names of what is measured of the business; documentation only."""
+
+    alerts: FrameworkAlerts = FrameworkAlerts()
+    """Thresholds of the six alerts."""
+
+
+class PriorityClass(Section):
+    """One priority class, the `tier` label of its DAGs."""
+
+    weight: int = Field(ge=0)
+    """Relative weight (Airflow's `priority_weight`)."""
+
+    guaranteed_resources: str = Field(pattern=r"^\d{1,3}(\.\d+)?%$")
+    """Share of all slots that the class can count on, as a percentage."""
+
+    examples: tuple[str, ...] = ()
+    """DAGs of this class; they get its tier where tags and match rules give none."""
+
+
+class AutoScaling(Section):
+    """When capacity is added and removed."""
+
+    scale_up_threshold: ThresholdText
+    """Utilization above which capacity is added (`85% utilization for 5 minutes`)."""
+
+    scale_down_threshold: ThresholdText
+    """Utilization below which capacity is removed."""
+
+    max_nodes: int = Field(ge=1)
+    """Most nodes that may run."""
+
+    min_nodes: int = Field(ge=0)
+    """Fewest nodes that keep running."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_nodes > self.max_nodes:
+            raise wrong("min_nodes", f"{self.min_nodes} is more than max_nodes, {self.max_nodes}")
+        return self
+
+
+class ResourceAllocation(Section):
+    """Priority classes and scaling in the operators' words."""
+
+    priority_classes: dict[Literal["critical", "high", "medium", "low"], PriorityClass] = Field(
+        default_factory=dict
+    )
+    """The classes."""
+
+    auto_scaling: AutoScaling | None = None
+    """The scaling thresholds."""
+
+    @model_validator(mode="after")
+    def _at_most_all(self) -> Self:
+        shares = [float(c.guaranteed_resources[:-1]) for c in self.priority_classes.values()]
+        if sum(shares) > 100:
+            raise wrong("priority_classes", f"guaranteed_resources add up to {sum(shares):g}%")
+        return self

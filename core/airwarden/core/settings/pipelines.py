@@ -1,0 +1,109 @@
+"""`dependencies:`, `slas:` and `teams:`: what pipelines rely on, promise, and whose they are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import ClassVar, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, field_validator, model_validator
+
+from airwarden.core.durations import Duration
+from airwarden.core.settings.base import HttpUrl, SecretRef, Section
+
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+_EVERY_DAY: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+class DependencyProbe(Section):
+    """How to ask whether a dependency answers: one of `http` and `tcp`."""
+
+    http: HttpUrl | None = None
+    """An address that answers with a status below 400 when healthy."""
+
+    tcp: str | None = None
+    """`HOST:PORT` that accepts a connection when healthy."""
+
+    timeout: Duration = timedelta(seconds=2)
+    """Deadline of one probe."""
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if (self.http is None) == (self.tcp is None):
+            raise ValueError("give exactly one of http and tcp")
+        if self.tcp is not None:
+            host, _, port = self.tcp.rpartition(":")
+            if not host or not port.isdigit() or not 0 < int(port) < 65536:
+                raise ValueError(f"tcp: {self.tcp!r} is not HOST:PORT")
+        return self
+
+
+class Dependency(Section):
+    """An external system that DAGs rely on; when it is down its breaker holds new starts."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    """Also the value of the DAG tag `depends:NAME` that marks its users."""
+
+    cluster: str = "default"
+    """Which cluster's DAGs use it."""
+
+    probe: DependencyProbe | None = None
+    """How to ask it; without a probe only failures of its users tell."""
+
+    pools: tuple[str, ...] = ()
+    """Airflow pools whose slots stand for calls to it; the breaker lowers them."""
+
+    tags: tuple[str, ...] = ()
+    """DAG tags that mark its users, beside `depends:NAME`."""
+
+    floor: int = Field(default=1, ge=1)
+    """Slots that stay open for the canary while the breaker is open; at least one, because a
+    pool of zero would hide that the dependency is back."""
+
+
+class Sla(Section):
+    """A promise about data: how old an asset may be, or how late a DAG may end."""
+
+    asset: str | None = None
+    """Name or URI of an Airflow asset."""
+
+    dag: str | None = None
+    """A `dag_id`, where the promise is about its last successful run."""
+
+    target: Duration
+    """Greatest age of the last update."""
+
+    timezone: str = "UTC"
+    """IANA time zone in which `expected_days` are counted."""
+
+    expected_days: tuple[Weekday, ...] = _EVERY_DAY
+    """Days on which an update is due; on other days its age does not grow."""
+
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        if (self.asset is None) == (self.dag is None):
+            raise ValueError("give exactly one of asset and dag")
+        return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(
+                f"{value!r} is not a time zone: write for example Europe/Paris"
+            ) from None
+        return value
+
+
+class Team(Section):
+    """Where a team hears of its alerts."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("pagerduty_key",)
+
+    slack_channel: str | None = None
+    """Its Slack channel; the default channel of `notifications.slack` where it has none."""
+
+    pagerduty_key: SecretRef | None = None
+    """Routing key of its PagerDuty service; the common one where it has none."""

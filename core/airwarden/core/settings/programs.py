@@ -1,0 +1,155 @@
+"""`exporter:`, `remediator:` and `playbooks:`: our own programs and what they may do alone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import ClassVar
+
+from pydantic import Field
+
+from airwarden.core.durations import Duration
+from airwarden.core.settings.base import ConfigPath, HttpUrl, ListenAddress, SecretRef, Server
+from airwarden.core.settings.base import Section as _Section
+
+
+class Mode(StrEnum):
+    """What a playbook may do, from nothing to everything; the lowest of all that apply wins."""
+
+    OFF = "off"
+    SHADOW = "shadow"
+    APPROVE = "approve"
+    AUTO = "auto"
+
+
+class CollectorOverride(_Section):
+    """Changes one collector, named by the key above it."""
+
+    enabled: bool = True
+    """Off leaves its metrics out."""
+
+    interval: Duration | None = None
+    """How often it collects. None keeps the collector's own."""
+
+    timeout: Duration | None = None
+    """After how long a collect counts as failed. None keeps the collector's own."""
+
+
+class Exporter(Server):
+    """`airwarden exporter`: collects in the background and serves `/metrics`."""
+
+    listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9810)
+    """Where it listens."""
+
+    url: HttpUrl | None = None
+    """Its address as Prometheus reaches it. None: `http://` and `listen`."""
+
+    collectors: dict[str, CollectorOverride] = Field(default_factory=dict)
+    """Changes to single collectors, by name."""
+
+
+class Journal(_Section):
+    """Where the remediator keeps what it knows and did."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("url",)
+    addresses: ClassVar[tuple[str, ...]] = ("url",)
+
+    url: SecretRef = SecretRef(literal="sqlite:///airwarden-journal.db")
+    """`sqlite:///PATH` for one remediator, `postgresql+psycopg://…` for several replicas. A relative
+    SQLite path starts at the folder of this file. Never Airflow's own database: what repairs must
+    not depend on what it repairs."""
+
+
+class Remediator(Server):
+    """`airwarden remediator`: takes alerts and runs playbooks."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("webhook_token", "api_token")
+
+    listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9811)
+    """Where it listens."""
+
+    url: HttpUrl | None = None
+    """Its address as Alertmanager, Prometheus and operators reach it. None: `http://` and
+    `listen`."""
+
+    webhook_token: SecretRef | None = None
+    """Bearer token that Alertmanager must show to deliver alerts. Required to start."""
+
+    api_token: SecretRef | None = None
+    """Bearer token of operators. Required to start."""
+
+    journal: Journal = Journal()
+    """The journal."""
+
+    mode: Mode = Mode.SHADOW
+    """The most that any playbook may do. `shadow` plans and records what it would do, and does
+    nothing: a fresh install acts on nothing until an operator raises this."""
+
+    kill_switch_file: ConfigPath | None = None
+    """While this file exists nothing is done. Works without the API and over restarts."""
+
+    playbooks_dir: ConfigPath | None = None
+    """A folder with playbooks of yours; one with the name of a shipped playbook replaces it."""
+
+    rails: dict[str, int | float | str] = Field(default_factory=dict)
+    """Numbers of the safety rails (budgets, cool-down, concurrency) that differ from the defaults;
+    `airwarden check` names the known ones."""
+
+
+class ConfirmOverride(_Section):
+    """Changes how a fault is confirmed before acting."""
+
+    times: int | None = Field(default=None, ge=1, le=10)
+    """How often the fault must read true."""
+
+    every: Duration | None = None
+    """Time between two reads."""
+
+
+class VerifyOverride(_Section):
+    """Changes how healing is verified."""
+
+    within: Duration | None = None
+    """How long after the last effect it must be healthy."""
+
+    stable: Duration | None = None
+    """How long it must stay healthy."""
+
+
+class PageOverride(_Section):
+    """Changes when PagerDuty hears of it."""
+
+    when: str | None = Field(default=None, pattern="^(at-once|unhealed)$")
+    """`at-once`, or `unhealed`: only if it is not healed `after` being taken."""
+
+    after: Duration | None = None
+    """With `unhealed`: how long to wait."""
+
+
+class PlaybookOverride(_Section):
+    """Changes one playbook, named by the key above it."""
+
+    mode: Mode | None = None
+    """What it may do; never more than `remediator.mode`. None: `remediator.mode`."""
+
+    confirm: ConfirmOverride = ConfirmOverride()
+    """How the fault is confirmed."""
+
+    verify: VerifyOverride = VerifyOverride()
+    """How healing is verified."""
+
+    page: PageOverride = PageOverride()
+    """When a person is paged."""
+
+    attempts: int | None = Field(default=None, ge=1, le=5)
+    """Most tries of one remedy in one incident."""
+
+    deadline: Duration | None = None
+    """How long a run may take before a person is told."""
+
+    rails: dict[str, int | float | str] = Field(default_factory=dict)
+    """Safety rails of this playbook alone."""
+
+
+#: How long a command of an operator waits for the remediator.
+OPERATOR_TIMEOUT = timedelta(seconds=10)

@@ -1,0 +1,100 @@
+"""The whole settings file, and what must hold between its sections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from airwarden.core.settings import alerting
+from airwarden.core.settings.base import Section
+from airwarden.core.settings.clusters import Cluster
+from airwarden.core.settings.pipelines import Dependency, Sla, Team
+from airwarden.core.settings.programs import Exporter, PlaybookOverride, Remediator
+
+
+class Settings(Section):
+    """`airwarden.yaml`."""
+
+    clusters: tuple[Cluster, ...] = ()
+    """The Airflow platforms. `airwarden build` works without; the other programs need one."""
+
+    dependencies: tuple[Dependency, ...] = ()
+    """External systems that DAGs rely on."""
+
+    slas: tuple[Sla, ...] = ()
+    """Promises about data; also given by DAG tags `sla:1h`. Paused DAGs never alert."""
+
+    teams: dict[str, Team] = Field(default_factory=dict)
+    """Teams by the name that the DAG tag `team:NAME` carries."""
+
+    alerts: dict[str, alerting.AlertOverride] = Field(default_factory=dict)
+    """Changes to generated alerts, by alert name (`AirflowSchedulerLagHigh`)."""
+
+    monitoring_framework: alerting.MonitoringFramework | None = None
+    """Thresholds in the operators' words. `alerts` wins where both speak of one alert."""
+
+    resource_allocation: alerting.ResourceAllocation | None = None
+    """Priority classes and scaling thresholds in the operators' words."""
+
+    prometheus: alerting.Prometheus = alerting.Prometheus()
+    """The Prometheus that evaluates our rules."""
+
+    alertmanager: alerting.Alertmanager = alerting.Alertmanager()
+    """The Alertmanager that routes alerts."""
+
+    notifications: alerting.Notifications = alerting.Notifications()
+    """Slack, PagerDuty and the dead man's switch."""
+
+    links: alerting.Links = alerting.Links()
+    """Addresses of runbooks and dashboards."""
+
+    exporter: Exporter = Exporter()
+    """The exporter."""
+
+    remediator: Remediator = Remediator()
+    """The remediator."""
+
+    playbooks: dict[str, PlaybookOverride] = Field(default_factory=dict)
+    """Changes to playbooks, by playbook name (`scheduler-restart`)."""
+
+    @field_validator("playbooks", mode="before")
+    @classmethod
+    def _names_with_dashes(cls, value: Any) -> Any:
+        """A variable's name cannot hold a dash: `SCHEDULER_RESTART` means `scheduler-restart`."""
+        if not isinstance(value, Mapping):
+            return value
+        return {str(name).replace("_", "-"): body for name, body in value.items()}
+
+    @field_validator("clusters")
+    @classmethod
+    def _unique_names(cls, clusters: tuple[Cluster, ...]) -> tuple[Cluster, ...]:
+        names = [cluster.name for cluster in clusters]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two clusters are called {twice[0]!r}: give each its own name")
+        return clusters
+
+    @model_validator(mode="after")
+    def _references_exist(self) -> Self:
+        known = {cluster.name for cluster in self.clusters} or {"default"}
+        for index, dependency in enumerate(self.dependencies):
+            if dependency.cluster not in known:
+                raise ValueError(
+                    f"dependencies[{index}].cluster: {dependency.cluster!r} is not one of the"
+                    f" clusters {', '.join(sorted(known))}"
+                )
+        pairs = [(d.cluster, d.name) for d in self.dependencies]
+        if twice := sorted({pair for pair in pairs if pairs.count(pair) > 1}):
+            raise ValueError(f"dependencies: {twice[0][1]!r} is declared twice")
+        return self
+
+    @property
+    def exporter_url(self) -> str:
+        """The exporter's address as Prometheus reaches it."""
+        return self.exporter.url or f"http://{self.exporter.listen}"
+
+    @property
+    def remediator_url(self) -> str:
+        """The remediator's address as Alertmanager, Prometheus and operators reach it."""
+        return self.remediator.url or f"http://{self.remediator.listen}"

@@ -1,0 +1,160 @@
+"""Slack's Web API (`chat.postMessage`, `chat.update`, `auth.test`) and incoming webhooks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_MOST_BLOCKS = 50
+_MOST_TEXT = 40_000
+#: Block type → what it must have.
+_BLOCKS: dict[str, tuple[str, ...]] = {
+    "section": (),
+    "header": ("text",),
+    "context": ("elements",),
+    "actions": ("elements",),
+    "divider": (),
+    "image": ("alt_text",),
+    "rich_text": ("elements",),
+}
+_SECTION, _HEADER, _FIELD, _FIELDS, _CONTEXT, _ACTIONS = 3000, 150, 2000, 10, 10, 25
+
+
+def _text_errors(where: str, text: object, most: int, kinds: tuple[str, ...]) -> list[str]:
+    if not isinstance(text, dict) or text.get("type") not in kinds:
+        return [f"{where}: must be an object of type {' or '.join(kinds)}"]
+    content = text.get("text")
+    if not isinstance(content, str) or not content:
+        return [f"{where}: must have a text of at least 1 character"]
+    return [f"{where}: must be less than {most + 1} characters"] if len(content) > most else []
+
+
+def _section_errors(where: str, block: Mapping[str, Any]) -> list[str]:
+    errors = []
+    kinds = ("mrkdwn", "plain_text")
+    if "text" not in block and "fields" not in block:
+        errors.append(f"{where}: needs text or fields")
+    if "text" in block:
+        errors += _text_errors(f"{where}/text", block["text"], _SECTION, kinds)
+    fields = block.get("fields", [])
+    if not isinstance(fields, list) or len(fields) > _FIELDS:
+        return [*errors, f"{where}/fields: at most {_FIELDS}"]
+    for number, one in enumerate(fields):
+        errors += _text_errors(f"{where}/fields/{number}", one, _FIELD, kinds)
+    return errors
+
+
+def block_errors(blocks: object) -> list[str]:
+    """Return what Slack would object to in Block Kit blocks, each with its place."""
+    if not isinstance(blocks, list):
+        return ["/blocks: must be a list"]
+    errors = [f"/blocks: no more than {_MOST_BLOCKS} items"] if len(blocks) > _MOST_BLOCKS else []
+    for number, block in enumerate(blocks):
+        where = f"/blocks/{number}"
+        kind = block.get("type") if isinstance(block, dict) else None
+        if kind not in _BLOCKS:
+            errors.append(f"{where}: unsupported type {kind!r}")
+            continue
+        errors += [f"{where}: missing {key}" for key in _BLOCKS[kind] if key not in block]
+        if kind == "section":
+            errors += _section_errors(where, block)
+        elif kind == "header":
+            errors += _text_errors(f"{where}/text", block.get("text"), _HEADER, ("plain_text",))
+        elif kind in ("context", "actions"):
+            elements, most = block.get("elements"), _CONTEXT if kind == "context" else _ACTIONS
+            if not isinstance(elements, list) or not 1 <= len(elements) <= most:
+                errors.append(f"{where}/elements: between 1 and {most} items")
+    return errors
+
+
+@dataclass(slots=True)
+class Message:
+    """A posted message; `edits` counts its updates."""
+
+    channel: str
+    ts: str
+    content: Mapping[str, Any]
+    edits: int = 0
+
+
+class Slack:
+    """The Web API's methods, answering `{"ok": false, "error": …}` with status 200 as Slack does."""
+
+    def __init__(self) -> None:
+        self.messages: dict[tuple[str, str], Message] = {}
+        self._count = 0
+
+    def call(self, method: str, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the answer of one Web API call."""
+        if not token:
+            return _error("not_authed")
+        if not token.startswith(("xoxb-", "xoxp-")):
+            return _error("invalid_auth")
+        match method:
+            case "auth.test":
+                return {"ok": True, "team": "local", "user": "airwarden", "bot_id": "B0LOCAL000"}
+            case "chat.postMessage":
+                return self._post(arguments)
+            case "chat.update":
+                return self._update(arguments)
+        return _error("unknown_method")
+
+    def _content_error(self, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        if not any(arguments.get(key) for key in ("text", "blocks", "attachments")):
+            return _error("no_text")
+        if len(str(arguments.get("text") or "")) > _MOST_TEXT:
+            return _error("msg_too_long")
+        if errors := block_errors(arguments.get("blocks") or []):
+            return {**_error("invalid_blocks"), "response_metadata": {"messages": errors}}
+        return None
+
+    def _post(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        name = str(arguments.get("channel") or "")
+        if not name.startswith(("#", "C", "G", "D")):
+            return _error("channel_not_found")
+        if wrong := self._content_error(arguments):
+            return wrong
+        self._count += 1
+        channel, ts = channel_id(name), f"1700000000.{self._count:06d}"
+        self.messages[channel, ts] = Message(name, ts, dict(arguments))
+        return {
+            "ok": True,
+            "channel": channel,
+            "ts": ts,
+            "message": {"text": arguments.get("text")},
+        }
+
+    def _update(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        channel, ts = str(arguments.get("channel") or ""), str(arguments.get("ts") or "")
+        if not channel.startswith(("C", "G", "D")):
+            return _error("channel_not_found")
+        message = self.messages.get((channel, ts))
+        if message is None:
+            return _error("message_not_found")
+        if wrong := self._content_error(arguments):
+            return wrong
+        message.content, message.edits = dict(arguments), message.edits + 1
+        return {"ok": True, "channel": channel, "ts": ts, "text": arguments.get("text", "")}
+
+    def webhook(self, content: object) -> tuple[int, str]:
+        """Return status and body of an incoming webhook's answer."""
+        if not isinstance(content, dict):
+            return 400, "invalid_payload"
+        if not any(content.get(key) for key in ("text", "blocks", "attachments")):
+            return 400, "no_text"
+        if block_errors(content.get("blocks") or []):
+            return 400, "invalid_blocks"
+        return 200, "ok"
+
+
+def channel_id(name: str) -> str:
+    """Return the id that a channel's name stands for; an id stays as it is."""
+    if not name.startswith("#"):
+        return name
+    return "C" + hashlib.sha256(name.encode()).hexdigest()[:10].upper()
+
+
+def _error(code: str) -> dict[str, Any]:
+    return {"ok": False, "error": code}

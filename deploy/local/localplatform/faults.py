@@ -1,0 +1,261 @@
+"""Breaking the platform on purpose, and undoing it.
+
+Each fault is a function or a context manager that undoes itself. Faults reach their target
+directly (never through the proxies), so one fault does not hinder another.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+
+from localplatform import processes
+from localplatform.airflow import QUEUE
+from localplatform.airflow_api import AirflowApi
+from localplatform.errors import PlatformError
+from localplatform.layout import Platform
+from localplatform.supervisord import Supervisor, clean_environment
+from localplatform.waiting import wait_until
+
+LEAK_PID = "leak.pid"
+CAMPAIGNS = 5
+
+
+def _tree(platform: Platform, program: str) -> list[psutil.Process]:
+    """Return a supervised program's processes, those orphaned of it not included."""
+    name = platform.program(program).name
+    info = Supervisor(platform).process(name)
+    found = processes.tree(info.pid) if info.pid else []
+    if not found:
+        raise PlatformError(f"{name} is not running ({info.state})")
+    return found
+
+
+def freeze(platform: Platform, program: str) -> list[int]:
+    """Stop every process of a program with SIGSTOP; return their ids.
+
+    The parent goes first, or it would see its children stop.
+    """
+    return processes.signal_all(_tree(platform, program), signal.SIGSTOP)
+
+
+def thaw(platform: Platform, program: str) -> list[int]:
+    """Let a frozen program run on; return its process ids."""
+    return processes.signal_all(reversed(_tree(platform, program)), signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def frozen(platform: Platform, program: str) -> Iterator[list[int]]:
+    """Keep a program frozen during the block.
+
+    Only the processes frozen here are woken: a successor started meanwhile is left alone.
+    """
+    stopped = _tree(platform, program)
+    try:
+        yield processes.signal_all(stopped, signal.SIGSTOP)
+    finally:
+        processes.signal_all(reversed(stopped), signal.SIGCONT)
+
+
+def kill(platform: Platform, program: str, *, tree: bool = False) -> list[int]:
+    """End a program with SIGKILL, alone or with all its children; return the ids.
+
+    supervisord starts it again by itself.
+    """
+    found = _tree(platform, program)
+    return processes.signal_all(found if tree else found[:1], signal.SIGKILL)
+
+
+def flood(platform: Platform, *, tasks: int = 60, seconds: float = 8.0) -> str:
+    """Queue that many tasks at once, each taking ``seconds``; return the run's id."""
+    with AirflowApi(platform) as api:
+        return api.trigger("flood", {"tasks": tasks, "seconds": seconds})
+
+
+def long_task(platform: Platform, *, seconds: float = 120.0) -> str:
+    """Start one task that runs that long; return the run's id."""
+    with AirflowApi(platform) as api:
+        return api.trigger("long_haul", {"seconds": seconds})
+
+
+def dependency_down(platform: Platform) -> None:
+    """Make the external dependency answer 503."""
+    httpx.put(f"{platform.dependency.url}/control/down", timeout=5).raise_for_status()
+
+
+def dependency_up(platform: Platform) -> None:
+    """Make the external dependency answer again."""
+    httpx.put(f"{platform.dependency.url}/control/up", timeout=5).raise_for_status()
+
+
+@contextlib.contextmanager
+def dependency_outage(platform: Platform) -> Iterator[None]:
+    """Keep the external dependency down during the block."""
+    dependency_down(platform)
+    try:
+        yield
+    finally:
+        dependency_up(platform)
+
+
+def start_leak(
+    platform: Platform, *, hold_lock: bool = True, per_second: float = 50.0, leave: int = 0
+) -> int:
+    """Start a client that leaks connections until none is left; return its process id.
+
+    See :mod:`localplatform.leak`. ``leave`` slots are spared. With ``hold_lock`` one of its
+    sessions sits idle in a transaction that holds the scheduler's lock.
+    """
+    stop_leak(platform)
+    arguments = ["--state", str(platform.state_dir), "--per-second", str(per_second),
+                 "--leave", str(leave)]  # fmt: skip
+    if hold_lock:
+        arguments.append("--hold-lock")
+    with (platform.log_dir / "leak.log").open("ab") as log:
+        leaker = subprocess.Popen(
+            [sys.executable, "-m", "localplatform.leak", *arguments],
+            env=clean_environment(platform)
+            | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+            stdout=log,
+            stderr=log,
+            cwd=platform.state_dir,
+            start_new_session=True,
+        )
+    (platform.run_dir / LEAK_PID).write_text(f"{leaker.pid}\n")
+    return leaker.pid
+
+
+def stop_leak(platform: Platform) -> None:
+    """End the leaking client, which closes its sessions; nothing happens when there is none."""
+    pid_file = platform.run_dir / LEAK_PID
+    pid = processes.read_pid(pid_file)
+    ours = [p for p in processes.of_platform(platform.state_dir) if p.pid == pid]
+    processes.end(ours, seconds=5)
+    if pid is not None:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)  # it may be a child of this very process
+    pid_file.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def leaking(
+    platform: Platform, *, hold_lock: bool = True, per_second: float = 50.0, leave: int = 0
+) -> Iterator[int]:
+    """Leak connections during the block."""
+    try:
+        yield start_leak(platform, hold_lock=hold_lock, per_second=per_second, leave=leave)
+    finally:
+        stop_leak(platform)
+
+
+def slow_database(platform: Platform, delay_ms: float) -> None:
+    """Delay every request to PostgreSQL through the proxy by that many milliseconds."""
+    url = f"{platform.proxies.postgres_control_url}/delay"
+    httpx.put(url, params={"ms": delay_ms}, timeout=5).raise_for_status()
+
+
+def restore_database(platform: Platform) -> None:
+    """End every fault of the database proxy."""
+    httpx.put(f"{platform.proxies.postgres_control_url}/resume", timeout=5).raise_for_status()
+
+
+@contextlib.contextmanager
+def database_slow(platform: Platform, delay_ms: float) -> Iterator[None]:
+    """Keep the database slow during the block."""
+    slow_database(platform, delay_ms)
+    try:
+        yield
+    finally:
+        restore_database(platform)
+
+
+@contextlib.contextmanager
+def redis_out(platform: Platform) -> Iterator[None]:
+    """Keep Redis stopped during the block; what it held in memory is lost, as in a crash."""
+    supervisor = Supervisor(platform)
+    supervisor.stop("redis")
+    try:
+        yield
+    finally:
+        supervisor.start("redis", wait=True)
+
+
+def redis_outage(platform: Platform, *, seconds: float) -> None:
+    """Stop Redis for that many seconds, blocking until it is back."""
+    with redis_out(platform):
+        time.sleep(seconds)
+
+
+def deafen(platform: Platform, program: str) -> None:
+    """Make a worker answer pings and consume nothing."""
+    from localplatform import celery_control  # celery takes 0.3 s to import
+
+    celery_control.set_consuming(platform, program, QUEUE, on=False)
+
+
+def hear_again(platform: Platform, program: str) -> None:
+    """Make a deaf worker consume again, until its next reconnection at least."""
+    from localplatform import celery_control
+
+    celery_control.set_consuming(platform, program, QUEUE, on=True)
+
+
+def bad_deploy(platform: Platform, *, failures: int = 200) -> list[str]:
+    """Deploy the growth team's bad release and start runs that fail that many tasks.
+
+    Returns the ids of the runs.
+    """
+    release = platform.airflow.dags_dir / "growth_release.txt"
+    release.write_text("bad\n")
+    share, extra = divmod(failures, CAMPAIGNS)
+    runs: list[str] = []
+    with AirflowApi(platform) as api:
+        for number in range(CAMPAIGNS):
+            audiences = share + (1 if number < extra else 0)
+            if audiences:
+                runs.append(api.trigger(f"growth_campaign_{number}", {"audiences": audiences}))
+    return runs
+
+
+def good_deploy(platform: Platform) -> None:
+    """Deploy the good release again."""
+    (platform.airflow.dags_dir / "growth_release.txt").unlink(missing_ok=True)
+
+
+def undo_all(platform: Platform) -> None:
+    """Bring the platform back to its state without faults, whatever was done to it.
+
+    Thaws every process, ends the leak, resumes the proxies, starts Redis and the dependency,
+    and deploys the good release. Running floods drain by themselves.
+    """
+    processes.signal_all(processes.of_platform(platform.state_dir), signal.SIGCONT)
+    stop_leak(platform)
+    for url in (platform.proxies.postgres_control_url, platform.proxies.redis_control_url):
+        httpx.put(f"{url}/resume", timeout=5).raise_for_status()
+    Supervisor(platform).start("redis", wait=True)
+    dependency_up(platform)
+    good_deploy(platform)
+
+
+def wait_exhausted(platform: Platform, *, seconds: float) -> None:
+    """Wait until PostgreSQL refuses an ordinary session."""
+    import psycopg
+
+    def refused() -> bool:
+        dsn = platform.dsn(platform.postgres.airflow_direct_dsn_file)
+        try:
+            psycopg.connect(dsn, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return True
+        return False
+
+    wait_until(refused, seconds=seconds, what="PostgreSQL refuses connections")

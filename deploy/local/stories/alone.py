@@ -1,0 +1,83 @@
+"""What the platform does without Airwarden in each story, measured: `make demo ALONE=1`.
+
+The result is committed as `airflow_alone.json`, and `make demo` quotes it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from localplatform.errors import PlatformError
+from stories.scene import Scene
+from stories.story import Story
+
+COMMITTED = Path(__file__).with_name("airflow_alone.json")
+LIMIT_SECONDS = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Alone:
+    """What was seen.
+
+    Attributes:
+        healed_seconds: When the platform did its work again, None for never within the limit.
+        lights: Airflow's own health lights: `all green` or the first that was not.
+        words: Both in one clause.
+    """
+
+    healed_seconds: float | None
+    lights: str
+    words: str
+
+
+def measure(story: Story, scene: Scene, *, limit: float = LIMIT_SECONDS) -> Alone:
+    """Make the story's fault with nobody to heal it, and watch for `limit` seconds."""
+    story.prepare(scene)
+    lights, healed, was_ill = "", None, False
+    with story.fault(scene):
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
+            lights = lights or _not_green(scene)
+            if _well(story, scene):
+                if was_ill:
+                    healed = round(scene.timeline.seconds, 1)
+                    break
+            else:
+                was_ill = True
+            time.sleep(1)
+    ended = f"healed by itself after {healed:.0f} s" if healed else f"not within {limit:.0f} s"
+    return Alone(healed, lights or "all green", f"{ended}; health lights {lights or 'all green'}")
+
+
+def commit(measured: dict[str, Alone]) -> None:
+    """Write the table that `make demo` quotes."""
+    document = {
+        "command": "make demo ALONE=1",
+        "measured_at": datetime.now(UTC).date().isoformat(),
+        "limit_seconds": LIMIT_SECONDS,
+        "stories": {name: asdict(alone) for name, alone in measured.items()},
+    }
+    COMMITTED.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _well(story: Story, scene: Scene) -> bool:
+    try:
+        return story.well(scene)
+    except (httpx.HTTPError, psycopg.OperationalError, PlatformError, OSError):
+        return False
+
+
+def _not_green(scene: Scene) -> str:
+    try:
+        lights = scene.lights()
+    except (httpx.HTTPError, ValueError) as error:
+        return f"no answer ({type(error).__name__}) at {scene.timeline.seconds:.0f} s"
+    bad = [f"{name} {status}" for name, status in lights.items() if status not in ("healthy", "-")]
+    return f"{bad[0]} at {scene.timeline.seconds:.0f} s" if bad else ""

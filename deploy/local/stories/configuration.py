@@ -1,0 +1,142 @@
+"""The `airwarden.yaml` of the local platform: a real site's file, with a demo's short times.
+
+Production defaults wait minutes before they are sure; a demo has seconds. Every difference stands
+here, in the same words that an operator would use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from localplatform.layout import Platform
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """Where Airwarden's programs and the fake endpoints listen on loopback."""
+
+    exporter: int
+    remediator: int
+    endpoints: int
+
+
+#: Alert → threshold, in seconds where production says minutes.
+THRESHOLDS = {
+    "AirflowSchedulerHeartbeatLost": "> 15s for 3s",
+    "AirflowSchedulerProcessDown": "for 3s",
+    "AirflowSchedulerLagHigh": "> 20s for 5s",
+    "AirflowSchedulerStalled": "for 20s",
+    "AirflowSchedulerLockHeld": "> 5s for 3s",
+    "AirflowDatabaseConnectionsCritical": "> 95% for 3s",
+    "AirflowDatabaseSlow": "> 500ms for 3s",
+    "AirflowDependencyDown": "for 3s",
+    "AirflowTaskQueueDepthHigh": "> 25 for 5s",
+    "AirflowBrokerDown": "for 3s",
+    "AirflowWorkerSilent": "for 5s",
+    "AirflowTeamDagFailureRateHigh": "> 20% for 5s",
+}
+
+#: Playbook → what differs from its production defaults.
+_QUICK = {
+    "mode": "auto",
+    "confirm": {"times": 2, "every": "1s"},
+    "verify": {"within": "60s", "stable": "5s"},
+    "page": {"after": "90s"},
+}
+PLAYBOOKS = (
+    "scheduler-restart",
+    "component-restart",
+    "queue-scale-up",
+    "dependency-breaker",
+    "database-session",
+    "database-slow",
+    "broker-out",
+    "worker-silent",
+    "team-failure-burst",
+)
+
+
+def render(
+    platform: Platform, addresses: Addresses, folder: Path, *, playbooks: Iterable[str] = PLAYBOOKS
+) -> str:
+    """Return the YAML text; secrets lie in files below `folder` and the platform's own."""
+    programs: dict[str, list[str]] = {}
+    for program in platform.programs:
+        if program.component in ("scheduler", "dag-processor", "triggerer", "api-server", "worker"):
+            programs.setdefault(program.component, []).append(program.name)
+    endpoints = f"http://127.0.0.1:{addresses.endpoints}"
+    settings: dict[str, Any] = {
+        "clusters": [
+            {
+                "name": "local",
+                "airflow": {
+                    "url": platform.airflow.url,
+                    "auth": {
+                        "username": platform.airflow.user,
+                        "password_file": str(platform.airflow.password_file),
+                    },
+                },
+                "metadata_database": {
+                    "dsn_file": str(platform.postgres.observer_dsn_file),
+                    "terminator_dsn_file": str(platform.postgres.terminator_dsn_file),
+                },
+                "broker": {"url": platform.redis.url, "queues": ["default"]},
+                "workers": {"min": 2, "max": 4, "slots_per_worker": 4},
+                "host": {
+                    "supervisord": {
+                        "url": platform.supervisord.url,
+                        "username": platform.supervisord.user,
+                        "password_file": str(platform.supervisord.password_file),
+                        "programs": programs,
+                    }
+                },
+            }
+        ],
+        "dependencies": [
+            {
+                "name": platform.dependency.name,
+                "cluster": "local",
+                "probe": {"http": f"{platform.dependency.url}/health"},
+                "pools": ["billing"],
+            }
+        ],
+        "teams": {"growth": {"slack_channel": "#growth"}, "finance": {"slack_channel": "#finance"}},
+        "prometheus": {
+            "url": platform.monitoring.prometheus_url,
+            "scrape_interval": "1s",
+            "evaluation_interval": "1s",
+        },
+        "alertmanager": {
+            "url": platform.monitoring.alertmanager_url,
+            "group_wait": "0s",
+            "group_interval": "5s",
+            "poll_interval": "5s",
+        },
+        "notifications": {
+            "slack": {
+                "token_file": str(folder / "slack.token"),
+                "webhook_url_file": str(folder / "slack.webhook"),
+                "base_url": f"{endpoints}/api",
+            },
+            "pagerduty": {
+                "routing_key_file": str(folder / "pagerduty.key"),
+                "events_url": f"{endpoints}/v2/enqueue",
+            },
+        },
+        "alerts": {name: {"threshold": text} for name, text in THRESHOLDS.items()},
+        "exporter": {"listen": f"127.0.0.1:{addresses.exporter}"},
+        "remediator": {
+            "listen": f"127.0.0.1:{addresses.remediator}",
+            "webhook_token_file": str(folder / "webhook.token"),
+            "api_token_file": str(folder / "api.token"),
+            "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
+            "mode": "auto",
+        },
+        "playbooks": {name: dict(_QUICK) for name in playbooks},
+    }
+    return yaml.safe_dump(settings, sort_keys=False)

@@ -1,0 +1,38 @@
+"""All stories, in the order in which they are told."""
+
+from __future__ import annotations
+
+import typer
+
+from stories.bad_deploy import BadDeploy
+from stories.dependency import Dependency
+from stories.flood import Flood
+from stories.frozen_scheduler import FrozenScheduler
+from stories.killed_remediator import KilledRemediator
+from stories.leak import Leak
+from stories.redis_out import RedisOut
+from stories.silenced import Silenced
+from stories.silent_worker import SilentWorker
+from stories.slow_database import SlowDatabase
+from stories.story import Story
+
+FIRST_FIVE: tuple[type[Story], ...] = (FrozenScheduler, Flood, Dependency, Leak, SlowDatabase)
+MORE: tuple[type[Story], ...] = (RedisOut, SilentWorker, BadDeploy, Silenced, KilledRemediator)
+
+
+def choose(names: str) -> list[Story]:
+    """Return the stories of `STORIES`: the first five, `all`, or those named with commas.
+
+    Raises:
+        typer.BadParameter: Naming those that exist.
+    """
+    if not names:
+        return [kind() for kind in FIRST_FIVE]
+    if names == "all":
+        return [kind() for kind in (*FIRST_FIVE, *MORE)]
+    known = {kind.name: kind for kind in (*FIRST_FIVE, *MORE)}
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    unknown = [name for name in wanted if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"no story {unknown[0]!r}; there are: {', '.join(known)}")
+    return [known[name]() for name in wanted]

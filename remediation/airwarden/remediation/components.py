@@ -1,0 +1,175 @@
+"""What the host and Airflow's job rows together say about one component's processes.
+
+Actions and checks share these readings, so that a remedy and its verification judge alike. A job row
+names no process: rows and processes are told apart by their start times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from airwarden.core.errors import AirwardenError, UnavailableError
+from airwarden.core.platform import Component, HostProcess, Job, ProcessState
+from airwarden.remediation.world import World
+
+#: Seconds without a heartbeat after which a job is late: Airflow's `scheduler_health_check_threshold`.
+HEARTBEAT_LATE = 30.0
+#: Seconds of `SELECT 1` from which the metadata database counts as slow.
+DATABASE_SLOW = 1.0
+#: Seconds after a process' start within which its job row appears (4.7 s were measured).
+JOB_ROW_WITHIN = 60.0
+#: Components that write a job row and beat in it.
+HEARTBEATING = frozenset({Component.SCHEDULER, Component.TRIGGERER, Component.DAG_PROCESSOR})
+
+
+@dataclass(frozen=True, slots=True)
+class DatabasePace:
+    """How fast the metadata database answered. `seconds` is None where it did not."""
+
+    seconds: float | None
+    error: str = ""
+
+    @property
+    def slow(self) -> bool:
+        """True where it is slow or could not be read."""
+        return self.seconds is None or self.seconds >= DATABASE_SLOW
+
+    @property
+    def sentence(self) -> str:
+        """Say it for people."""
+        if self.seconds is None:
+            return f"the metadata database could not be read ({self.error})"
+        return f"the metadata database took {self.seconds:.2f} s to answer"
+
+
+def component_of(labels: Mapping[str, str]) -> Component | None:
+    """Return the component that an alert's labels name, None for an unknown one."""
+    try:
+        return Component(labels.get("component", ""))
+    except ValueError:
+        return None
+
+
+def database_pace(world: World) -> DatabasePace:
+    """Probe the metadata database; a missing or failing one counts as slow."""
+    if world.database is None:
+        return DatabasePace(None, "no database is configured")
+    try:
+        return DatabasePace(world.database.probe())
+    except AirwardenError as error:
+        return DatabasePace(None, str(error))
+
+
+def read_jobs(world: World, component: Component) -> list[Job]:
+    """Return the component's job rows in state running.
+
+    Raises:
+        UnavailableError: Airflow does not answer, or there is no access to it.
+    """
+    if world.airflow is None:
+        raise UnavailableError("no Airflow REST API is configured")
+    return [job for job in world.airflow.jobs() if job.component is component]
+
+
+def read_processes(world: World, labels: Mapping[str, str]) -> list[HostProcess]:
+    """Return the supervised processes that the labels may mean, all of the component if unnamed.
+
+    Raises:
+        UnavailableError: The supervisor does not answer, or there is none.
+    """
+    if world.host is None:
+        raise UnavailableError("no process supervisor is configured")
+    name, hostname = labels.get("process", ""), labels.get("hostname", "")
+    component = component_of(labels)
+    found = list(world.host.processes(component))
+    if name:
+        return [process for process in found if process.name == name]
+    if component is Component.WORKER and hostname:
+        return [process for process in found if process.celery_hostname == hostname]
+    return found
+
+
+def is_late(job: Job, now: datetime, after: float = HEARTBEAT_LATE) -> bool:
+    """Return whether the job's last heartbeat is older than `after` seconds."""
+    return job.latest_heartbeat is None or now - job.latest_heartbeat > timedelta(seconds=after)
+
+
+def belongs(job: Job, process: HostProcess) -> bool:
+    """Return whether the row can be this incarnation's: written soon after it started."""
+    if job.started_at is None or process.started_at is None:
+        return False
+    delay = (job.started_at - process.started_at).total_seconds()
+    return -1.0 <= delay <= JOB_ROW_WITHIN
+
+
+def superseded(job: Job, processes: Collection[HostProcess], jobs: Collection[Job]) -> bool:
+    """Return whether a late row is only the trace of an incarnation that has been replaced.
+
+    That is so when no process on the host can be its writer, or a newer row of the same host began
+    after this one's last heartbeat and no process that is not working could be its writer.
+    """
+    writers = [process for process in processes if belongs(job, process)]
+    if any(process.state is not ProcessState.RUNNING for process in writers):
+        return False
+    if processes:
+        return not writers
+    silent_since = job.latest_heartbeat or job.started_at
+    return silent_since is not None and any(
+        other.hostname == job.hostname
+        and other.started_at is not None
+        and other.started_at > silent_since
+        for other in jobs
+    )
+
+
+def late_jobs(
+    jobs: Sequence[Job],
+    processes: Collection[HostProcess],
+    labels: Mapping[str, str],
+    now: datetime,
+    after: float = HEARTBEAT_LATE,
+) -> list[Job]:
+    """Return the late rows that the labels may mean and that are not superseded."""
+    job_id, hostname = labels.get("job_id", ""), labels.get("hostname", "")
+    return [
+        job
+        for job in jobs
+        if is_late(job, now, after)
+        and (not job_id or str(job.id) == job_id)
+        and (not hostname or job.hostname == hostname)
+        and not superseded(job, processes, jobs)
+    ]
+
+
+def without_heartbeat(
+    processes: Sequence[HostProcess], jobs: Sequence[Job], now: datetime, fresh: float
+) -> list[HostProcess]:
+    """Return the processes that have no fresh row of their own.
+
+    A row serves one process, and only one that started before the row did: so after a restart only
+    a row that is newer than the restart counts.
+    """
+    free = sorted(
+        (job for job in jobs if job.started_at is not None and not is_late(job, now, fresh)),
+        key=lambda job: job.started_at or now,
+    )
+    missing = []
+    for process in sorted(processes, key=lambda p: p.started_at or now, reverse=True):
+        start = process.started_at
+        own = next(
+            (
+                job
+                for job in reversed(free)
+                if start is not None
+                and job.started_at is not None
+                and (job.started_at - start).total_seconds() >= -1.0
+            ),
+            None,
+        )
+        if own is None:
+            missing.append(process)
+        else:
+            free.remove(own)
+    return missing

@@ -1,0 +1,133 @@
+"""Connections to the journal: one discipline for SQLite (one writer) and one for PostgreSQL."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError
+
+from airwarden.core.errors import WrongInputError
+
+#: Seconds that a writer waits for another one before the journal counts as unavailable.
+BUSY_TIMEOUT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Engines:
+    """The engines of one journal; for PostgreSQL reader and writer are the same.
+
+    Attributes:
+        file: SQLite's database file, None for PostgreSQL.
+    """
+
+    writer: Engine
+    reader: Engine
+    file: Path | None
+
+    @property
+    def postgresql(self) -> bool:
+        """True where the database's own clock decides."""
+        return self.file is None
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.writer.dispose()
+        self.reader.dispose()
+
+
+def parse_url(url: str) -> URL:
+    """Return the journal's URL, checked; raises WrongInputError without repeating its password."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise WrongInputError(
+            "not a database URL", place="remediator.journal", hint="sqlite:///var/journal.db"
+        ) from error
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "postgresql+psycopg"):
+        raise WrongInputError(
+            f"unknown journal database {parsed.drivername!r}",
+            place="remediator.journal",
+            hint="sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE",
+        )
+    if parsed.drivername == "sqlite" and parsed.database in (None, "", ":memory:"):
+        raise WrongInputError(
+            "the journal must be a file: it has to outlive the process",
+            place="remediator.journal",
+            hint="sqlite:///var/journal.db",
+        )
+    return parsed
+
+
+def connect(url: str) -> Engines:
+    """Make the engines; reaches no database yet."""
+    parsed = parse_url(url)
+    if parsed.drivername == "sqlite":
+        file = Path(str(parsed.database))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return Engines(_sqlite(parsed, writer=True), _sqlite(parsed, writer=False), file)
+    engine = create_engine(
+        parsed,
+        pool_size=8,
+        max_overflow=8,
+        pool_timeout=BUSY_TIMEOUT,
+        pool_pre_ping=False,
+        # PgBouncer's transaction pooling knows no prepared statements, and refuses start-up options:
+        # the timeouts are set inside each transaction instead.
+        connect_args={
+            "connect_timeout": 3,
+            "prepare_threshold": None,
+            "application_name": "airwarden-remediator",
+        },
+    )
+    return Engines(engine, engine, None)
+
+
+def _sqlite(url: URL, *, writer: bool) -> Engine:
+    engine = create_engine(
+        url,
+        # One writer: SQLite has one write lock anyway, and waiting here is fair and has a deadline.
+        pool_size=1 if writer else 8,
+        max_overflow=0 if writer else 8,
+        pool_timeout=BUSY_TIMEOUT,
+        connect_args={"check_same_thread": False, "timeout": BUSY_TIMEOUT},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
+        # The driver's own transaction handling is switched off: `_on_begin` says BEGIN.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            f"busy_timeout = {int(BUSY_TIMEOUT * 1000)}",
+            "journal_mode = WAL",
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            *([] if writer else ["query_only = ON"]),
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+
+    return engine
+
+
+#: PostgreSQL: the transaction's timeouts, and its time, in one round trip.
+OPEN_POSTGRESQL = text(
+    "SELECT now(), set_config('lock_timeout', '2s', true),"
+    " set_config('statement_timeout', '5s', true),"
+    " set_config('idle_in_transaction_session_timeout', '15s', true),"
+    " set_config('synchronous_commit', 'on', true)"
+)
+
+
+def secretless(url: str) -> str:
+    """Return the URL as it may be printed."""
+    return make_url(url).render_as_string(hide_password=True)

@@ -1,0 +1,1 @@
+"""The schema's revisions (Alembic), shipped with the package."""

@@ -1,0 +1,161 @@
+"""The journal as the engine uses it: transactions that know their time and check their fence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, and_, select
+from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+
+from airwarden.core.clock import Clock
+from airwarden.core.errors import AirwardenError, UnavailableError
+from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect
+from airwarden.remediation.journal.migrate import migrate
+from airwarden.remediation.journal.tables import lease
+
+LEADER = "leader"
+
+
+class FencedError(AirwardenError):
+    """This process no longer leads, or the row was changed by someone else: drop the work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Proof of leadership: the holder and the token that its lease had when work began."""
+
+    holder: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tx:
+    """One transaction.
+
+    Attributes:
+        connection: Where statements go.
+        now: The one time that everything in this transaction happens at: the database's where it has
+            a clock that all replicas share, else this machine's.
+        fence: The leader's proof, checked when the transaction began; None for the others.
+    """
+
+    connection: Connection
+    now: datetime
+    fence: Fence | None = None
+
+    @property
+    def token(self) -> int:
+        """The fencing token; raises FencedError where nobody leads."""
+        if self.fence is None:
+            raise FencedError("this write needs the leader's fence")
+        return self.fence.token
+
+    @property
+    def postgresql(self) -> bool:
+        """True on PostgreSQL."""
+        return self.connection.dialect.name == "postgresql"
+
+
+class Journal:
+    """The open journal.
+
+    Args:
+        engines: From `connect`.
+        clock: Time for records, where the database has none of its own.
+        database_time: Take the time from PostgreSQL; tests with a virtual clock switch it off.
+    """
+
+    def __init__(self, engines: Engines, clock: Clock, *, database_time: bool = True) -> None:
+        self._engines = engines
+        self._clock = clock
+        self._database_time = database_time and engines.postgresql
+
+    @property
+    def file(self) -> Path | None:
+        """SQLite's file, None on PostgreSQL."""
+        return self._engines.file
+
+    @contextmanager
+    def read(self) -> Iterator[Tx]:
+        """A read-only look; raises UnavailableError when the journal does not answer in time."""
+        with self._translated(), self._engines.reader.begin() as connection:
+            yield Tx(connection, self._open(connection))
+
+    @contextmanager
+    def write(self) -> Iterator[Tx]:
+        """One transaction, committed at the end of the block; not nestable.
+
+        Raises:
+            UnavailableError: Not reachable, locked for too long, read-only or full: nothing was kept.
+        """
+        with self._translated(), self._engines.writer.begin() as connection:
+            yield Tx(connection, self._open(connection))
+
+    @contextmanager
+    def lead(self, fence: Fence) -> Iterator[Tx]:
+        """A transaction that only the leader may make.
+
+        Raises:
+            FencedError: Another process has the lease, or ours ran out.
+            UnavailableError: As `write`.
+        """
+        with self.write() as tx:
+            held = and_(
+                lease.c.name == LEADER,
+                lease.c.holder == fence.holder,
+                lease.c.token == fence.token,
+                lease.c.expires_at > tx.now,
+            )
+            # Shared: a takeover waits until this transaction is over, and so sees all of it.
+            query = select(lease.c.token).where(held).with_for_update(read=True)
+            if tx.connection.execute(query).first() is None:
+                raise FencedError(f"{fence.holder} no longer leads (token {fence.token})")
+            yield Tx(tx.connection, tx.now, fence)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engines.dispose()
+
+    def _open(self, connection: Connection) -> datetime:
+        if not self._engines.postgresql:
+            return self._clock.now()
+        row = connection.execute(OPEN_POSTGRESQL).one()
+        now: datetime = row[0]
+        return now if self._database_time else self._clock.now()
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            # The statement and its parameters stay out of the message: they can hold alert bodies.
+            raise UnavailableError(f"journal: {type(error.orig).__name__}: {error.orig}") from None
+        except SQLAlchemyError as error:
+            raise UnavailableError(f"journal: {type(error).__name__}") from None
+
+
+def open_journal(url: str, clock: Clock, *, database_time: bool = True) -> Journal:
+    """Open the journal and bring its schema up to date, under a lock.
+
+    Args:
+        url: `sqlite:///FILE` or `postgresql+psycopg://USER@HOST/DATABASE`.
+        clock: This machine's clock.
+        database_time: See `Journal`.
+
+    Raises:
+        WrongInputError: The URL is not one of these, or the schema is newer than this version knows.
+        UnavailableError: The database does not answer.
+    """
+    engines = connect(url)
+    journal = Journal(engines, clock, database_time=database_time)
+    try:
+        migrate(engines)
+    except DBAPIError as error:
+        raise UnavailableError(f"journal: {type(error.orig).__name__}: {error.orig}") from None
+    return journal

@@ -1,0 +1,11 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from airwarden.core.settings.reference import render
+
+PAGE = Path(__file__).parents[3] / "docs/reference/configuration.md"
+
+
+def test_the_committed_page_equals_a_fresh_one() -> None:
+    assert PAGE.read_text(encoding="utf-8") == render(), "run: make reference"
