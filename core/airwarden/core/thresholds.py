@@ -2,7 +2,7 @@
 
 Grammar, spaces and case do not matter::
 
-    threshold = [operator] value ["utilization"] ["for" duration]
+    threshold = [operator] value ["utilization"] ["for" duration] | "for" duration
     operator  = ">" | ">=" | "<" | "<="
     value     = number "%" | duration | number | "SLA" [("+" | "-") number "%"]
     duration  = (number unit)+          units: ms, s, m, h, d, w and their names
@@ -20,6 +20,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import NoReturn
 
+from airwarden.core.durations import format_duration
 from airwarden.core.errors import WrongInputError
 
 _LONGEST = 200
@@ -64,6 +65,8 @@ class Unit(StrEnum):
     COUNT = "count"
     #: How far beyond the target agreed for the thing itself, as a share of that target.
     SLA = "sla"
+    #: No limit, only how long: `for 30s`, for alerts on something being down.
+    NONE = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Threshold:
         operator: None where the words name no side (`85% utilization for 5 minutes`): the setting
             that holds the threshold says which side is meant.
         value: In base units: a share (0.05 for 5%), seconds, a count; for `Unit.SLA` the share of
-            the target added to it (0.5 for `SLA + 50%`).
+            the target added to it (0.5 for `SLA + 50%`); 0 for `Unit.NONE`.
         unit: See `Unit`.
         window: How long the limit must be crossed without a break; None where nothing is said.
         utilization: Whether the word `utilization` was written; it changes nothing.
@@ -101,12 +104,13 @@ class Threshold:
             return percent
         if self.unit is Unit.SECONDS:
             return _format_ms(self.value * _MS)
-        return _plain(self.value)
+        return _plain(self.value) if self.unit is Unit.COUNT else ""
 
     def __str__(self) -> str:
         """Return the normal form; parsing it gives an equal threshold."""
         parts = [self.operator.value] if self.operator else []
-        parts.append(self.limit)
+        if self.limit:
+            parts.append(self.limit)
         if self.utilization:
             parts.append("utilization")
         if self.window is not None:
@@ -130,23 +134,6 @@ def parse_threshold(text: object, *, place: str = "") -> Threshold:
         WrongInputError: With the column, what was expected there, and a hint where one helps.
     """
     return _Reader(text, place).threshold()
-
-
-def parse_duration(text: object, *, place: str = "") -> timedelta:
-    """Read `90s`, `5 minutes` or `1h30m`; exact to the millisecond, at most 365 days.
-
-    Raises:
-        WrongInputError: With the column and what was expected there.
-    """
-    return _Reader(text, place).whole_duration()
-
-
-def format_duration(value: timedelta) -> str:
-    """Return the duration as Prometheus and this language write it: `1h30m`, `0s`.
-
-    A fraction of a millisecond is dropped.
-    """
-    return _format_ms(Decimal(value // timedelta(milliseconds=1)))
 
 
 def _format_ms(milliseconds: Decimal) -> str:
@@ -186,6 +173,12 @@ class _Reader:
         self._tokens = self._split()
 
     def threshold(self) -> Threshold:
+        following = self._peek()
+        if following and following.text.lower() == "for":
+            self._at += 1
+            held = Threshold(None, Decimal(0), Unit.NONE, self._window())
+            self._end("expected the end")
+            return held
         operator = self._operator()
         value, unit = self._value()
         utilization = self._take_word("utilization", "utilisation")
@@ -194,15 +187,12 @@ class _Reader:
         window: timedelta | None = None
         if self._take_word("for"):
             window = self._window()
-        if self._peek() is not None:
-            self._unexpected("expected 'for' and a duration, or the end")
+        self._end("expected 'for' and a duration, or the end")
         return Threshold(operator, value, unit, window, utilization)
 
-    def whole_duration(self) -> timedelta:
-        window = self._window()
+    def _end(self, expected: str) -> None:
         if self._peek() is not None:
-            self._unexpected("expected the end")
-        return window
+            self._unexpected(expected)
 
     def _split(self) -> list[_Token]:
         tokens, position = [], 0

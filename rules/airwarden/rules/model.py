@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import Enum
 
 from airwarden.core.alerts import Severity
-from airwarden.core.thresholds import Operator, Threshold, Unit, format_duration
+from airwarden.core.durations import format_duration
+from airwarden.core.thresholds import Operator, Threshold, Unit
 from airwarden.rules.config import AlertOverride, RuleConfig
 
 _ZERO = timedelta(0)
@@ -46,7 +47,7 @@ class AlertRule:
         units: What kinds of limit an operator may give instead.
         over: Default range of rates and counts; None where there is none.
         at_least: Default minimum of events for a ratio; 0 where there is none.
-        labels: Further fixed labels.
+        about_airwarden: Its series name no cluster; the label is set to the installation's.
         route: See `Route`.
         keeps: Whether it keeps firing for a while when its series vanish or dip.
     """
@@ -62,7 +63,7 @@ class AlertRule:
     units: tuple[Unit, ...] = ()
     over: timedelta | None = None
     at_least: int = 0
-    labels: Mapping[str, str] = field(default_factory=dict)
+    about_airwarden: bool = False
     route: Route = Route.REMEDIATOR
     keeps: bool = True
 
@@ -116,7 +117,7 @@ class Context:
     def threshold(self) -> Threshold | None:
         """The limit after overrides, always with an operator."""
         own, default = self._override.threshold, self.rule.threshold
-        if own is None or default is None:
+        if own is None or default is None or own.unit is Unit.NONE:
             return default
         operator = own.operator or default.operator
         return Threshold(operator, own.value, own.unit, own.window, own.utilization)
