@@ -230,7 +230,7 @@ class ProcessRestart:
         """Compare the incarnation on the host with the planned one."""
         return replaced(world, effect)
 
-    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:  # noqa: ARG002
+    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
         """Answer that a restart has no way back."""
         return Nothing("a restart cannot be taken back")
 
