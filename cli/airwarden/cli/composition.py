@@ -21,8 +21,6 @@ from airwarden.core.settings import (
 )
 
 if TYPE_CHECKING:
-    from airwarden.adapters.session_ender import PostgresSessionEnder
-
     from airwarden.adapters.airflow import AirflowRest
     from airwarden.adapters.airflow_auth import TokenSource
     from airwarden.adapters.alertmanager import AlertmanagerApi
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from airwarden.adapters.host_supervisord import SupervisordHost
     from airwarden.adapters.metadata_database import PostgresMetadata
     from airwarden.adapters.prometheus import PrometheusApi
+    from airwarden.adapters.session_ender import PostgresSessionEnder
     from airwarden.adapters.workers_celery import CeleryWorkers
     from airwarden.core.ports import Probe
 
