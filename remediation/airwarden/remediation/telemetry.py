@@ -56,7 +56,7 @@ class Telemetry(Collector):
         self, clusters: Callable[[], Collection[str]], leads: Callable[[], bool] = lambda: False
     ) -> None:
         # One sample per series, not two: nobody asks when a counter was born.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         self._clusters = clusters
         self._leads = leads
@@ -160,8 +160,8 @@ class Telemetry(Collector):
                 pending.add_metric([cluster, channel], count)
                 age.add_metric([cluster, channel], oldest)
         breaker = _gauge("breaker_state", "0 closed, 1 half-open, 2 open.", "breaker")
-        for (cluster, name), state in snapshot.breakers.items():
-            breaker.add_metric([cluster, name], state)
+        for (cluster, name), position in snapshot.breakers.items():
+            breaker.add_metric([cluster, name], position)
         modes = _gauge("playbook_mode", "0 off, 1 shadow, 2 approve, 3 auto.", "playbook")
         for (cluster, name), mode in snapshot.modes.items():
             modes.add_metric([cluster, name], mode.rank)
