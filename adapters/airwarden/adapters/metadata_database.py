@@ -180,7 +180,8 @@ class _Slot:
     ) -> list[dict[str, Any]]:
         milliseconds = int(self._statement_timeout * 1000)
         connection.execute(
-            f"BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds};".encode()
+            f"BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds};"
+            "SET LOCAL timezone = 'UTC'".encode()
         )
         try:
             return connection.execute(text.encode(), parameters or None).fetchall()

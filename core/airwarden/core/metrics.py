@@ -1,35 +1,76 @@
-"""The metric catalogue: exporters emit, rules and dashboards use, only what stands here."""
+"""The metric catalogue: exporters emit, rules and dashboards use, only what stands here.
+
+The data lies in `airwarden.core.catalogue`; `docs/reference/metrics.md` is rendered from it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from airwarden.core.catalogue import own, platform, workload
+from airwarden.core.catalogue.types import Metric, MetricType
+from airwarden.core.errors import WrongInputError
+
+__all__ = ["CATALOGUE", "SECTIONS", "Metric", "MetricType", "metric", "render_reference"]
+
+#: Heading of the reference page → its metrics, in the page's order.
+SECTIONS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
+    {
+        "DAG runs, tasks, pools and assets": workload.METRICS,
+        "Components, hosts, broker, workers, database, dependencies": platform.METRICS,
+        "Airwarden itself": own.METRICS,
+    }
+)
+
+#: Full name → metric.
+CATALOGUE: Mapping[str, Metric] = MappingProxyType(
+    {entry.name: entry for entries in SECTIONS.values() for entry in entries}
+)
+
+_SAMPLE_SUFFIXES = ("_bucket", "_sum", "_count")
 
 
-class MetricType(StrEnum):
-    """Prometheus' types that we use; classic histograms only."""
+def metric(name: str) -> Metric:
+    """Return a metric by its name, or by the name of one of a histogram's series.
 
-    COUNTER = "counter"
-    GAUGE = "gauge"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One metric's contract.
-
-    Attributes:
-        name: Full name with the `airwarden_` prefix; counters end in `_total`.
-        type: See `MetricType`.
-        labels: Label names beside `cluster`, which every metric carries.
-        help: One sentence, with the unit where the name does not say it.
-        source: Where the value comes from.
-        buckets: Upper bounds of a histogram, in the metric's unit, without +Inf.
+    Raises:
+        WrongInputError: The catalogue has no such metric; the hint names the nearest.
     """
+    if name in CATALOGUE:
+        return CATALOGUE[name]
+    for suffix in _SAMPLE_SUFFIXES:
+        base = CATALOGUE.get(name.removesuffix(suffix))
+        if name.endswith(suffix) and base and base.type is MetricType.HISTOGRAM:
+            return base
+    import difflib
 
-    name: str
-    type: MetricType
-    labels: tuple[str, ...]
-    help: str
-    source: str
-    buckets: tuple[float, ...] = ()
+    near = difflib.get_close_matches(name, CATALOGUE, n=1)
+    hint = f"did you mean {near[0]}?" if near else ""
+    raise WrongInputError(f"no metric {name} in the catalogue", hint=hint)
+
+
+def render_reference() -> str:
+    """Return the reference page in Markdown."""
+    lines = [
+        "# Metrics",
+        "",
+        "Every metric also carries `cluster`, the name of an Airflow platform in `airwarden.yaml`;"
+        " Airwarden's own carry the name of the platform that they serve, or `airwarden` where they"
+        " serve all.",
+        "",
+        "This page is generated from `core/airwarden/core/catalogue/`; a test compares them.",
+    ]
+    for heading, entries in SECTIONS.items():
+        lines += ["", f"## {heading}", "", "| metric | type | labels | meaning | source |"]
+        lines.append("|---|---|---|---|---|")
+        lines += [_row(entry) for entry in entries]
+    return "\n".join(lines) + "\n"
+
+
+def _row(entry: Metric) -> str:
+    labels = ", ".join(f"`{label}`" for label in entry.labels) or "–"
+    text = entry.help
+    if entry.buckets:
+        text += " Buckets: " + ", ".join(f"{bound:g}" for bound in entry.buckets) + "."
+    return f"| `{entry.name}` | {entry.type} | {labels} | {text} | {entry.source} |"

@@ -19,10 +19,14 @@ class DependencyProbe(Section):
     """How to ask whether a dependency answers: one of `http` and `tcp`."""
 
     http: HttpUrl | None = None
-    """An address that answers with a status below 400 when healthy."""
+    """An address that answers when healthy. Any status below 500 counts: even a 404 proves that the
+    service works."""
 
     tcp: str | None = None
     """`HOST:PORT` that accepts a connection when healthy."""
+
+    expect: int = Field(default=0, ge=0, le=599)
+    """With `http`: the only status that counts as healthy; 0 for any below 500."""
 
     timeout: Duration = timedelta(seconds=2)
     """Deadline of one probe."""

@@ -59,6 +59,17 @@ class Settings(Section):
     playbooks: dict[str, PlaybookOverride] = Field(default_factory=dict)
     """Changes to playbooks, by playbook name (`scheduler-restart`)."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _validate_default_journal(cls, data: Any) -> Any:
+        """Let the journal's default path start at the folder of the file, as a written one does."""
+        if not isinstance(data, Mapping):
+            return data
+        remediator = data.get("remediator", {})
+        if not isinstance(remediator, Mapping):
+            return data
+        return {**data, "remediator": {"journal": {}, **remediator}}
+
     @field_validator("playbooks", mode="before")
     @classmethod
     def _names_with_dashes(cls, value: Any) -> Any:

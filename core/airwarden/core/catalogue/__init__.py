@@ -1,0 +1,1 @@
+"""The metric catalogue's data, one module per part of the platform; use `airwarden.core.metrics`."""

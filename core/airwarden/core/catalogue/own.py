@@ -1,0 +1,188 @@
+"""What Airwarden's own programs say about themselves."""
+
+from __future__ import annotations
+
+from airwarden.core.catalogue.types import Metric, MetricType
+
+_COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
+_EXPORTER, _REMEDIATOR, _BOTH = "exporter", "remediator", "exporter, remediator"
+
+METRICS = (
+    Metric(
+        "airwarden_build_info",
+        _GAUGE,
+        ("version",),
+        "1; the version of the program that answers.",
+        _BOTH,
+    ),
+    Metric(
+        "airwarden_config_reload_success",
+        _GAUGE,
+        (),
+        "1 if the configuration last read is in force, 0 if it was refused and the old one is.",
+        _BOTH,
+    ),
+    Metric(
+        "airwarden_config_last_reload_timestamp_seconds",
+        _GAUGE,
+        (),
+        "When the configuration in force was read, as Unix time.",
+        _BOTH,
+    ),
+    Metric(
+        "airwarden_collector_success",
+        _GAUGE,
+        ("collector",),
+        "1 if the last collect succeeded in time; 0 as soon as one is overdue.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_collector_duration_seconds",
+        _GAUGE,
+        ("collector",),
+        "How long the last collect took, or the present one has taken when it is overdue.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_collector_last_success_timestamp_seconds",
+        _GAUGE,
+        ("collector",),
+        "When a collect last succeeded, as Unix time; 0 before the first.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_collector_timeouts_total",
+        _COUNTER,
+        ("collector",),
+        "Collects that took longer than they may.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_snapshot_age_seconds",
+        _GAUGE,
+        (),
+        "Age of the newest collected value of a cluster.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_render_duration_seconds",
+        _GAUGE,
+        (),
+        "How long the last assembly of the metrics page took.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_remediator_leader",
+        _GAUGE,
+        (),
+        "1 in the replica that holds the lease.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_remediator_loop_timestamp_seconds",
+        _GAUGE,
+        (),
+        "When the leader last finished a turn of its loop, as Unix time.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_remediator_alerts_taken",
+        _GAUGE,
+        ("alertname",),
+        "Alerts firing now that are durably taken: in an open incident, or decided on.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_incidents",
+        _GAUGE,
+        ("state",),
+        "Incidents by state.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_incidents_total",
+        _COUNTER,
+        ("playbook", "outcome"),
+        "Incidents that ended, by how.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_actions_total",
+        _COUNTER,
+        ("action", "outcome"),
+        "Effects that were begun, by how they ended.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_guard_blocks_total",
+        _COUNTER,
+        ("guard",),
+        "Effects that a guard held back.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_escalations_total",
+        _COUNTER,
+        ("playbook",),
+        "Incidents handed to a person.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_inbox_pending",
+        _GAUGE,
+        (),
+        "Alert events stored and not yet decided on.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_inbox_oldest_age_seconds",
+        _GAUGE,
+        (),
+        "Age of the oldest such event; 0 when there is none.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_outbox_pending",
+        _GAUGE,
+        ("channel",),
+        "Notifications not yet delivered.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_outbox_oldest_age_seconds",
+        _GAUGE,
+        ("channel",),
+        "Age of the oldest such notification; 0 when there is none.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_time_to_act_seconds",
+        _HISTOGRAM,
+        ("playbook",),
+        "Time from an alert's start to the first effect.",
+        _REMEDIATOR,
+        (1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0),
+    ),
+    Metric(
+        "airwarden_time_to_heal_seconds",
+        _HISTOGRAM,
+        ("playbook",),
+        "Time from an alert's start to verified healing.",
+        _REMEDIATOR,
+        (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0),
+    ),
+    Metric(
+        "airwarden_breaker_state",
+        _GAUGE,
+        ("breaker",),
+        "0 closed, 1 half-open, 2 open.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_playbook_mode",
+        _GAUGE,
+        ("playbook",),
+        "What a playbook may do: 0 off, 1 shadow, 2 approve, 3 auto.",
+        _REMEDIATOR,
+    ),
+)

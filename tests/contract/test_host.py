@@ -1,0 +1,217 @@
+"""The `Host` contract: supervisord for real, and the fake."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from airwarden.adapters.clock import SystemClock
+from airwarden.adapters.fakes import FakeHost
+from airwarden.adapters.host_supervisord import SupervisordHost
+from airwarden.core.errors import (
+    ConflictError,
+    NotFoundError,
+    RejectedError,
+    UnavailableError,
+)
+from airwarden.core.platform import Component, HostProcess, ProcessState
+from airwarden.core.ports import Host
+from support.eventually import eventually
+from support.supervisord import PASSWORD, USER, Supervisord
+
+SCHEDULER, WORKER, TRIGGERER = Component.SCHEDULER, Component.WORKER, Component.TRIGGERER
+WORKERS = ("workers:worker_0", "workers:worker_1")
+REAL = {
+    SCHEDULER: ("scheduler", "spare", "stubborn", "polite"),
+    WORKER: ("workers:*",),
+    TRIGGERER: ("broken", "absent"),
+}
+
+
+@dataclass
+class Case:
+    """A host, and the way to freeze one of its processes."""
+
+    host: Host
+    freeze: Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def supervisord() -> Iterator[Supervisord]:
+    server = Supervisord()
+    yield server
+    server.stop()
+
+
+def real_host(server: Supervisord, timeout: float = 5.0) -> SupervisordHost:
+    return SupervisordHost(
+        server.url, REAL, username=USER, password=PASSWORD, exit_timeout=1.5, timeout=timeout
+    )
+
+
+@pytest.fixture(params=["fake", "real"])
+def case(request: pytest.FixtureRequest) -> Case:
+    if request.param == "fake":
+        fake = FakeHost(
+            SystemClock(),
+            {SCHEDULER: ("scheduler", "spare"), WORKER: WORKERS},
+            stopped=("spare",),
+        )
+        return Case(fake, fake.freeze)
+    host = real_host(request.getfixturevalue("supervisord"))
+
+    def freeze(name: str) -> None:
+        pid = find(host, name).pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+
+    return Case(host, freeze)
+
+
+def find(host: Host, name: str) -> HostProcess:
+    return next(p for p in host.processes() if p.name == name)
+
+
+def state(host: Host, name: str) -> ProcessState:
+    return find(host, name).state
+
+
+def test_processes_say_what_they_are_and_since_when(case: Case) -> None:
+    scheduler = find(case.host, "scheduler")
+    spare = find(case.host, "spare")
+
+    assert (scheduler.component, scheduler.state) == (SCHEDULER, ProcessState.RUNNING)
+    assert scheduler.pid is not None
+    assert scheduler.started_at is not None
+    assert scheduler.started_at.utcoffset() is not None
+    assert (spare.state, spare.pid) == (ProcessState.STOPPED, None)
+    assert [p.name for p in case.host.processes(WORKER)] == list(WORKERS)
+
+
+def test_a_restart_replaces_the_incarnation_that_was_named(case: Case) -> None:
+    before = find(case.host, "scheduler")
+
+    case.host.restart("scheduler", generation=before.generation)
+
+    after = find(case.host, "scheduler")
+    assert after.generation != before.generation
+    assert after.pid != before.pid
+    assert after.state in (ProcessState.RUNNING, ProcessState.STARTING)
+
+
+def test_a_restart_of_an_older_incarnation_does_nothing(case: Case) -> None:
+    old = find(case.host, "scheduler").generation
+    case.host.restart("scheduler", generation=old)
+    now = find(case.host, "scheduler")
+
+    with pytest.raises(ConflictError):
+        case.host.restart("scheduler", generation=old)
+
+    assert find(case.host, "scheduler").generation == now.generation
+
+
+def test_a_frozen_process_is_seen_and_replaced(case: Case) -> None:
+    case.freeze("scheduler")
+    eventually(lambda: state(case.host, "scheduler") is ProcessState.FROZEN, within=5)
+    frozen = find(case.host, "scheduler")
+
+    case.host.restart("scheduler", generation=frozen.generation)
+
+    eventually(lambda: state(case.host, "scheduler") is ProcessState.RUNNING, within=5)
+    assert find(case.host, "scheduler").pid != frozen.pid
+
+
+def test_start_and_stop_are_absolute(case: Case) -> None:
+    for _ in range(2):
+        case.host.start("spare")
+        eventually(lambda: state(case.host, "spare") is ProcessState.RUNNING, within=5)
+    running = find(case.host, "spare").generation
+    case.host.start("spare")
+    assert find(case.host, "spare").generation == running
+
+    for _ in range(2):
+        case.host.stop("spare")
+        eventually(lambda: state(case.host, "spare") is ProcessState.STOPPED, within=5)
+
+
+def test_a_name_of_a_group_member_works_everywhere(case: Case) -> None:
+    name = WORKERS[0]
+    before = find(case.host, name)
+    case.host.restart(name, generation=before.generation)
+    assert find(case.host, name).generation != before.generation
+    case.host.stop(name)
+    eventually(lambda: state(case.host, name) is ProcessState.STOPPED, within=5)
+    assert state(case.host, WORKERS[1]) is ProcessState.RUNNING
+    case.host.start(name)
+    eventually(lambda: state(case.host, name) is ProcessState.RUNNING, within=5)
+
+
+def test_an_unknown_name_is_not_found(case: Case) -> None:
+    with pytest.raises(NotFoundError):
+        case.host.restart("nobody", generation="1@")
+    with pytest.raises(NotFoundError):
+        case.host.start("nobody")
+    with pytest.raises(NotFoundError):
+        case.host.stop("nobody")
+
+
+# Only the real one.
+
+
+def test_a_process_that_ignores_sigterm_is_killed_and_comes_back(supervisord: Supervisord) -> None:
+    host = real_host(supervisord)
+    before = find(host, "stubborn")
+
+    host.restart("stubborn", generation=before.generation)
+
+    assert find(host, "stubborn").pid != before.pid
+
+
+def test_a_process_that_supervisord_leaves_down_is_started(supervisord: Supervisord) -> None:
+    host = real_host(supervisord)
+    before = find(host, "polite")
+
+    host.restart("polite", generation=before.generation)
+
+    assert find(host, "polite").pid not in (None, before.pid)
+
+
+def test_a_program_that_cannot_be_spawned_is_refused(supervisord: Supervisord) -> None:
+    with pytest.raises(RejectedError):
+        real_host(supervisord).start("broken")
+
+
+def test_a_configured_name_that_supervisord_lacks_is_unknown(supervisord: Supervisord) -> None:
+    assert state(real_host(supervisord), "absent") is ProcessState.UNKNOWN
+
+
+def test_the_unix_socket_serves_the_same(supervisord: Supervisord) -> None:
+    host = SupervisordHost(f"unix://{supervisord.socket}", REAL, username=USER, password=PASSWORD)
+    assert state(host, "stubborn") is ProcessState.RUNNING
+
+
+def test_a_wrong_password_is_rejected(supervisord: Supervisord) -> None:
+    host = SupervisordHost(supervisord.url, REAL, username=USER, password="wrong")
+    with pytest.raises(RejectedError, match="password"):
+        host.processes()
+
+
+def test_an_absent_supervisord_is_unavailable() -> None:
+    with pytest.raises(UnavailableError):
+        SupervisordHost("http://127.0.0.1:1/RPC2", REAL).processes()
+
+
+def test_a_frozen_supervisord_is_unavailable_within_the_deadline(
+    supervisord: Supervisord,
+) -> None:
+    host = real_host(supervisord, timeout=0.5)
+    os.kill(supervisord.child.pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(UnavailableError):
+            host.processes()
+    finally:
+        os.kill(supervisord.child.pid, signal.SIGCONT)

@@ -1,0 +1,52 @@
+"""The catalogue keeps Prometheus' naming rules, and its page is its own."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from airwarden.core.errors import WrongInputError
+from airwarden.core.metrics import CATALOGUE, SECTIONS, Metric, MetricType, metric, render_reference
+
+ROOT = Path(__file__).resolve().parents[2]
+EVERY = [entry for entries in SECTIONS.values() for entry in entries]
+
+
+@pytest.mark.parametrize("entry", EVERY, ids=lambda entry: entry.name)
+def test_each_metric_keeps_the_naming_rules(entry: Metric) -> None:
+    assert re.fullmatch(r"airwarden_[a-z0-9_]+", entry.name)
+    assert entry.name.endswith("_total") == (entry.type is MetricType.COUNTER)
+    assert bool(entry.buckets) == (entry.type is MetricType.HISTOGRAM)
+    assert list(entry.buckets) == sorted(set(entry.buckets))
+    assert "cluster" not in entry.labels
+    assert "le" not in entry.labels
+    assert entry.help.endswith(".")
+    assert entry.source
+
+
+def test_no_name_stands_twice_nor_begins_a_histograms_series() -> None:
+    assert len(CATALOGUE) == len(EVERY)
+    series = {
+        entry.name + suffix
+        for entry in EVERY
+        if entry.type is MetricType.HISTOGRAM
+        for suffix in ("_bucket", "_sum", "_count")
+    }
+    assert not series & set(CATALOGUE)
+
+
+def test_lookup_knows_a_histograms_series_and_names_the_nearest() -> None:
+    assert metric("airwarden_db_up").type is MetricType.GAUGE
+    name = "airwarden_dag_run_duration_seconds"
+    assert metric(f"{name}_bucket") is metric(name)
+    with pytest.raises(WrongInputError, match="airwarden_db_up"):
+        metric("airwarden_db_upp")
+    with pytest.raises(WrongInputError):
+        metric("airwarden_db_up_bucket")
+
+
+def test_the_committed_page_is_the_rendered_one() -> None:
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+    assert page == render_reference(), "render docs/reference/metrics.md again"
