@@ -178,7 +178,8 @@ class Links(Section):
     """Addresses that alerts and messages point to."""
 
     runbooks: HttpUrl | None = None
-    """Where the runbook pages are published; `runbook_url` is this, a slash and the alert's name."""
+    """Where the runbook pages are published: `runbook_url` is this, a slash, the alert's name and
+    `.md`. None: the remediator's own `/runbooks`."""
 
     dashboards: HttpUrl | None = None
     """Grafana's address, for `dashboard_url`."""
@@ -210,6 +211,18 @@ def _statements(value: object) -> object:
 
 
 Statements = Annotated[dict[FrameworkAlert, ThresholdText], BeforeValidator(_statements)]
+
+
+class Dashboards(Section):
+    """The generated dashboards."""
+
+    path: ConfigPath | None = None
+    """Folder on Grafana's host from which it reads the dashboards. None: Debian's usual place,
+    `/var/lib/grafana/dashboards/airwarden`."""
+
+    sources: dict[str, str] = Field(default_factory=dict)
+    """PromQL for targets that Airwarden has no collector for, by the key that the dashboard names
+    in their place."""
 
 
 class FrameworkAlerts(Section):

@@ -116,6 +116,15 @@ def read_document(text: str, *, source: str) -> Document:
     return document
 
 
+def place_of(text: str, source: str, key: str) -> str | None:
+    """Return `FILE:LINE: KEY` for a key written as `alerts.Name.threshold`, None if it is not there."""
+    document = read_document(text, source=source)
+    for path in document.lines:
+        if dotted(path) == key:
+            return document.place(path)
+    return None
+
+
 class _Builder:
     """Turns nodes into values and notes their lines."""
 

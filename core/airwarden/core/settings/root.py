@@ -50,6 +50,9 @@ class Settings(Section):
     links: alerting.Links = alerting.Links()
     """Addresses of runbooks and dashboards."""
 
+    dashboards: alerting.Dashboards = alerting.Dashboards()
+    """The generated dashboards."""
+
     exporter: Exporter = Exporter()
     """The exporter."""
 
