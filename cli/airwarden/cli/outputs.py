@@ -27,7 +27,7 @@ from airwarden.rules.config import (
     SlackRoute,
     TeamRoute,
 )
-from airwarden.rules.framework import framework_overrides
+from airwarden.rules.framework import FRAMEWORK_ALERTS, framework_overrides
 
 #: A panel's limit and the alert whose threshold it draws.
 _LIMITS = {
@@ -50,7 +50,26 @@ def render_all(settings: Settings) -> Mapping[str, str]:
             fit it, or a secret where only a file will do.
     """
     config = rule_config(settings)
-    return {**rules_build.build(config), **generate.build(dashboard_config(settings, config))}
+    try:
+        rules = rules_build.build(config)
+    except WrongInputError as error:
+        raise _as_written(settings, error) from None
+    return {**rules, **generate.build(dashboard_config(settings, config))}
+
+
+def _as_written(settings: Settings, error: WrongInputError) -> WrongInputError:
+    """Name the framework's key where the wrong override came from the framework's words."""
+    if settings.monitoring_framework is None:
+        return error
+    words = settings.monitoring_framework.alerts
+    for severity, statements in (("critical", words.critical), ("warning", words.warning)):
+        for name in statements:
+            alert = FRAMEWORK_ALERTS[name]
+            own = settings.alerts.get(alert)
+            if error.place == f"alerts.{alert}.threshold" and not (own and own.threshold):
+                place = f"monitoring_framework.alerts.{severity}.{name}"
+                return WrongInputError(error.message, place=place, hint=error.hint)
+    return error
 
 
 def rule_config(settings: Settings) -> RuleConfig:
@@ -86,21 +105,27 @@ def alert_overrides(settings: Settings) -> dict[str, AlertOverride]:
     found: dict[str, AlertOverride] = {}
     if settings.monitoring_framework is not None:
         words = settings.monitoring_framework.alerts
-        found.update(framework_overrides({"critical": words.critical, "warning": words.warning}))
-    for name, wanted in settings.alerts.items():
-        own = {
-            key: value
-            for key, value in (
-                ("threshold", wanted.threshold),
-                ("hold", wanted.hold),
-                ("severity", Severity(wanted.severity) if wanted.severity else None),
-                ("over", wanted.over),
-                ("at_least", wanted.at_least),
+        found.update(
+            framework_overrides(
+                {
+                    severity: {name: str(threshold) for name, threshold in statements.items()}
+                    for severity, statements in (
+                        ("critical", words.critical),
+                        ("warning", words.warning),
+                    )
+                }
             )
-            if value is not None
-        }
+        )
+    for name, wanted in settings.alerts.items():
         base = found.get(name, AlertOverride())
-        found[name] = dataclasses.replace(base, enabled=wanted.enabled, **own)
+        found[name] = AlertOverride(
+            threshold=wanted.threshold or base.threshold,
+            hold=wanted.hold,
+            severity=Severity(wanted.severity) if wanted.severity else base.severity,
+            enabled=wanted.enabled,
+            over=wanted.over,
+            at_least=wanted.at_least,
+        )
     return found
 
 

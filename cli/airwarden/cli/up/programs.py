@@ -32,9 +32,7 @@ def find(names: tuple[str, ...], setting: str) -> str:
     )
 
 
-def own(
-    name: str, config: Path, environment: Mapping[str, str], ready: str, logs: Path
-) -> Child:
+def own(name: str, config: Path, environment: Mapping[str, str], ready: str, logs: Path) -> Child:
     """Return one of our own programs as a child."""
     command = (sys.executable, "-m", "airwarden.cli", name, "--config", str(config))
     return Child(name, (*command, "--log-format", "json"), environment, ready, logs / f"{name}.log")

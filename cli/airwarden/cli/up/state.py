@@ -53,14 +53,21 @@ def overrides(settings: Settings, folder: Path) -> dict[str, str]:
     found = _missing_secrets(settings, folder)
     addresses: tuple[tuple[str, ListenAddress, bool], ...] = (
         ("EXPORTER", settings.exporter.listen, "listen" in settings.exporter.model_fields_set),
-        ("REMEDIATOR", settings.remediator.listen, "listen" in settings.remediator.model_fields_set),
+        (
+            "REMEDIATOR",
+            settings.remediator.listen,
+            "listen" in settings.remediator.model_fields_set,
+        ),
     )
     taken: set[int] = set()
     for section, listen, written in addresses:
         address = listen if written else _free(listen, taken)
         taken.add(address.port)
         found[f"AIRWARDEN_{section}__LISTEN"] = str(address)
-    for section, part in (("PROMETHEUS", settings.prometheus), ("ALERTMANAGER", settings.alertmanager)):
+    for section, part in (
+        ("PROMETHEUS", settings.prometheus),
+        ("ALERTMANAGER", settings.alertmanager),
+    ):
         if part.url is not None:
             continue
         written = "listen" in part.model_fields_set
