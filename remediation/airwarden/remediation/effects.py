@@ -27,7 +27,7 @@ from airwarden.remediation.decide.guards import (
     judge,
 )
 from airwarden.remediation.decide.states import AttemptState, RunState
-from airwarden.remediation.journal import alerts, incidents, rails, runs
+from airwarden.remediation.journal import alerts, incidents, rails, runs, windows
 from airwarden.remediation.journal.rails import EVERYWHERE, BudgetUse
 from airwarden.remediation.journal.runs import Attempt
 from airwarden.remediation.journal.store import FencedError, Tx
@@ -208,7 +208,12 @@ class Effects:
             ),
             others_open=incidents.others_open(tx, case.incident),
             lead_left=self._parts.leadership.remaining(),
-            lead_needed=min(action.deadline, LEAD_NEEDED) if LEAD_NEEDED else 0.0,
+            lead_needed=min(action.deadline, LEAD_NEEDED),
+            maintenance=[
+                f"maintenance by {one.set_by}: {one.reason}"
+                for one in windows.open_now(tx)
+                if one.cluster in (EVERYWHERE, run.cluster)
+            ],
             unreadable=unreadable,
         )
 
