@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -129,15 +128,12 @@ class Exporter:
 
         Args:
             openmetrics: OpenMetrics 1.0 instead of text 0.0.4.
-            zipped: Compressed by gzip, as two members, so that only the short second one is
-                compressed at each scrape.
+            zipped: Compressed by gzip.
         """
         body = self._snapshot.body(openmetrics=openmetrics)
         tail = page(self._own_blocks(), openmetrics=openmetrics)
         end = (tail + "# EOF\n" if openmetrics else tail).encode()
-        if zipped:
-            return body.gzipped + gzip.compress(end, compresslevel=1, mtime=0)
-        return body.text + end
+        return body.gzipped(end) if zipped else body.text(end)
 
     def _begin(self) -> None:
         self._runners = []

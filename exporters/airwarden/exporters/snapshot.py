@@ -2,22 +2,40 @@
 
 from __future__ import annotations
 
-import gzip
 import threading
 import time
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from airwarden.exporters.exposition import Block, Renderer, page
 from airwarden.exporters.families import Family
 
+_GZIP = 16 + zlib.MAX_WBITS
 
-@dataclass(frozen=True, slots=True)
+
 class Page:
-    """A joined page body, without the parts that change with every scrape."""
+    """A joined page body, to be completed at each scrape by what changes with it.
 
-    text: bytes
-    gzipped: bytes
+    The compressor is kept after the body, so that a scrape compresses its short end only, into one
+    gzip member: curl and others read no second one.
+
+    Args:
+        body: The page without its end.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._compressor = zlib.compressobj(level=1, wbits=_GZIP)
+        self._compressed = self._compressor.compress(body)
+
+    def text(self, end: bytes) -> bytes:
+        """Return the whole page."""
+        return self._body + end
+
+    def gzipped(self, end: bytes) -> bytes:
+        """Return the whole page, compressed by gzip."""
+        compressor = self._compressor.copy()
+        return self._compressed + compressor.compress(end) + compressor.flush()
 
 
 class Snapshot:
@@ -68,7 +86,7 @@ class Snapshot:
                 return known[1]
             begun = time.perf_counter()
             text = page(blocks, openmetrics=openmetrics).encode()
-            joined = Page(text, gzip.compress(text, compresslevel=1, mtime=0))
+            joined = Page(text)
             self._render_seconds = time.perf_counter() - begun
             self._joined[openmetrics] = (version, joined)
             return joined
