@@ -124,7 +124,26 @@ def test_refusals_name_the_column_what_was_expected_and_a_hint(
         st.text(alphabet="<>=+-%., 0123456789smhdwSLAforutilzn"),
         st.lists(
             st.sampled_from(
-                [">", ">=", "<", "<=", "5", "%", "1,000", "0.1", "SLA", "+", "-", "for", "m", "ms", "hours", "weeks", "utilization", "999999999999999"]
+                [
+                    ">",
+                    ">=",
+                    "<",
+                    "<=",
+                    "5",
+                    "%",
+                    "1,000",
+                    "0.1",
+                    "SLA",
+                    "+",
+                    "-",
+                    "for",
+                    "m",
+                    "ms",
+                    "hours",
+                    "weeks",
+                    "utilization",
+                    "999999999999999",
+                ]
             )
         ).map(" ".join),
     )
