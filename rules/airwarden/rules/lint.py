@@ -6,7 +6,7 @@ Checks return data; the command line prints it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -195,9 +195,9 @@ def template_labels(template: str) -> frozenset[str]:
     return frozenset(_LABEL_IN_TEMPLATE.findall(template))
 
 
-def _selectors(tree: Any, kind: Callable[..., Any]) -> Iterator[Any]:
+def _selectors(tree: Any, kind: type[Any]) -> Iterator[Any]:
     """Walk an expression's tree; every node keeps its children under one of these names."""
-    if isinstance(tree, kind):  # type: ignore[arg-type]
+    if isinstance(tree, kind):
         yield tree
     for name in ("expr", "lhs", "rhs", "param", "vector_selector"):
         child = getattr(tree, name, None)

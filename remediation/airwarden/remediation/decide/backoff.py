@@ -12,7 +12,8 @@ from airwarden.remediation.decide.rails import Rails
 def ceiling(failures: int, base: timedelta, cap: timedelta) -> timedelta:
     """Return the longest wait after so many failures: `min(cap, base * 2**(failures - 1))`."""
     # Beyond 2**40 bases every cap is reached; the bound keeps the power from growing for ever.
-    return min(cap, base * 2 ** min(max(failures - 1, 0), 40))
+    factor: int = 2 ** min(max(failures - 1, 0), 40)
+    return min(cap, base * factor)
 
 
 def jittered(failures: int, base: timedelta, cap: timedelta, random: Random) -> timedelta:
