@@ -60,6 +60,27 @@ def _from_file(reference: SecretRef, place: str) -> tuple[str, str]:
         ) from None
 
 
+class SecretToken:
+    """A bearer token kept where nobody renews it, such as an environment variable.
+
+    Args:
+        reference: Where it is.
+        place: The setting's key, for messages.
+    """
+
+    def __init__(self, reference: SecretRef, *, place: str) -> None:
+        self._reference, self._place = reference, place
+        self.token()
+
+    def token(self) -> str:
+        """Return it."""
+        return read_secret(self._reference, place=self._place).get_secret_value()
+
+    def refused(self, token: str) -> bool:
+        """Return whether another one stands there by now."""
+        return self.token() != token
+
+
 def remember(value: str) -> None:
     """Note a secret's value for `redact`; very short ones would blot out ordinary words."""
     if len(value) >= _SHORTEST:

@@ -15,6 +15,7 @@ import httpx
 import psycopg
 
 from localplatform.errors import PlatformError
+from localplatform.waiting import wait_until
 from stories.scene import Scene
 from stories.story import Story
 
@@ -39,6 +40,7 @@ class Alone:
 
 def measure(story: Story, scene: Scene, *, limit: float = LIMIT_SECONDS) -> Alone:
     """Make the story's fault with nobody to heal it, and watch for `limit` seconds."""
+    wait_until(lambda: not _not_green(scene), seconds=60, what="all health lights are green")
     story.prepare(scene)
     lights, healed, was_ill = "", None, False
     with story.fault(scene):
@@ -53,7 +55,8 @@ def measure(story: Story, scene: Scene, *, limit: float = LIMIT_SECONDS) -> Alon
                 was_ill = True
             time.sleep(1)
     ended = f"healed by itself after {healed:.0f} s" if healed else f"not within {limit:.0f} s"
-    return Alone(healed, lights or "all green", f"{ended}; health lights {lights or 'all green'}")
+    clauses = [ended, f"health lights {lights or 'all green'}", _calm_harm(story, scene)]
+    return Alone(healed, lights or "all green", "; ".join(filter(None, clauses)))
 
 
 def commit(measured: dict[str, Alone]) -> None:
@@ -65,6 +68,13 @@ def commit(measured: dict[str, Alone]) -> None:
         "stories": {name: asdict(alone) for name, alone in measured.items()},
     }
     COMMITTED.write_text(json.dumps(document, indent=2) + "\n")
+
+
+def _calm_harm(story: Story, scene: Scene) -> str:
+    try:
+        return story.harm(scene)
+    except psycopg.OperationalError:
+        return ""
 
 
 def _well(story: Story, scene: Scene) -> bool:

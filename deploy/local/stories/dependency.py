@@ -59,13 +59,28 @@ class Dependency(Story):
         )
 
     def well(self, scene: Scene) -> bool:
-        """The pool has its slots and the DAGs run."""
+        """The pool has its slots, the DAGs run, and the last call of the service succeeded."""
         rows = scene.rows(
             "SELECT (SELECT slots FROM slot_pool WHERE pool = 'billing') AS slots,"
             " (SELECT count(*) FROM dag JOIN dag_tag USING (dag_id)"
-            "  WHERE name = 'depends:billing-api' AND is_paused) AS paused"
+            "  WHERE name = 'depends:billing-api' AND is_paused) AS paused,"
+            " (SELECT state FROM task_instance WHERE pool = 'billing' AND end_date IS NOT NULL"
+            "  ORDER BY end_date DESC LIMIT 1) AS last"
         )
-        return bool(rows[0]["slots"] > 1 and rows[0]["paused"] == 0)
+        return bool(
+            rows[0]["slots"] > 1 and rows[0]["paused"] == 0 and rows[0]["last"] == "success"
+        )
+
+    def harm(self, scene: Scene) -> str:
+        """Tries that failed since the fault."""
+        rows = scene.rows(
+            "SELECT count(*) AS burned FROM (SELECT dag_id, start_date, state FROM task_instance"
+            " UNION ALL SELECT dag_id, start_date, state FROM task_instance_history) AS tries"
+            " JOIN dag_tag USING (dag_id) WHERE name = 'depends:billing-api'"
+            " AND start_date > %(since)s AND state IN ('failed', 'up_for_retry')",
+            since=scene.began,
+        )
+        return f"{rows[0]['burned']} tries burned"
 
     def action(self, scene: Scene) -> str:
         """The breaker's way, with the retries that were burned meanwhile."""

@@ -47,6 +47,10 @@ class Story(ABC):
     def action(self, scene: Scene) -> str:
         """Return in a few words what Airwarden did, from its own record."""
 
+    def harm(self, scene: Scene) -> str:
+        """Return what was lost on the way, in a few words, or nothing; judged without Airwarden."""
+        return ""
+
     def complaint(self, scene: Scene) -> str:
         """Return what is wrong although all was seen (harm done, a page too many), or nothing."""
         return ""

@@ -230,3 +230,24 @@ def test_what_cannot_be_meant_is_refused(text: str, part: str) -> None:
 def test_a_process_belongs_to_one_component() -> None:
     text = FULL.replace('worker: ["workers:worker_0"]', "worker: [scheduler]")
     assert "scheduler is listed under scheduler and worker" in problems(text)[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "sqlite:////etc/airwarden/airwarden-journal.db"),
+        ("remediator: {journal: {url: 'sqlite:///x/j.db'}}", "sqlite:////etc/airwarden/x/j.db"),
+        ("remediator: {journal: {url: 'sqlite:////var/j.db'}}", "sqlite:////var/j.db"),
+        ("remediator: {journal: {url: 'postgresql+psycopg://h/j'}}", "postgresql+psycopg://h/j"),
+    ],
+)
+def test_the_journal_lies_beside_the_file_wherever_the_program_starts(
+    text: str, expected: str
+) -> None:
+    assert read(text).remediator.journal.url.literal == expected
+
+
+def test_an_address_in_the_environment_is_a_secret_only_with_a_password() -> None:
+    name = "AIRWARDEN_REMEDIATOR__JOURNAL__URL"
+    assert read("", **{name: "sqlite:////j"}).remediator.journal.url.literal == "sqlite:////j"
+    assert read("", **{name: "postgresql+psycopg://u:p@h/d"}).remediator.journal.url.env == name

@@ -8,4 +8,6 @@ PAGE = Path(__file__).parents[3] / "docs/reference/configuration.md"
 
 
 def test_the_committed_page_equals_a_fresh_one() -> None:
-    assert PAGE.read_text(encoding="utf-8") == render(), "run: make reference"
+    assert PAGE.read_text(encoding="utf-8") == render(), (
+        "regenerate: python -m airwarden.core.settings.reference"
+    )

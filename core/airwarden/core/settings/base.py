@@ -105,6 +105,8 @@ class Section(BaseModel):
         if isinstance(value, SecretRef):
             return value
         if key == name and isinstance(value, EnvironmentValue):
+            if name in cls.addresses and not _has_password(value):
+                return SecretRef(literal=str(value))
             return SecretRef(env=value.variable)
         if not isinstance(value, str) or not value:
             raise wrong(key, "expected text")

@@ -154,8 +154,12 @@ class Supervisord(Section):
     """Deadline of one call."""
 
     programs: dict[Component, tuple[str, ...]] = Field(default_factory=dict)
-    """Component → supervisord's process names (`scheduler`, `workers:worker_0`). A process that
-    is not listed is never touched."""
+    """Component → supervisord's process names (`scheduler`, `workers:worker_0`); a name may hold `*`
+    (`workers:*`). A process that is not listed is never touched."""
+
+    celery_hostnames: dict[str, str] = Field(default_factory=dict)
+    """Process name → Celery's node name (`worker@host`), for workers on other machines; on this one
+    it is read off the process."""
 
     @field_validator("url")
     @classmethod
@@ -228,6 +232,10 @@ class Cluster(Section):
 
     host: Host | None = None
     """What supervises its processes."""
+
+    this_machine: bool = False
+    """Whether the platform runs on the machine where the exporter runs, so that this machine's CPU
+    and memory are the platform's."""
 
     match: tuple[MatchRule, ...] = ()
     """Tier, team and type for DAGs that carry no tags."""

@@ -19,10 +19,14 @@ class DependencyProbe(Section):
     """How to ask whether a dependency answers: one of `http` and `tcp`."""
 
     http: HttpUrl | None = None
-    """An address that answers with a status below 400 when healthy."""
+    """An address that answers when healthy. Any status below 500 counts: even a 404 proves that the
+    service works."""
 
     tcp: str | None = None
     """`HOST:PORT` that accepts a connection when healthy."""
+
+    expect: int = Field(default=0, ge=0, le=599)
+    """With `http`: the only status that counts as healthy; 0 for any below 500."""
 
     timeout: Duration = timedelta(seconds=2)
     """Deadline of one probe."""
@@ -44,8 +48,8 @@ class Dependency(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     """Also the value of the DAG tag `depends:NAME` that marks its users."""
 
-    cluster: str = "default"
-    """Which cluster's DAGs use it."""
+    cluster: str | None = None
+    """Which cluster's DAGs use it. None: the only one."""
 
     probe: DependencyProbe | None = None
     """How to ask it; without a probe only failures of its users tell."""
@@ -69,6 +73,9 @@ class Sla(Section):
 
     dag: str | None = None
     """A `dag_id`, where the promise is about its last successful run."""
+
+    cluster: str | None = None
+    """Which cluster it lives in. None: the only one."""
 
     target: Duration
     """Greatest age of the last update."""

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import ClassVar
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from airwarden.core.durations import Duration
-from airwarden.core.settings.base import ConfigPath, HttpUrl, ListenAddress, SecretRef, Server
-from airwarden.core.settings.base import Section as _Section
+from airwarden.core.settings.base import (
+    ConfigPath,
+    HttpUrl,
+    ListenAddress,
+    SecretRef,
+    Section,
+    Server,
+    resolve_path,
+)
 
 
 class Mode(StrEnum):
@@ -22,7 +30,7 @@ class Mode(StrEnum):
     AUTO = "auto"
 
 
-class CollectorOverride(_Section):
+class CollectorOverride(Section):
     """Changes one collector, named by the key above it."""
 
     enabled: bool = True
@@ -48,16 +56,27 @@ class Exporter(Server):
     """Changes to single collectors, by name."""
 
 
-class Journal(_Section):
+class Journal(Section):
     """Where the remediator keeps what it knows and did."""
 
     secrets: ClassVar[tuple[str, ...]] = ("url",)
     addresses: ClassVar[tuple[str, ...]] = ("url",)
 
-    url: SecretRef = SecretRef(literal="sqlite:///airwarden-journal.db")
+    url: SecretRef = Field(
+        default=SecretRef(literal="sqlite:///airwarden-journal.db"), validate_default=True
+    )
     """`sqlite:///PATH` for one remediator, `postgresql+psycopg://…` for several replicas. A relative
     SQLite path starts at the folder of this file. Never Airflow's own database: what repairs must
     not depend on what it repairs."""
+
+    @field_validator("url")
+    @classmethod
+    def _absolute(cls, url: SecretRef, info: ValidationInfo) -> SecretRef:
+        prefix = "sqlite:///"
+        if not url.literal or not url.literal.startswith(prefix):
+            return url
+        path = resolve_path(Path(url.literal.removeprefix(prefix)), info)
+        return SecretRef(literal=f"{prefix}{path}")
 
 
 class Remediator(Server):
@@ -96,7 +115,7 @@ class Remediator(Server):
     `airwarden check` names the known ones."""
 
 
-class ConfirmOverride(_Section):
+class ConfirmOverride(Section):
     """Changes how a fault is confirmed before acting."""
 
     times: int | None = Field(default=None, ge=1, le=10)
@@ -106,7 +125,7 @@ class ConfirmOverride(_Section):
     """Time between two reads."""
 
 
-class VerifyOverride(_Section):
+class VerifyOverride(Section):
     """Changes how healing is verified."""
 
     within: Duration | None = None
@@ -116,7 +135,7 @@ class VerifyOverride(_Section):
     """How long it must stay healthy."""
 
 
-class PageOverride(_Section):
+class PageOverride(Section):
     """Changes when PagerDuty hears of it."""
 
     when: str | None = Field(default=None, pattern="^(at-once|unhealed)$")
@@ -126,7 +145,7 @@ class PageOverride(_Section):
     """With `unhealed`: how long to wait."""
 
 
-class PlaybookOverride(_Section):
+class PlaybookOverride(Section):
     """Changes one playbook, named by the key above it."""
 
     mode: Mode | None = None

@@ -1,0 +1,1 @@
+"""The commands, one file each. Their modules stay light: what a command needs it imports when run."""

@@ -1,0 +1,220 @@
+"""The composition root: the only place that builds real adapters, from the settings.
+
+Imported late by the commands that need it; each adapter module is imported only if configured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airwarden.adapters.secrets import SecretToken, read_secret
+from airwarden.core.settings import (
+    AirflowApi,
+    Broker,
+    Cluster,
+    DependencyProbe,
+    SecretRef,
+    Settings,
+    Supervisord,
+)
+
+if TYPE_CHECKING:
+    from airwarden.adapters.airflow import AirflowRest
+    from airwarden.adapters.airflow_auth import TokenSource
+    from airwarden.adapters.alertmanager import AlertmanagerApi
+    from airwarden.adapters.broker_redis import RedisBroker
+    from airwarden.adapters.host_supervisord import SupervisordHost
+    from airwarden.adapters.metadata_database import PostgresMetadata
+    from airwarden.adapters.prometheus import PrometheusApi
+    from airwarden.adapters.session_ender import PostgresSessionEnder
+    from airwarden.adapters.workers_celery import CeleryWorkers
+    from airwarden.core.ports import Probe
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterPorts:
+    """One cluster's adapters; None where nothing is configured."""
+
+    cluster: Cluster
+    airflow: AirflowRest
+    database: PostgresMetadata | None
+    session_ender: PostgresSessionEnder | None
+    broker: RedisBroker | None
+    workers: CeleryWorkers | None
+    host: SupervisordHost | None
+
+
+def cluster_ports(cluster: Cluster) -> ClusterPorts:
+    """Build one cluster's adapters; connects to nothing yet.
+
+    Raises:
+        WrongInputError: A secret cannot be read.
+    """
+    place = f"clusters[{cluster.name}]"
+    broker_url = _optional(cluster.broker.url if cluster.broker else None, f"{place}.broker.url")
+    return ClusterPorts(
+        cluster=cluster,
+        airflow=airflow(cluster.airflow, place=f"{place}.airflow"),
+        database=database(cluster, place=f"{place}.metadata_database"),
+        session_ender=_session_ender(cluster, place=f"{place}.metadata_database"),
+        broker=_broker(cluster.broker, broker_url),
+        workers=_workers(cluster, broker_url),
+        host=supervisord(cluster.host.supervisord, place=f"{place}.host.supervisord")
+        if cluster.host
+        else None,
+    )
+
+
+def _optional(reference: SecretRef | None, place: str) -> str:
+    return read_secret(reference, place=place).get_secret_value() if reference else ""
+
+
+def token_source(api: AirflowApi, *, place: str) -> TokenSource:
+    """Build what gives bearer tokens for Airflow; secrets are read anew at each sign-in."""
+    from airwarden.adapters.airflow_auth import CommandToken, FileToken, PasswordToken
+
+    auth = api.auth
+    if auth.command:
+        return CommandToken(auth.command, timeout=max(10.0, api.timeout.total_seconds()))
+    if auth.token is not None:
+        if auth.token.file is not None:
+            return FileToken(auth.token.file)
+        return SecretToken(auth.token, place=f"{place}.auth.token")
+    password = auth.password
+    if password is None:
+        raise AssertionError("the settings hold one way to sign in")
+
+    def read() -> str:
+        return read_secret(password, place=f"{place}.auth.password").get_secret_value()
+
+    read()
+    return PasswordToken(
+        api.url,
+        auth.username,
+        read,
+        timeout=api.timeout.total_seconds(),
+        ca_file=str(api.ca_file or ""),
+        proxy=api.proxy or "",
+    )
+
+
+def airflow(api: AirflowApi, *, place: str) -> AirflowRest:
+    """Build the REST adapter."""
+    from airwarden.adapters.airflow import AirflowRest
+
+    return AirflowRest(
+        api.url,
+        token_source(api, place=place),
+        timeout=api.timeout.total_seconds(),
+        ca_file=str(api.ca_file or ""),
+        proxy=api.proxy or "",
+    )
+
+
+def database(cluster: Cluster, *, place: str) -> PostgresMetadata | None:
+    """Build the metadata database's adapter, if one is configured."""
+    if cluster.metadata_database is None:
+        return None
+    from airwarden.adapters.metadata_database import PostgresMetadata
+
+    wanted = cluster.metadata_database
+    return PostgresMetadata(
+        read_secret(wanted.dsn, place=f"{place}.dsn").get_secret_value(),
+        statement_timeout=wanted.statement_timeout.total_seconds(),
+        connect_timeout=wanted.connect_timeout.total_seconds(),
+    )
+
+
+def _session_ender(cluster: Cluster, *, place: str) -> PostgresSessionEnder | None:
+    wanted = cluster.metadata_database
+    if wanted is None or wanted.terminator_dsn is None:
+        return None
+    from airwarden.adapters.session_ender import PostgresSessionEnder
+
+    return PostgresSessionEnder(
+        read_secret(wanted.terminator_dsn, place=f"{place}.terminator_dsn").get_secret_value()
+    )
+
+
+def _broker(broker: Broker | None, url: str) -> RedisBroker | None:
+    if broker is None:
+        return None
+    from airwarden.adapters.broker_redis import RedisBroker
+
+    return RedisBroker(url, timeout=broker.timeout.total_seconds())
+
+
+def _workers(cluster: Cluster, broker_url: str) -> CeleryWorkers | None:
+    if cluster.broker is None or not cluster.workers.inspect:
+        return None
+    from airwarden.adapters.workers_celery import CeleryWorkers
+
+    return CeleryWorkers(
+        broker_url,
+        reply_timeout=cluster.workers.inspect_timeout.total_seconds(),
+        connect_timeout=cluster.broker.timeout.total_seconds(),
+    )
+
+
+def supervisord(wanted: Supervisord, *, place: str) -> SupervisordHost:
+    """Build the supervisord adapter."""
+    from airwarden.adapters.host_supervisord import SupervisordHost
+
+    return SupervisordHost(
+        wanted.url,
+        wanted.programs,
+        username=wanted.username,
+        password=_optional(wanted.password, f"{place}.password"),
+        timeout=wanted.timeout.total_seconds(),
+        celery_hostnames=wanted.celery_hostnames,
+    )
+
+
+def prometheus(settings: Settings) -> PrometheusApi | None:
+    """Build the Prometheus adapter, if one is configured."""
+    if settings.prometheus.url is None:
+        return None
+    from airwarden.adapters.prometheus import PrometheusApi
+
+    timeout = settings.prometheus.timeout.total_seconds()
+    return PrometheusApi(settings.prometheus.url, timeout=timeout)
+
+
+def alertmanager(settings: Settings) -> AlertmanagerApi | None:
+    """Build the Alertmanager adapter, if one is configured."""
+    if settings.alertmanager.url is None:
+        return None
+    from airwarden.adapters.alertmanager import AlertmanagerApi
+
+    timeout = settings.alertmanager.timeout.total_seconds()
+    return AlertmanagerApi(settings.alertmanager.url, timeout=timeout)
+
+
+def probe(wanted: DependencyProbe) -> Probe:
+    """Build a dependency's probe."""
+    from airwarden.adapters.probes import HttpProbe, TcpProbe
+
+    timeout = wanted.timeout.total_seconds()
+    if wanted.http is not None:
+        return HttpProbe(wanted.http, timeout=timeout, expect=wanted.expect)
+    host, _, port = (wanted.tcp or "").rpartition(":")
+    return TcpProbe(host.strip("[]"), int(port), timeout=timeout)
+
+
+def probes(settings: Settings, cluster: str) -> Mapping[str, Probe]:
+    """Build the probes of one cluster's dependencies, by name; those without a probe are left out."""
+    return {
+        dependency.name: probe(dependency.probe)
+        for dependency in settings.dependencies
+        if settings.cluster_of(dependency) == cluster and dependency.probe is not None
+    }
+
+
+def close(ports: Sequence[ClusterPorts]) -> None:
+    """Close connections that are kept open."""
+    for one in ports:
+        for adapter in (one.database, one.session_ender, one.broker):
+            if adapter is not None:
+                adapter.close()

@@ -1,0 +1,165 @@
+"""All probes in their order, and the table that shows what they found."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+
+import httpx
+
+from airwarden.adapters import metadata_database
+from airwarden.adapters.secrets import read_secret
+from airwarden.cli import composition
+from airwarden.cli.doctor import airflow, database, systems
+from airwarden.cli.doctor.finding import Finding, Outcome
+from airwarden.core.errors import WrongInputError
+from airwarden.core.settings import AirflowApi, Cluster, MetadataDatabase, Settings
+
+OBSERVER, TERMINATOR = "airwarden_observer", "airwarden_terminator"
+_STYLES = {
+    Outcome.OK: "green",
+    Outcome.LIMITED: "yellow",
+    Outcome.EXCESS: "magenta",
+    Outcome.FAILED: "bold red",
+    Outcome.OFF: "dim",
+}
+
+
+def examine(settings: Settings) -> Iterator[Finding]:
+    """Yield what is found, system by system; changes nothing anywhere."""
+    for cluster in settings.clusters:
+        yield from examine_airflow(cluster)
+        yield from examine_database(cluster)
+        try:
+            ports = composition.cluster_ports(cluster)
+        except WrongInputError as error:
+            yield Finding(
+                f"{cluster.name}: settings", error.place, Outcome.FAILED, error.message, error.hint
+            )
+            continue
+        yield from systems.probe_broker(f"{cluster.name}: celery", ports)
+        yield from systems.probe_host(f"{cluster.name}: host", ports)
+    yield from systems.probe_dependencies(settings)
+    yield from systems.probe_monitoring(settings)
+    yield from systems.probe_remediator(settings)
+    yield from systems.probe_notifications(settings)
+
+
+def examine_airflow(cluster: Cluster) -> Iterator[Finding]:
+    """Yield what the REST API lets us see and do."""
+    system = f"{cluster.name}: airflow"
+    try:
+        tokens = composition.token_source(
+            cluster.airflow, place=f"clusters[{cluster.name}].airflow"
+        )
+    except WrongInputError as error:
+        yield Finding(system, "sign in", Outcome.FAILED, f"{error.place}: {error.message}")
+        return
+    with _client(cluster.airflow) as client:
+        yield from airflow.probe(system, client, tokens.token)
+
+
+def _client(api: AirflowApi) -> httpx.Client:
+    context = ssl.create_default_context()
+    if api.ca_file is not None:
+        context.load_verify_locations(cafile=str(api.ca_file))
+    return httpx.Client(
+        base_url=api.url,
+        timeout=api.timeout.total_seconds(),
+        proxy=api.proxy,
+        verify=context,
+        trust_env=False,
+    )
+
+
+def examine_database(cluster: Cluster) -> Iterator[Finding]:
+    """Yield what the two database roles may see and do."""
+    system = f"{cluster.name}: metadata database"
+    wanted = cluster.metadata_database
+    if wanted is None:
+        yield Finding(
+            system,
+            "reach it",
+            Outcome.OFF,
+            "not configured: no scheduler lag, locks, connections, freshness or run counts",
+            "clusters[].metadata_database.dsn_file",
+        )
+        return
+    place = f"clusters[{cluster.name}].metadata_database"
+    try:
+        yield from _observer(system, wanted, place)
+        yield from _terminator(system, wanted, place)
+    except WrongInputError as error:
+        yield Finding(
+            system, "connection string", Outcome.FAILED, f"{error.place}: {error.message}"
+        )
+
+
+def _observer(system: str, wanted: MetadataDatabase, place: str) -> Iterator[Finding]:
+    dsn = read_secret(wanted.dsn, place=f"{place}.dsn").get_secret_value()
+    yield from database.probe_observer(
+        system,
+        dsn,
+        database.needed(metadata_database.grants(OBSERVER)),
+        timeout=wanted.connect_timeout.total_seconds(),
+    )
+
+
+def _terminator(system: str, wanted: MetadataDatabase, place: str) -> Iterator[Finding]:
+    if wanted.terminator_dsn is None:
+        yield Finding(
+            system,
+            "end sessions",
+            Outcome.OFF,
+            "no second role: a session that holds the scheduler's lock is reported, not ended",
+            "clusters[].metadata_database.terminator_dsn_file",
+        )
+        return
+    dsn = read_secret(wanted.terminator_dsn, place=f"{place}.terminator_dsn").get_secret_value()
+    timeout = wanted.connect_timeout.total_seconds()
+    yield from database.probe_terminator(system, dsn, timeout=timeout)
+
+
+def roles_sql() -> str:
+    """Return the SQL that makes both database roles."""
+    return database.roles_sql(
+        metadata_database.grants(OBSERVER),
+        database="airflow",
+        observer=OBSERVER,
+        terminator=TERMINATOR,
+    )
+
+
+def show(findings: Sequence[Finding], *, sql: bool) -> None:
+    """Print the table, the mends, and if `sql` the statements that make the roles."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    previous = ""
+    for finding in findings:
+        if finding.system != previous:
+            table.add_row(f"[bold]{_plain(finding.system)}[/]")
+            previous = finding.system
+        result = f"[{_STYLES[finding.outcome]}]{finding.outcome.value}[/]"
+        table.add_row(f"  {_plain(finding.subject)}", result, _plain(finding.sentence))
+    console.print(table)
+    mends = dict.fromkeys(
+        f"{finding.system}: {'set ' if finding.outcome is Outcome.OFF else ''}{finding.mend}"
+        for finding in findings
+        if finding.mend
+    )
+    if mends:
+        console.print("\n[bold]What to do[/]")
+    for mend in mends:
+        console.print(f"- {_plain(mend)}", soft_wrap=True)
+    if sql:
+        console.print("\n[bold]SQL that makes the two database roles[/]")
+        console.print(_plain(roles_sql()), soft_wrap=True, highlight=False)
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

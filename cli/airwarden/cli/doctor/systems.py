@@ -1,0 +1,224 @@
+"""The systems beside Airflow's API and database: broker, workers, host, Prometheus, notifications."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+
+from airwarden.adapters.secrets import read_secret
+from airwarden.cli import composition
+from airwarden.cli.composition import ClusterPorts
+from airwarden.cli.doctor.finding import Finding, Outcome
+from airwarden.core.errors import AirwardenError
+from airwarden.core.settings import SecretRef, Settings
+
+
+def _attempt(system: str, subject: str, ask: Callable[[], str], mend: str) -> Finding:
+    """Make a finding of a call that returns a sentence or raises one of our errors."""
+    try:
+        return Finding(system, subject, Outcome.OK, ask())
+    except AirwardenError as error:
+        return Finding(system, subject, Outcome.FAILED, str(error), mend)
+
+
+def probe_broker(system: str, ports: ClusterPorts) -> Iterator[Finding]:
+    """Yield whether the broker answers and which workers do."""
+    broker, settings = ports.broker, ports.cluster.broker
+    if broker is None or settings is None:
+        yield Finding(
+            system,
+            "broker",
+            Outcome.OFF,
+            "not configured: queue depth, broker outage and silent workers are not seen",
+            "clusters[].broker.url, where Celery is the executor",
+        )
+        return
+
+    def ask() -> str:
+        seconds = broker.ping()
+        waiting = sum(broker.queue_depths(settings.queues).values())
+        return f"answers in {seconds * 1000:.0f} ms; {waiting} messages wait"
+
+    found = _attempt(system, "broker", ask, "check clusters[].broker.url")
+    yield found
+    if ports.workers is None or found.outcome is not Outcome.OK:
+        return
+    try:
+        workers = ports.workers.workers()
+    except AirwardenError as error:
+        yield Finding(system, "workers", Outcome.LIMITED, str(error), "is remote control enabled?")
+        return
+    names = ", ".join(sorted(worker.hostname for worker in workers))
+    yield Finding(
+        system,
+        "workers",
+        Outcome.OK if workers else Outcome.LIMITED,
+        f"{len(workers)} answer: {names}" if workers else "no worker answers",
+        "" if workers else "are workers running, with remote control enabled?",
+    )
+
+
+def probe_host(system: str, ports: ClusterPorts) -> Iterator[Finding]:
+    """Yield whether the supervisor answers and knows the processes that are listed."""
+    host = ports.host
+    if host is None:
+        yield Finding(
+            system,
+            "host",
+            Outcome.OFF,
+            "not configured: components are watched, and restarted by nobody",
+            "clusters[].host.supervisord",
+        )
+        return
+
+    def ask() -> str:
+        processes = host.processes()
+        if not processes:
+            return "answers; none of its processes is listed in programs"
+        listed = ", ".join(f"{p.name} {p.state.value}" for p in processes)
+        return f"answers; {listed}"
+
+    yield _attempt(system, "host", ask, "check url, username and password of supervisord")
+
+
+def probe_monitoring(settings: Settings) -> Iterator[Finding]:
+    """Yield whether Prometheus and Alertmanager answer."""
+    prometheus = composition.prometheus(settings)
+    if prometheus is None:
+        yield _started_by_up("prometheus", "prometheus.url")
+    else:
+
+        def ask() -> str:
+            scraped = prometheus.query("count(airwarden_build_info)")
+            return (
+                "answers, and scrapes an Airwarden exporter"
+                if scraped
+                else "answers; it scrapes no Airwarden exporter yet"
+            )
+
+        yield _attempt("prometheus", "queries", ask, "check prometheus.url")
+    alertmanager = composition.alertmanager(settings)
+    if alertmanager is None:
+        yield _started_by_up("alertmanager", "alertmanager.url")
+    else:
+        yield _attempt(
+            "alertmanager",
+            "alerts",
+            lambda: f"answers; {len(alertmanager.alerts())} alerts are active",
+            "check alertmanager.url",
+        )
+
+
+def _started_by_up(system: str, key: str) -> Finding:
+    return Finding(
+        system, "address", Outcome.OFF, "not configured: airwarden up starts its own", key
+    )
+
+
+def probe_dependencies(settings: Settings) -> Iterator[Finding]:
+    """Yield whether each dependency answers its probe now."""
+    for dependency in settings.dependencies:
+        if dependency.probe is None:
+            continue
+        up = composition.probe(dependency.probe).check()
+        yield Finding(
+            f"{settings.cluster_of(dependency)}: dependency {dependency.name}",
+            "probe",
+            Outcome.OK if up else Outcome.LIMITED,
+            "answers" if up else "does not answer its probe",
+            "" if up else "it may be down now; else check the probe's address",
+        )
+
+
+def probe_remediator(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the remediator's tokens and journal are to be had, and what it may do."""
+    system = "remediator"
+    for name in ("webhook_token", "api_token"):
+        yield _secret(
+            system, f"{name} is", getattr(settings.remediator, name), f"remediator.{name}"
+        )
+    yield _journal(system, settings.remediator.journal.url)
+    mode = settings.remediator.mode.value
+    sentence = {
+        "off": "acts on nothing and plans nothing",
+        "shadow": "plans and records what it would do, and does nothing",
+        "approve": "acts after an operator has approved",
+        "auto": "acts alone where a playbook's mode allows it",
+    }[mode]
+    yield Finding(system, "mode", Outcome.OK, f"{mode}: {sentence}")
+
+
+def _secret(system: str, subject: str, reference: SecretRef | None, place: str) -> Finding:
+    if reference is None:
+        return Finding(
+            system,
+            subject,
+            Outcome.OFF,
+            "not configured: the remediator does not start without (airwarden up makes one)",
+            f"{place}_file",
+        )
+    return _attempt(
+        system,
+        subject,
+        lambda: f"readable from {read_secret(reference, place=place) and reference.describe()}",
+        f"put it there, or change {place}_file",
+    )
+
+
+def _journal(system: str, reference: SecretRef) -> Finding:
+    url = reference.literal or ""
+    if not url.startswith("sqlite:///"):
+        return _secret(system, "journal is", reference, "remediator.journal.url")
+    path = Path(url.removeprefix("sqlite:///"))
+    nearest = next(parent for parent in path.parents if parent.exists())
+    if os.access(path if path.exists() else nearest, os.W_OK):
+        return Finding(system, "journal is", Outcome.OK, f"SQLite, {path}")
+    return Finding(
+        system,
+        "journal is",
+        Outcome.FAILED,
+        f"{path} cannot be written",
+        "give the folder to the user that runs Airwarden, or change remediator.journal.url",
+    )
+
+
+def probe_notifications(settings: Settings) -> Iterator[Finding]:
+    """Yield whether people can be told. Nothing is sent to anybody."""
+    slack, pagerduty = settings.notifications.slack, settings.notifications.pagerduty
+    if slack is None:
+        yield Finding("slack", "address", Outcome.OFF, "not configured", "notifications.slack")
+    elif slack.token is not None:
+        token, base = slack.token, slack.base_url
+        yield _attempt("slack", "token", lambda: _slack(token, base), "check the bot's token")
+    if pagerduty is None or pagerduty.routing_key is None:
+        yield Finding(
+            "pagerduty",
+            "address",
+            Outcome.OFF,
+            "not configured: nobody is paged",
+            "notifications.pagerduty",
+        )
+    else:
+        yield _secret(
+            "pagerduty",
+            "routing_key is",
+            pagerduty.routing_key,
+            "notifications.pagerduty.routing_key",
+        )
+
+
+def _slack(token: SecretRef, base: str) -> str:
+    secret = read_secret(token, place="notifications.slack.token").get_secret_value()
+    try:
+        response = httpx.post(
+            f"{base}/auth.test", headers={"Authorization": f"Bearer {secret}"}, timeout=5.0
+        )
+        answer = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        raise AirwardenError(f"{base} does not answer as Slack does: {error}") from None
+    if not answer.get("ok"):
+        raise AirwardenError(f"Slack refuses the token: {answer.get('error', 'no reason given')}")
+    return f"signed in as {answer.get('user', 'a bot')} of {answer.get('team', 'a workspace')}"

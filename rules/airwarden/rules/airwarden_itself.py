@@ -1,0 +1,168 @@
+"""Alerts on Airwarden: blind, silent, or not taking what it should; and the one that always fires."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airwarden.core.alerts import Severity
+from airwarden.core.thresholds import Unit, parse_threshold
+from airwarden.rules.model import AlertRule, Context, RecordingRule, Route, Rules, Subject
+from airwarden.rules.promql import any_of, quoted, with_cluster
+
+_EXPECTED = "airwarden:cluster:expected"
+#: The scrape jobs' names; the scrape configuration uses the same.
+EXPORTER_JOB = "airwarden-exporter"
+REMEDIATOR_JOB = "airwarden-remediator"
+
+
+def _recordings(rules: Rules) -> tuple[RecordingRule, ...]:
+    clusters = "\nor\n".join(
+        f'label_replace(vector(1), "cluster", {quoted(cluster)}, "", "")'
+        for cluster in rules.config.clusters
+    )
+    return (RecordingRule(_EXPECTED, clusters),)
+
+
+def _exporter_down(_: Context) -> str:
+    return f"{_EXPECTED} unless on (cluster) airwarden_collector_success"
+
+
+def _snapshot_stale(context: Context) -> str:
+    age = f"min by (cluster) (airwarden_snapshot_age_seconds) {context.beyond}"
+    return with_cluster(age, context.config.home)
+
+
+def _remediator_down(context: Context) -> str:
+    absent = f'absent(max(up{{job="{REMEDIATOR_JOB}"}} == 1))'
+    loop = f"time() - max(airwarden_remediator_loop_timestamp_seconds) {context.beyond}"
+    return f"{loop}\nor\n{absent}"
+
+
+def _not_taken(context: Context) -> str:
+    expected = [
+        other.name
+        for other in context.rules.all()
+        if other.severity is Severity.CRITICAL and other.rule.route is Route.REMEDIATOR
+    ]
+
+    def by_name(vector: str) -> str:
+        return f'label_replace({vector}, "untaken", "$1", "alertname", "(.+)")'
+
+    alerts = f'ALERTS{{alertstate="firing", severity="critical", alertname=~"{any_of(expected)}"}}'
+    firing = f"count by (cluster, untaken) ({by_name(alerts)})"
+    taken = f"max by (cluster, untaken) ({by_name('airwarden_remediator_alerts_taken')})"
+    return (
+        f"{firing}\nunless on (cluster, untaken) (\n{taken}\n>= on (cluster, untaken)\n{firing}\n)"
+    )
+
+
+NOT_TAKEN = AlertRule(
+    name="AirwardenAlertNotTaken",
+    component="airwarden",
+    severity=Severity.CRITICAL,
+    hold=timedelta(minutes=2),
+    expr=_not_taken,
+    summary="{{ $labels.untaken }} fires on {{ $labels.cluster }} and nothing has taken it",
+    description=(
+        "{{ $value | humanize }} critical alert(s) {{ $labels.untaken }} have been firing for "
+        "<<hold>> without the remediator having taken them. Treat the alert itself: its runbook "
+        "applies, nobody else is working on it."
+    ),
+    route=Route.PAGER,
+    keeps=False,
+)
+REMEDIATOR_DOWN = AlertRule(
+    name="AirwardenRemediatorDown",
+    component="airwarden",
+    severity=Severity.CRITICAL,
+    threshold=parse_threshold("> 60s"),
+    units=(Unit.SECONDS,),
+    # Longer than NOT_TAKEN's, so that a fault nobody handles is one page, and names the fault.
+    hold=timedelta(minutes=3),
+    expr=_remediator_down,
+    about_airwarden=True,
+    summary="Airwarden's remediator is down: nothing is healed and nothing is paged by it",
+    description=(
+        "No remediator answers, or the leader's loop has stood still for more than <<limit>>, for "
+        "<<hold>>. Critical alerts reach you directly meanwhile, as AirwardenAlertNotTaken."
+    ),
+    route=Route.PAGER,
+    keeps=False,
+)
+EXPORTER_DOWN = AlertRule(
+    name="AirflowExporterDown",
+    component="airwarden",
+    severity=Severity.CRITICAL,
+    hold=timedelta(minutes=5),
+    expr=_exporter_down,
+    summary="Nothing is measured on {{ $labels.cluster }}: its exporter is down",
+    description=(
+        "Prometheus has had no sample of this platform for <<hold>>. No other alert of it can "
+        "fire, and those that fired have ended without anything being healed."
+    ),
+    route=Route.PAGER,
+    keeps=False,
+)
+AIRWARDEN_ITSELF = Subject(
+    name="airwarden",
+    recordings=_recordings,
+    alerts=(
+        EXPORTER_DOWN,
+        AlertRule(
+            name="AirflowCollectorFailing",
+            component="airwarden",
+            severity=Severity.WARNING,
+            hold=timedelta(minutes=5),
+            expr=lambda _: "max by (cluster, collector) (airwarden_collector_success) == 0",
+            summary="Collector {{ $labels.collector }} of {{ $labels.cluster }} fails",
+            description=(
+                "It has not succeeded for <<hold>>: its metrics stand still or are gone, and the "
+                "alerts on them are blind."
+            ),
+        ),
+        AlertRule(
+            name="AirflowSnapshotStale",
+            component="airwarden",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 1m"),
+            units=(Unit.SECONDS,),
+            hold=timedelta(minutes=5),
+            expr=_snapshot_stale,
+            summary="The exporter of {{ $labels.cluster }} serves old numbers",
+            description=(
+                "What it serves is {{ $value | humanizeDuration }} old, more than <<limit>> for "
+                "<<hold>>, although it answers scrapes."
+            ),
+        ),
+        REMEDIATOR_DOWN,
+        NOT_TAKEN,
+        AlertRule(
+            name="AirwardenConfigReloadFailed",
+            component="airwarden",
+            severity=Severity.WARNING,
+            hold=timedelta(minutes=1),
+            expr=lambda _: "min by (job) (airwarden_config_reload_success) == 0",
+            about_airwarden=True,
+            summary="{{ $labels.job }} refused its new configuration",
+            description=(
+                "For <<hold>> it has been running on the old configuration because the new one is "
+                "wrong; its log names file, line and key."
+            ),
+        ),
+        AlertRule(
+            name="Watchdog",
+            component="airwarden",
+            severity=Severity.NONE,
+            hold=timedelta(0),
+            expr=lambda _: "vector(1)",
+            about_airwarden=True,
+            summary="The alert path works: this alert always fires",
+            description=(
+                "When the receiver of this alert stops hearing it, Prometheus or Alertmanager is "
+                "down, and no alert reaches anybody."
+            ),
+            route=Route.HEARTBEAT,
+            keeps=False,
+        ),
+    ),
+)

@@ -1,0 +1,127 @@
+"""All alerts, in one place: look them up, and put an operator's overrides on them."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+
+from airwarden.core.durations import format_duration
+from airwarden.core.errors import WrongInputError
+from airwarden.core.thresholds import Operator, Threshold, Unit
+from airwarden.rules.airwarden_itself import AIRWARDEN_ITSELF
+from airwarden.rules.components import COMPONENTS
+from airwarden.rules.config import AlertOverride, RuleConfig
+from airwarden.rules.data import DATA
+from airwarden.rules.database import DATABASE
+from airwarden.rules.dependencies import DEPENDENCIES
+from airwarden.rules.model import AlertRule, Rules, Subject
+from airwarden.rules.pipelines import PIPELINES
+from airwarden.rules.queues import QUEUES
+from airwarden.rules.scheduler import SCHEDULER
+from airwarden.rules.workers import WORKERS
+
+#: One rule file each, in the order in which an operator looks: causes first.
+SUBJECTS: tuple[Subject, ...] = (
+    DATABASE,
+    QUEUES,
+    SCHEDULER,
+    COMPONENTS,
+    WORKERS,
+    DEPENDENCIES,
+    PIPELINES,
+    DATA,
+    AIRWARDEN_ITSELF,
+)
+
+#: Every alert by name.
+ALERTS: Mapping[str, AlertRule] = {
+    rule.name: rule for subject in SUBJECTS for rule in subject.alerts
+}
+
+#: These need a remediator; where there is none they are left out.
+_OF_THE_REMEDIATOR = frozenset({"AirwardenRemediatorDown", "AirwardenAlertNotTaken"})
+
+_EXAMPLES = {
+    Unit.RATIO: "> 5% for 10m",
+    Unit.SECONDS: "> 5m for 3m",
+    Unit.COUNT: "> 1000 for 15m",
+    Unit.SLA: "> SLA + 50% for 1h",
+}
+
+
+def alert(name: str, *, place: str = "") -> AlertRule:
+    """Return the alert of that name.
+
+    Raises:
+        WrongInputError: There is none; the hint names the nearest.
+    """
+    if name not in ALERTS:
+        near = difflib.get_close_matches(name, ALERTS, 1)
+        hint = f"did you mean {near[0]}?" if near else "the reference page lists all alerts"
+        raise WrongInputError(f"there is no alert {name!r}", place=place, hint=hint)
+    return ALERTS[name]
+
+
+def resolve(config: RuleConfig) -> Rules:
+    """Return the enabled alerts of an installation, after checking its overrides.
+
+    Raises:
+        WrongInputError: An override names no alert, or does not fit the alert it names.
+    """
+    if not config.clusters:
+        raise WrongInputError("rules need at least one cluster", place="clusters")
+    for name, override in config.overrides.items():
+        _check(alert(name, place=f"alerts.{name}"), override)
+    enabled = {
+        name: rule
+        for name, rule in ALERTS.items()
+        if config.overrides.get(name, AlertOverride()).enabled
+        and (config.remediator is not None or name not in _OF_THE_REMEDIATOR)
+    }
+    return Rules(config, enabled)
+
+
+def _check(rule: AlertRule, override: AlertOverride) -> None:
+    place = f"alerts.{rule.name}"
+    if override.threshold is not None:
+        _check_threshold(rule, override.threshold, f"{place}.threshold")
+        window = override.threshold.window
+        if None not in (override.hold, window) and override.hold != window:
+            raise WrongInputError(
+                "the threshold and hold name two different lengths of time",
+                place=f"{place}.hold",
+                hint="give one of them",
+            )
+    if override.over is not None and rule.over is None:
+        raise WrongInputError(
+            "this alert takes no rate over a range", place=f"{place}.over", hint="leave it out"
+        )
+    if override.at_least is not None and not rule.at_least:
+        raise WrongInputError(
+            "this alert is not about a share", place=f"{place}.at_least", hint="leave it out"
+        )
+
+
+def _check_threshold(rule: AlertRule, own: Threshold, place: str) -> None:
+    if own.unit is Unit.NONE:
+        return
+    if rule.threshold is None:
+        example = f"for example 'for {format_duration(rule.hold)}'"
+        raise WrongInputError(
+            f"{str(own)!r}: this alert has no limit, only how long it must last",
+            place=place,
+            hint=example,
+        )
+    if own.unit not in rule.units:
+        examples = " or ".join(repr(_EXAMPLES[unit]) for unit in rule.units)
+        raise WrongInputError(
+            f"{str(own)!r}: expected a limit in {' or '.join(unit.value for unit in rule.units)}",
+            place=place,
+            hint=f"for example {examples}",
+        )
+    if own.operator in (Operator.BELOW, Operator.AT_MOST):
+        raise WrongInputError(
+            f"{str(own)!r}: this alert is about too much, not too little",
+            place=place,
+            hint=f"write {str(Threshold(Operator.ABOVE, own.value, own.unit, own.window))!r}",
+        )

@@ -1,0 +1,152 @@
+"""What the rules need to know of an installation: frozen values, made from the settings by the CLI."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from airwarden.core.alerts import Severity
+from airwarden.core.thresholds import Threshold
+
+
+@dataclass(frozen=True, slots=True)
+class AlertOverride:
+    """What an operator changes of one alert; None and True leave the catalogue's value.
+
+    Attributes:
+        threshold: The limit, and with a window also the hold.
+        hold: How long the condition must last; for alerts that have no limit (something is down).
+        severity: Replaces the label.
+        enabled: False leaves the alert out.
+        over: The range over which rates and counts are taken.
+        at_least: How many events a ratio needs before it is judged.
+    """
+
+    threshold: Threshold | None = None
+    hold: timedelta | None = None
+    severity: Severity | None = None
+    enabled: bool = True
+    over: timedelta | None = None
+    at_least: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TeamRoute:
+    """Where a team's alerts go.
+
+    Attributes:
+        name: The `team` label.
+        slack_channel: Empty: the default channel.
+        pagerduty_key_file: File with the team's routing key, used where Alertmanager pages for
+            the team itself, that is where no remediator is configured. Empty: the default key.
+    """
+
+    name: str
+    slack_channel: str = ""
+    pagerduty_key_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SlackRoute:
+    """Slack, by incoming webhook or by bot token; exactly one of the two files is given.
+
+    Attributes:
+        channel: Default channel.
+        webhook_url_file: File with an incoming webhook's URL.
+        token_file: File with a bot token.
+        base_url: Slack's API, used with `token_file`.
+    """
+
+    channel: str
+    webhook_url_file: str = ""
+    token_file: str = ""
+    base_url: str = "https://slack.com/api/"
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDutyRoute:
+    """PagerDuty Events v2: file with the default routing key, and the endpoint."""
+
+    routing_key_file: str
+    events_url: str = "https://events.pagerduty.com/v2/enqueue"
+
+
+@dataclass(frozen=True, slots=True)
+class RemediatorRoute:
+    """The remediator as Alertmanager sees it.
+
+    Attributes:
+        url: Base URL; alerts go to `/api/v1/alerts` below it.
+        webhook_token_file: File with the bearer token of the intake.
+    """
+
+    url: str = "http://127.0.0.1:9811"
+    webhook_token_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertmanagerTiming:
+    """How long Alertmanager gathers and how often it repeats, by receiver.
+
+    The remediator hears at once, because it decides by itself what belongs together; people hear
+    later and rarely.
+    """
+
+    remediator_group_wait: timedelta = timedelta(0)
+    remediator_group_interval: timedelta = timedelta(seconds=10)
+    remediator_repeat_interval: timedelta = timedelta(minutes=5)
+    pager_group_wait: timedelta = timedelta(seconds=10)
+    group_wait: timedelta = timedelta(seconds=30)
+    group_interval: timedelta = timedelta(minutes=5)
+    repeat_interval: timedelta = timedelta(hours=4)
+    heartbeat_interval: timedelta = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class RuleConfig:
+    """Everything that rendering depends on.
+
+    Attributes:
+        clusters: The Airflow platforms, by the value of their `cluster` label.
+        overrides: Alert name → what the operator changes.
+        teams: Teams with a channel or key of their own.
+        exporters: Addresses (`host:port`) that Prometheus scrapes for the exporter.
+        remediators: The same for the remediator's replicas; empty where there is none.
+        alertmanagers: Where Prometheus sends alerts.
+        remediator: None: alerts are routed to people only.
+        heartbeat_url: Webhook that expects Watchdog at every heartbeat interval and raises the
+            alarm when it stays away (a dead man's switch outside this installation).
+        runbook_base_url: The alert's name and `.md` are appended. Empty: the remediator's
+            `/runbooks`.
+        dashboard_base_url: Grafana's address.
+        rule_files: The operator's own rule files, beside ours.
+    """
+
+    clusters: tuple[str, ...] = ("default",)
+    scrape_interval: timedelta = timedelta(seconds=15)
+    evaluation_interval: timedelta = timedelta(seconds=15)
+    overrides: Mapping[str, AlertOverride] = field(default_factory=dict)
+    teams: tuple[TeamRoute, ...] = ()
+    exporters: tuple[str, ...] = ("127.0.0.1:9810",)
+    remediators: tuple[str, ...] = ("127.0.0.1:9811",)
+    alertmanagers: tuple[str, ...] = ("127.0.0.1:9093",)
+    remediator: RemediatorRoute | None = RemediatorRoute()
+    slack: SlackRoute | None = None
+    pagerduty: PagerDutyRoute | None = None
+    heartbeat_url: str = ""
+    timing: AlertmanagerTiming = AlertmanagerTiming()
+    runbook_base_url: str = ""
+    dashboard_base_url: str = "http://127.0.0.1:3000"
+    rule_files: tuple[str, ...] = ()
+
+    @property
+    def home(self) -> str:
+        """The `cluster` label of alerts about Airwarden itself: the only cluster's, else `all`."""
+        return self.clusters[0] if len(self.clusters) == 1 else "all"
+
+    @property
+    def runbooks(self) -> str:
+        """The base of `runbook_url`, without a slash at its end."""
+        fallback = f"{self.remediator.url.rstrip('/')}/runbooks" if self.remediator else "runbooks"
+        return (self.runbook_base_url or fallback).rstrip("/")

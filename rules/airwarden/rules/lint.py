@@ -1,0 +1,207 @@
+"""Findings about a set of rules that Prometheus itself would not name.
+
+Checks return data; the command line prints it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import yaml
+
+from airwarden.core.metrics import Metric, MetricType
+from airwarden.rules import runbook
+from airwarden.rules.catalogue import resolve
+from airwarden.rules.config import RuleConfig
+from airwarden.rules.render_prometheus import rule_files
+
+#: Series that Prometheus makes by itself.
+_BUILT_IN = frozenset({"up", "ALERTS", "ALERTS_FOR_STATE"})
+_ANNOTATIONS = ("summary", "description", "runbook_url", "dashboard_url")
+_LABELS = ("severity", "component")
+_LABEL_IN_TEMPLATE = re.compile(r"\$labels\.(\w+)")
+_HISTOGRAM_SUFFIXES = ("_bucket", "_sum", "_count")
+
+
+class FindingSeverity(StrEnum):
+    """Errors fail `airwarden check`; warnings are shown."""
+
+    ERROR = "error"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing to mend: where, what, and how."""
+
+    place: str
+    severity: FindingSeverity
+    message: str
+    hint: str = ""
+
+
+def lint(config: RuleConfig, catalogue: Collection[Metric]) -> tuple[Finding, ...]:
+    """Return what is wrong with the rules and the routing of an installation.
+
+    Args:
+        config: The installation.
+        catalogue: The metrics that exporters may emit.
+
+    Raises:
+        WrongInputError: The overrides do not fit the alerts.
+    """
+    files = rule_files(resolve(config))
+    return (*lint_rules(files, catalogue), *lint_routes(config))
+
+
+def lint_rules(files: Mapping[str, str], catalogue: Collection[Metric]) -> tuple[Finding, ...]:
+    """Return what is wrong with rule files (name → YAML text), ours or an operator's."""
+    rules = [
+        (f"{name}: {rule.get('alert') or rule.get('record')}", rule)
+        for name, text in files.items()
+        for group in yaml.safe_load(text).get("groups", ())
+        for rule in group["rules"]
+    ]
+    known = {metric.name: metric for metric in catalogue}
+    recorded = frozenset(str(rule["record"]) for _, rule in rules if "record" in rule)
+    findings: list[Finding] = []
+    for place, rule in rules:
+        findings += _expression(place, str(rule["expr"]), known, recorded)
+        if "alert" in rule:
+            findings += _alert(place, rule)
+    return tuple(findings)
+
+
+def lint_routes(config: RuleConfig) -> tuple[Finding, ...]:
+    """Return which alerts of an installation would reach nobody."""
+    findings = []
+
+    def missing(key: str, message: str, hint: str) -> None:
+        findings.append(Finding(key, FindingSeverity.WARNING, message, hint))
+
+    if config.pagerduty is None:
+        missing(
+            "notifications.pagerduty",
+            "nobody is paged when Airwarden itself fails",
+            "give a routing key file",
+        )
+    if config.slack is None:
+        missing("notifications.slack", "nobody is told of warnings", "give a webhook or token file")
+    if not config.heartbeat_url:
+        missing(
+            "notifications.heartbeat",
+            "nobody notices when Prometheus or Alertmanager dies",
+            "give the URL of a dead man's switch for Watchdog",
+        )
+    if config.remediator and not config.remediator.webhook_token_file:
+        missing(
+            "remediator.webhook_token_file",
+            "Alertmanager sends no token, and the remediator refuses alerts without one",
+            "give the file with the intake's token",
+        )
+    return tuple(findings)
+
+
+def _alert(place: str, rule: Mapping[str, Any]) -> Iterator[Finding]:
+    labels, annotations = rule.get("labels", {}), rule.get("annotations", {})
+    for missing in (
+        *(f"label {name}" for name in _LABELS if not labels.get(name)),
+        *(f"annotation {name}" for name in _ANNOTATIONS if not annotations.get(name)),
+    ):
+        yield Finding(place, FindingSeverity.ERROR, f"has no {missing}")
+    for name, value in labels.items():
+        if "$value" in str(value):
+            yield Finding(
+                place,
+                FindingSeverity.ERROR,
+                f"label {name} holds $value: every change of it is a new alert",
+                "put it into an annotation",
+            )
+    if rule["alert"] not in runbook.names():
+        yield Finding(
+            place,
+            FindingSeverity.ERROR,
+            "has no runbook",
+            f"write rules/airwarden/rules/runbooks/{rule['alert']}.md",
+        )
+
+
+def _expression(
+    place: str, expression: str, known: Mapping[str, Metric], recorded: Collection[str]
+) -> Iterator[Finding]:
+    import promql_parser
+
+    try:
+        tree = promql_parser.parse(expression)
+    except ValueError as error:
+        yield Finding(place, FindingSeverity.ERROR, f"Prometheus 3 would refuse it: {error}")
+        return
+    for selector in _selectors(tree, promql_parser.VectorSelector):
+        name = str(selector.name or "")
+        if not name:
+            yield Finding(
+                place, FindingSeverity.ERROR, "a selector names no metric", "name the metric"
+            )
+        elif name not in _BUILT_IN and name not in recorded:
+            metric = find_metric(name, known)
+            if metric is None:
+                yield Finding(
+                    place,
+                    FindingSeverity.ERROR,
+                    f"nothing emits {name}",
+                    "the metric reference lists what is emitted",
+                )
+            else:
+                yield from _matchers(place, selector, metric)
+
+
+def _matchers(place: str, selector: Any, metric: Metric) -> Iterator[Finding]:
+    allowed = {"cluster", "job", "instance", "le", *metric.labels}
+    for matcher in selector.matchers.matchers:
+        if matcher.name not in allowed:
+            yield Finding(
+                place,
+                FindingSeverity.ERROR,
+                f"{metric.name} has no label {matcher.name}",
+                f"it has {', '.join(('cluster', *metric.labels))}",
+            )
+
+
+def find_metric(series: str, known: Mapping[str, Metric]) -> Metric | None:
+    """Return the metric that a series' name belongs to; a histogram has three names of series."""
+    if series in known:
+        return known[series]
+    for suffix in _HISTOGRAM_SUFFIXES:
+        metric = known.get(series.removesuffix(suffix))
+        if series.endswith(suffix) and metric and metric.type is MetricType.HISTOGRAM:
+            return metric
+    return None
+
+
+def selected_metrics(expression: str) -> frozenset[str]:
+    """Return the names of all series that an expression selects."""
+    import promql_parser
+
+    tree = promql_parser.parse(expression)
+    return frozenset(str(s.name) for s in _selectors(tree, promql_parser.VectorSelector))
+
+
+def template_labels(template: str) -> frozenset[str]:
+    """Return the labels that an annotation's template names."""
+    return frozenset(_LABEL_IN_TEMPLATE.findall(template))
+
+
+def _selectors(tree: Any, kind: type[Any]) -> Iterator[Any]:
+    """Walk an expression's tree; every node keeps its children under one of these names."""
+    if isinstance(tree, kind):
+        yield tree
+    for name in ("expr", "lhs", "rhs", "param", "vector_selector"):
+        child = getattr(tree, name, None)
+        if child is not None:
+            yield from _selectors(child, kind)
+    for child in getattr(tree, "args", ()):
+        yield from _selectors(child, kind)

@@ -1,0 +1,253 @@
+"""From the installation to Alertmanager's configuration: who hears of what, and what is muted.
+
+One fault, one page: the remediator hears every alert and pages for what it has taken; Alertmanager
+pages only where the remediator itself may be the fault. Warnings are in chat as well.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airwarden.core.durations import format_duration
+from airwarden.rules.airwarden_itself import NOT_TAKEN, REMEDIATOR_DOWN
+from airwarden.rules.config import PagerDutyRoute, RuleConfig, SlackRoute
+from airwarden.rules.inhibition import enabled
+from airwarden.rules.model import Rules
+from airwarden.rules.promql import any_of, quoted
+from airwarden.rules.render_prometheus import paged_directly
+from airwarden.rules.yaml_text import dump
+
+REMEDIATOR, PAGER, CHAT, HEARTBEAT, NOBODY = "remediator", "pager", "chat", "heartbeat", "nobody"
+
+_SUMMARY = (
+    "{{ if .CommonAnnotations.summary }}{{ .CommonAnnotations.summary }}"
+    "{{ else }}{{ .CommonLabels.alertname }}: {{ len .Alerts.Firing }} firing on "
+    "{{ .CommonLabels.cluster }}{{ end }}"
+)
+#: PagerDuty takes four values and Alertmanager checks none.
+_PAGER_SEVERITY = (
+    '{{ if or (eq .CommonLabels.severity "critical") (eq .CommonLabels.severity "warning") '
+    '(eq .CommonLabels.severity "info") }}{{ .CommonLabels.severity }}{{ else }}error{{ end }}'
+)
+_CHAT_TEXT = (
+    "{{ range .Alerts }}{{ .Annotations.description }} "
+    "<{{ .Annotations.runbook_url }}|runbook> <{{ .Annotations.dashboard_url }}|dashboard>\n"
+    "{{ end }}"
+)
+
+
+def alertmanager_config(rules: Rules) -> str:
+    """Return `alertmanager.yml`; secrets stand in it as the paths of their files only."""
+    config = rules.config
+    return dump(
+        {
+            "route": _route(rules),
+            "inhibit_rules": _inhibit_rules(rules),
+            "receivers": _receivers(config),
+        }
+    )
+
+
+def _route(rules: Rules) -> dict[str, Any]:
+    config, timing = rules.config, rules.config.timing
+    routes: list[dict[str, Any]] = [
+        {
+            "receiver": HEARTBEAT if config.heartbeat_url else NOBODY,
+            "matchers": ['alertname="Watchdog"'],
+            "group_by": ["alertname"],
+            "group_wait": "0s",
+            "group_interval": format_duration(timing.heartbeat_interval),
+            "repeat_interval": format_duration(timing.heartbeat_interval),
+        }
+    ]
+    if config.remediator is not None:
+        # One page per untaken alert, so that a second fault is not hidden in the first one's page.
+        routes.append(_page(config, f"alertname={quoted(NOT_TAKEN.name)}", ["cluster", "untaken"]))
+    others = [name for name in paged_directly(rules) if name != NOT_TAKEN.name]
+    if others:
+        # An exporter that serves five clusters is one fault.
+        routes.append(_page(config, f"alertname=~{quoted(any_of(others))}", ["alertname"]))
+    if config.remediator is not None:
+        routes.append(
+            {
+                "receiver": REMEDIATOR,
+                "matchers": ['severity=~"critical|warning"'],
+                "group_by": ["cluster", "alertname"],
+                "group_wait": format_duration(timing.remediator_group_wait),
+                "group_interval": format_duration(timing.remediator_group_interval),
+                "repeat_interval": format_duration(timing.remediator_repeat_interval),
+                "continue": True,
+            }
+        )
+    else:
+        routes += _team_pages(config)
+    routes += _chat_routes(config)
+    return {
+        # Whatever no route below wants, an alert without severity for one, is still seen.
+        "receiver": _chat(config),
+        "group_by": ["cluster", "alertname"],
+        "group_wait": format_duration(timing.group_wait),
+        "group_interval": format_duration(timing.group_interval),
+        "repeat_interval": format_duration(timing.repeat_interval),
+        "routes": routes,
+    }
+
+
+def _page(config: RuleConfig, matcher: str, group_by: list[str]) -> dict[str, Any]:
+    return {
+        "receiver": _pager(config),
+        "matchers": [matcher, 'severity="critical"'],
+        "group_by": group_by,
+        "group_wait": format_duration(config.timing.pager_group_wait),
+    }
+
+
+def _team_pages(config: RuleConfig) -> list[dict[str, Any]]:
+    """Without a remediator, critical alerts go to the team that owns them, or to the default."""
+    pages = [
+        {
+            **_page(config, f"team={quoted(team.name)}", ["cluster", "alertname"]),
+            "receiver": f"{PAGER}-{team.name}",
+        }
+        for team in config.teams
+        if team.pagerduty_key_file and config.pagerduty
+    ]
+    return [*pages, _page(config, 'alertname!=""', ["cluster", "alertname"])]
+
+
+def _chat_routes(config: RuleConfig) -> list[dict[str, Any]]:
+    if config.slack is None:
+        return []
+    told = 'severity=~"warning|info"'
+    by_team = [
+        {
+            "receiver": f"{CHAT}-{team.name}",
+            "matchers": [told, f"team={quoted(team.name)}"],
+            "group_by": ["cluster", "alertname", "team"],
+        }
+        for team in config.teams
+        if team.slack_channel
+    ]
+    return [*by_team, {"receiver": CHAT, "matchers": [told]}]
+
+
+def _pager(config: RuleConfig) -> str:
+    return PAGER if config.pagerduty else _chat(config)
+
+
+def _chat(config: RuleConfig) -> str:
+    return CHAT if config.slack else NOBODY
+
+
+def _inhibit_rules(rules: Rules) -> list[dict[str, Any]]:
+    names = [context.name for context in rules.all()]
+    written: list[dict[str, Any]] = []
+    for rule in enabled(names):
+        causes = f"alertname=~{quoted(any_of(rule.causes))}"
+        symptoms = any_of(rule.symptoms)
+        targets = [[f"alertname=~{quoted(symptoms)}"]]
+        if NOT_TAKEN.name in names:
+            targets.append([f"alertname={quoted(NOT_TAKEN.name)}", f"untaken=~{quoted(symptoms)}"])
+        written += [
+            {"source_matchers": [causes], "target_matchers": target, "equal": ["cluster"]}
+            for target in targets
+        ]
+    if NOT_TAKEN.name in names:
+        # The fault that nobody handles is the page; that the remediator is down is in its text.
+        written.append(
+            {
+                "source_matchers": [f"alertname={quoted(NOT_TAKEN.name)}"],
+                "target_matchers": [f"alertname={quoted(REMEDIATOR_DOWN.name)}"],
+            }
+        )
+    return written
+
+
+def _receivers(config: RuleConfig) -> list[dict[str, Any]]:
+    receivers: list[dict[str, Any]] = [{"name": NOBODY}]
+    if config.remediator is not None:
+        receivers.append({"name": REMEDIATOR, "webhook_configs": [_webhook(config)]})
+    if config.heartbeat_url:
+        beat = {"url": config.heartbeat_url, "send_resolved": False, "max_alerts": 1}
+        receivers.append({"name": HEARTBEAT, "webhook_configs": [beat]})
+    if config.pagerduty:
+        default = _pagerduty(config.pagerduty, config.pagerduty.routing_key_file)
+        receivers.append({"name": PAGER, "pagerduty_configs": [default]})
+        if config.remediator is None:
+            receivers += [
+                {
+                    "name": f"{PAGER}-{team.name}",
+                    "pagerduty_configs": [_pagerduty(config.pagerduty, team.pagerduty_key_file)],
+                }
+                for team in config.teams
+                if team.pagerduty_key_file
+            ]
+    if config.slack:
+        receivers.append(
+            {"name": CHAT, "slack_configs": [_slack(config.slack, config.slack.channel)]}
+        )
+        receivers += [
+            {
+                "name": f"{CHAT}-{team.name}",
+                "slack_configs": [_slack(config.slack, team.slack_channel)],
+            }
+            for team in config.teams
+            if team.slack_channel
+        ]
+    return receivers
+
+
+def _webhook(config: RuleConfig) -> dict[str, Any]:
+    remediator = config.remediator
+    if remediator is None:
+        raise AssertionError("no remediator, no webhook")
+    webhook: dict[str, Any] = {
+        "url": f"{remediator.url.rstrip('/')}/api/v1/alerts",
+        "send_resolved": True,
+        # A storm beyond this is counted in truncatedAlerts, and the remediator polls for the rest.
+        "max_alerts": 1000,
+    }
+    if remediator.webhook_token_file:
+        webhook["http_config"] = _bearer(remediator.webhook_token_file)
+    return webhook
+
+
+def _bearer(token_file: str) -> dict[str, Any]:
+    return {"authorization": {"type": "Bearer", "credentials_file": token_file}}
+
+
+def _pagerduty(route: PagerDutyRoute, key_file: str) -> dict[str, Any]:
+    return {
+        "routing_key_file": key_file,
+        "url": route.events_url,
+        "send_resolved": True,
+        "severity": _PAGER_SEVERITY,
+        "description": _SUMMARY,
+        "class": "{{ .CommonLabels.alertname }}",
+        "component": "{{ .CommonLabels.component }}",
+        "group": "{{ .CommonLabels.cluster }}",
+        "client": "Airwarden",
+        "client_url": "{{ .CommonAnnotations.dashboard_url }}",
+        "details": {
+            "description": "{{ .CommonAnnotations.description }}",
+            "runbook": "{{ .CommonAnnotations.runbook_url }}",
+        },
+    }
+
+
+def _slack(route: SlackRoute, channel: str) -> dict[str, Any]:
+    slack: dict[str, Any] = {
+        "channel": channel,
+        "send_resolved": True,
+        "title": "{{ .Status | toUpper }} " + _SUMMARY,
+        "title_link": "{{ .CommonAnnotations.dashboard_url }}",
+        "text": _CHAT_TEXT,
+        "fallback": _SUMMARY,
+    }
+    if route.webhook_url_file:
+        return {"api_url_file": route.webhook_url_file, **slack}
+    return {
+        "api_url": f"{route.base_url.rstrip('/')}/chat.postMessage",
+        "http_config": _bearer(route.token_file),
+        **slack,
+    }

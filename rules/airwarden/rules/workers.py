@@ -1,0 +1,59 @@
+"""Alerts on Celery workers: gone or frozen, and alive without consuming."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airwarden.core.alerts import Severity
+from airwarden.rules.model import AlertRule, Context, Subject
+from airwarden.rules.promql import process_down, unexplained
+
+
+def _down(_: Context) -> str:
+    silent = "max by (cluster, hostname) (airwarden_celery_worker_up) == 0"
+    return f"{process_down('worker')}\nor\n(\n{unexplained(silent, 'worker')}\n)"
+
+
+def _silent(_: Context) -> str:
+    return """\
+max by (cluster, hostname) (airwarden_celery_worker_queues) == 0
+and on (cluster, hostname) max by (cluster, hostname) (airwarden_celery_worker_up) == 1
+and on (cluster) sum by (cluster) (airwarden_celery_queue_messages) > 0"""
+
+
+WORKERS = Subject(
+    name="workers",
+    alerts=(
+        AlertRule(
+            name="AirflowWorkerDown",
+            component="worker",
+            severity=Severity.WARNING,
+            hold=timedelta(minutes=2),
+            expr=_down,
+            summary=(
+                "Worker {{ if $labels.process }}process {{ $labels.process }}"
+                "{{ else }}{{ $labels.hostname }}{{ end }} of {{ $labels.cluster }} is down or "
+                "frozen"
+            ),
+            description=(
+                "It has not answered, or the host reports its process as down, for <<hold>>. The "
+                "tasks it was running fail when their heartbeats time out."
+            ),
+        ),
+        AlertRule(
+            name="AirflowWorkerSilent",
+            component="worker",
+            severity=Severity.WARNING,
+            hold=timedelta(minutes=2),
+            expr=_silent,
+            summary=(
+                "Worker {{ $labels.hostname }} of {{ $labels.cluster }} answers and consumes "
+                "nothing"
+            ),
+            description=(
+                "For <<hold>> it has answered pings while consuming from no queue, and messages "
+                "wait. It stays like this until it is told to consume again or is restarted."
+            ),
+        ),
+    ),
+)

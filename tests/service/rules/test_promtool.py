@@ -1,0 +1,116 @@
+"""Every alert in promtool's virtual time: silent one evaluation before, firing with every label and
+annotation, and a twin that must not fire."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from airwarden.rules.build import build
+from airwarden.rules.catalogue import ALERTS, SUBJECTS
+from airwarden.rules.config import RuleConfig
+
+CASES = Path(__file__).parent / "cases"
+ALWAYS_FIRES = "Watchdog"
+#: Which rule files a file of cases needs beside its own subject's.
+RULES_OF = {
+    "scheduler": ("components", "scheduler"),
+    "workers": ("components", "workers"),
+    "airwarden": ("airwarden", "database", "dependencies"),
+}
+
+
+def load_cases() -> list[dict[str, Any]]:
+    found = []
+    for file in sorted(CASES.glob("*.yaml")):
+        found += [
+            # Everything stays a string: YAML would read promtool's `0x60` as a number.
+            {"file": file.stem, **case}
+            for case in yaml.load(file.read_text("utf-8"), yaml.BaseLoader)
+        ]
+    return found
+
+
+def scraped(series: str) -> str:
+    """Add the labels that a scrape and the exporter add to every series."""
+    name, labels = re.fullmatch(r"(\w+)\{(.*)\}", series).groups()  # type: ignore[union-attr]
+    added = {"cluster": "default", "instance": "127.0.0.1:9810", "job": "airwarden-exporter"}
+    if name == "up":
+        del added["cluster"]
+    missing = [f'{key}="{value}"' for key, value in added.items() if f"{key}=" not in labels]
+    return f"{name}{{{', '.join(filter(None, [labels, *missing]))}}}"
+
+
+def expected(alert: str, fires: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "exp_labels": {"cluster": "default", **fires["labels"]},
+        "exp_annotations": {
+            "summary": fires["summary"],
+            "description": fires["description"],
+            "runbook_url": f"http://127.0.0.1:9811/runbooks/{alert}.md",
+            "dashboard_url": "http://127.0.0.1:3000/d/airwarden-overview?var-cluster=default",
+        },
+    }
+
+
+def promtool_test(case: dict[str, Any]) -> dict[str, Any]:
+    alert = case["alert"]
+    looks = [
+        {"eval_time": at, "alertname": alert, "exp_alerts": []} for at in case.get("silent_at", ())
+    ]
+    if "fires_at" in case:
+        looks.append(
+            {
+                "eval_time": case["fires_at"],
+                "alertname": alert,
+                "exp_alerts": [expected(alert, fires) for fires in case["fires"]],
+            }
+        )
+    return {
+        "interval": "15s",
+        "name": f"{case['file']}: {alert} {case.get('but') or case.get('when') or ''}",
+        "input_series": [
+            {"series": scraped(series), "values": values}
+            for series, values in case["series"].items()
+        ],
+        "alert_rule_test": looks,
+    }
+
+
+def test_every_alert_fires_when_it_must_and_only_then(tmp_path: Path) -> None:
+    for path, text in build(RuleConfig()).items():
+        if path.startswith("prometheus/rules/"):
+            (tmp_path / Path(path).name).write_text(text, encoding="utf-8")
+    for subject in SUBJECTS:
+        tests = {
+            "rule_files": [f"airwarden-{name}.yml" for name in RULES_OF.get(subject.name, ())]
+            or [f"airwarden-{subject.name}.yml"],
+            "evaluation_interval": "15s",
+            # The count of unwell processes, which the other groups look at.
+            "group_eval_order": ["airwarden-components"],
+            "tests": [promtool_test(case) for case in load_cases() if case["file"] == subject.name],
+        }
+        file = tmp_path / f"test-{subject.name}.yml"
+        file.write_text(yaml.safe_dump(tests, sort_keys=False, width=10_000), encoding="utf-8")
+    promtool = shutil.which("promtool")
+    assert promtool, "promtool is missing: install Debian's prometheus package"
+    done = subprocess.run(
+        [promtool, "test", "rules", *map(str, sorted(tmp_path.glob("test-*.yml")))],
+        capture_output=True, text=True, timeout=100, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_has_a_firing_case_a_minute_before_and_a_twin(alert: str) -> None:
+    cases = [case for case in load_cases() if case["alert"] == alert]
+    assert any(case.get("fires") for case in cases)
+    if alert != ALWAYS_FIRES:
+        assert any("fires" in case and case.get("silent_at") for case in cases)
+        assert any("but" in case and "fires" not in case and case["silent_at"] for case in cases)
