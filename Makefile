@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHONPATH := deploy/local
-.PHONY: help venv platform lock format check test demo up down clean
+.PHONY: help venv platform lock generate format check test demo up down clean
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
@@ -11,6 +11,7 @@ help:
 	@echo "make check  - the fast part: format, lint, types, layers, unit and command-line tests"
 	@echo "make up     - start the local platform and leave it running; make down stops it"
 	@echo "make format - put every file into the common format"
+	@echo "make generate - write the generated files again: dashboards, reference pages"
 	@echo "make lock   - compile the lock files again (UPGRADE=1 takes newer versions)"
 	@echo "make clean  - remove what builds and tests left behind; environments and var/ stay"
 
@@ -22,6 +23,10 @@ platform:
 
 lock: venv
 	@sh deploy/local/lock.sh
+
+# Tests compare these files with a fresh run and name this target when they differ.
+generate: venv
+	@$(PY) -m airwarden.dashboards.generate dashboards/grafana
 
 format: venv
 	@.venv/bin/ruff check --quiet --fix-only .

@@ -5,7 +5,7 @@ Imported late by the commands that need it; each adapter module is imported only
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,6 @@ from airwarden.core.settings import (
 )
 
 if TYPE_CHECKING:
-    from airwarden.adapters.session_ender import PostgresSessionEnder
-
     from airwarden.adapters.airflow import AirflowRest
     from airwarden.adapters.airflow_auth import TokenSource
     from airwarden.adapters.alertmanager import AlertmanagerApi
@@ -30,6 +28,7 @@ if TYPE_CHECKING:
     from airwarden.adapters.host_supervisord import SupervisordHost
     from airwarden.adapters.metadata_database import PostgresMetadata
     from airwarden.adapters.prometheus import PrometheusApi
+    from airwarden.adapters.session_ender import PostgresSessionEnder
     from airwarden.adapters.workers_celery import CeleryWorkers
     from airwarden.core.ports import Probe
 
@@ -209,5 +208,13 @@ def probes(settings: Settings, cluster: str) -> Mapping[str, Probe]:
     return {
         dependency.name: probe(dependency.probe)
         for dependency in settings.dependencies
-        if dependency.cluster == cluster and dependency.probe is not None
+        if settings.cluster_of(dependency) == cluster and dependency.probe is not None
     }
+
+
+def close(ports: Sequence[ClusterPorts]) -> None:
+    """Close connections that are kept open."""
+    for one in ports:
+        for adapter in (one.database, one.session_ender, one.broker):
+            if adapter is not None:
+                adapter.close()

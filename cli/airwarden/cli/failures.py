@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from airwarden.core.errors import AirwardenError, WrongInputError
 
@@ -32,6 +34,21 @@ def report(error: Exception) -> int:
     _print(f"internal error: {type(error).__name__}: {error}")
     print("  run it again as airwarden --debug … for the traceback", file=sys.stderr)
     return INTERNAL
+
+
+@contextmanager
+def listening(place: str) -> Iterator[None]:
+    """Say which setting is to be changed when an address cannot be listened on.
+
+    Raises:
+        WrongInputError: Instead of OSError.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise WrongInputError(
+            f"cannot be listened on: {error.strerror or error}", place=place
+        ) from None
 
 
 def _print(line: str) -> None:

@@ -8,13 +8,9 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from airwarden.cli.commands import build, check
 
 from airwarden.cli import failures
-<<<<<<< HEAD
-=======
-from airwarden.cli.commands import doctor, init
->>>>>>> cli
+from airwarden.cli.commands import build, check, doctor, exporter, init, up
 
 app = typer.Typer(
     name="airwarden",
@@ -43,7 +39,7 @@ def _root(
     """Monitoring, alerting and self-healing control plane for Apache Airflow."""
 
 
-for _command in (init, doctor):
+for _command in (init, doctor, up, build, check, exporter):
     _command.register(app)
 
 

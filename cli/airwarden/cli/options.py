@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -54,15 +56,41 @@ LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="How lo
 LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="Least level to write.")]
 
 
-def load_settings(path: Path) -> Settings:
+def load_settings(path: Path, *, environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings file, overridden by `AIRWARDEN_…` variables.
+
+    Args:
+        path: The file.
+        environ: Environment variables; the process's own by default.
 
     Raises:
         WrongInputError: The file is missing, unreadable or wrong.
     """
     from airwarden.core.settings import parse
 
-    return parse(read_text(path), source=str(path), environ=os.environ, base=path.resolve().parent)
+    return parse(
+        read_text(path),
+        source=str(path),
+        environ=os.environ if environ is None else environ,
+        base=path.resolve().parent,
+    )
+
+
+@contextmanager
+def located(path: Path) -> Iterator[None]:
+    """Give errors about a key of the settings the file and line where the key stands.
+
+    For what only shows when the settings are used: a threshold that does not fit its alert.
+    """
+    try:
+        yield
+    except WrongInputError as error:
+        from airwarden.core.settings.document import place_of
+
+        place = place_of(read_text(path), str(path), error.place) if path.exists() else None
+        if place is None:
+            raise
+        raise WrongInputError(error.message, place=place, hint=error.hint) from None
 
 
 def read_text(path: Path) -> str:

@@ -104,7 +104,7 @@ def _settings(platform: Platform) -> dict[str, dict[str, str]]:
             "bundle_refresh_check_interval": "2",
             # A changed file is parsed at once; the unchanged ones need not cost a core.
             "min_file_process_interval": "900",
-            "parsing_processes": "2",
+            "parsing_processes": "1",
             "stale_bundle_cleanup_interval": "0",
         },
         "celery": {
@@ -260,7 +260,9 @@ def wait_heartbeats(platform: Platform, *, since: float, seconds: float) -> None
         )
         return expected <= {str(row[0]) for row in rows}
 
-    wait_until(all_beat, seconds=seconds, what="scheduler, triggerer and dag-processor beat")
+    wait_until(
+        all_beat, seconds=seconds, what="scheduler, triggerer and dag-processor beat", every=0.5
+    )
 
 
 def wait_fleet(platform: Platform, *, seconds: float) -> None:
@@ -275,7 +277,7 @@ def wait_fleet(platform: Platform, *, seconds: float) -> None:
         )
         return expected <= {str(row[0]) for row in rows}
 
-    wait_until(parsed, seconds=seconds, what="the fleet's DAG files are parsed")
+    wait_until(parsed, seconds=seconds, what="the fleet's DAG files are parsed", every=0.5)
 
 
 def wait_workers(platform: Platform, names: list[str], *, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterable
 from pathlib import Path
@@ -37,19 +38,46 @@ def signal_all(processes: Iterable[psutil.Process], number: signal.Signals) -> l
 
 
 def of_platform(state_dir: Path) -> list[psutil.Process]:
-    """Return every live process that was started under this state folder."""
-    wanted = str(state_dir)
-    found: list[psutil.Process] = []
+    """Return every live process that was started under this state folder.
+
+    Most carry :data:`STATE_VARIABLE`. Those that rewrite their title (Celery, PostgreSQL's
+    sessions) lose their visible environment; they are known by supervisord's session, which
+    their orphans keep, and after its death also by where they work.
+    """
+    marked: dict[int, psutil.Process] = {}
+    unmarked: list[psutil.Process] = []
     for process in psutil.process_iter():
-        try:
-            if (
-                process.environ().get(STATE_VARIABLE) == wanted
-                and process.status() != psutil.STATUS_ZOMBIE
-            ):
-                found.append(process)
-        except (psutil.NoSuchProcess, psutil.AccessDenied):
-            continue
-    return found
+        if _is_marked(process, state_dir):
+            marked[process.pid] = process
+        else:
+            unmarked.append(process)
+    supervisord = read_pid(state_dir / "run" / "supervisord.pid")
+    for process in unmarked:
+        session = _session(process.pid)
+        if session in marked or (session == supervisord and _works_in(process, state_dir)):
+            marked[process.pid] = process
+    return [process for process in marked.values() if is_alive(process.pid)]
+
+
+def _is_marked(process: psutil.Process, state_dir: Path) -> bool:
+    try:
+        return process.environ().get(STATE_VARIABLE) == str(state_dir)
+    except psutil.Error:
+        return False
+
+
+def _session(pid: int) -> int | None:
+    try:
+        return os.getsid(pid)
+    except ProcessLookupError:
+        return None
+
+
+def _works_in(process: psutil.Process, folder: Path) -> bool:
+    try:
+        return Path(process.cwd()).is_relative_to(folder)
+    except psutil.Error:
+        return False
 
 
 def is_alive(pid: int) -> bool:

@@ -124,6 +124,10 @@ class Supervisor:
         self.stop(name)
         self.start(name)
 
+    def forget(self, group: str) -> None:
+        """Drop a group whose programs are all stopped, until the daemon starts again."""
+        self._call("removeProcessGroup", group)
+
     def shutdown(self) -> None:
         """Stop everything and end the daemon; returns at once."""
         self._call("shutdown")

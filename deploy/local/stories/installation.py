@@ -63,8 +63,12 @@ def install(platform: Platform, *, steps: Steps) -> Installation:
         for spec in _specs(installed, folder):
             supervisor.add(spec)
         _load(platform, built)
-        for url in (installed.endpoints_url, installed.exporter_url, installed.remediator_url):
-            _wait_ready(f"{url}/readyz", seconds=60, log_dir=platform.log_dir)
+        for url in (
+            f"{installed.endpoints_url}/healthz",
+            f"{installed.exporter_url}/readyz",
+            f"{installed.remediator_url}/readyz",
+        ):
+            _wait_ready(url, seconds=60, log_dir=platform.log_dir)
     return installed
 
 

@@ -159,7 +159,7 @@ class Scene:
             entry["body"]["dedup_key"]: entry["body"]
             for entry in self.received()
             if entry["service"] == "pagerduty"
-            and entry["accepted"]
+            and entry["status"] == httpx.codes.ACCEPTED
             and entry["body"].get("event_action") == "trigger"
             and datetime.fromisoformat(entry["at"]) >= self.began
         }

@@ -125,7 +125,7 @@ def probe_dependencies(settings: Settings) -> Iterator[Finding]:
             continue
         up = composition.probe(dependency.probe).check()
         yield Finding(
-            f"{dependency.cluster}: dependency {dependency.name}",
+            f"{settings.cluster_of(dependency)}: dependency {dependency.name}",
             "probe",
             Outcome.OK if up else Outcome.LIMITED,
             "answers" if up else "does not answer its probe",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from airwarden.core.durations import Duration
+from airwarden.core.errors import WrongInputError
 from airwarden.core.settings.base import (
     ConfigPath,
     HttpUrl,
@@ -16,18 +17,24 @@ from airwarden.core.settings.base import (
     Section,
     wrong,
 )
+from airwarden.core.thresholds import Threshold, parse_threshold
 
 AlertSeverity = Literal["critical", "warning", "info"]
 
 
-def _one_line(value: str) -> str:
-    if not value.strip() or "\n" in value:
-        raise ValueError('expected a threshold, for example ">5% for 10 minutes"')
-    return value.strip()
+def _threshold(value: object) -> Threshold:
+    if isinstance(value, Threshold):
+        return value
+    try:
+        return parse_threshold(str(value))
+    except WrongInputError as error:
+        raise ValueError(str(error)) from None
 
 
-#: A threshold in the operators' words; read by `airwarden.core.thresholds`.
-ThresholdText = Annotated[str, AfterValidator(_one_line)]
+#: A threshold in the operators' words.
+ThresholdWords = Annotated[
+    Threshold, BeforeValidator(_threshold), PlainSerializer(str, when_used="json")
+]
 
 
 class AlertOverride(Section):
@@ -36,7 +43,7 @@ class AlertOverride(Section):
     enabled: bool = True
     """Off leaves the alert out of the generated rules altogether."""
 
-    threshold: ThresholdText | None = None
+    threshold: ThresholdWords | None = None
     """Its threshold, in words: `">5 minutes for 3 minutes"`. None keeps the built-in one."""
 
     severity: AlertSeverity | None = None
@@ -178,7 +185,8 @@ class Links(Section):
     """Addresses that alerts and messages point to."""
 
     runbooks: HttpUrl | None = None
-    """Where the runbook pages are published; `runbook_url` is this, a slash and the alert's name."""
+    """Where the runbook pages are published: `runbook_url` is this, a slash, the alert's name and
+    `.md`. None: the remediator's own `/runbooks`."""
 
     dashboards: HttpUrl | None = None
     """Grafana's address, for `dashboard_url`."""
@@ -209,7 +217,19 @@ def _statements(value: object) -> object:
     return merged
 
 
-Statements = Annotated[dict[FrameworkAlert, ThresholdText], BeforeValidator(_statements)]
+Statements = Annotated[dict[FrameworkAlert, ThresholdWords], BeforeValidator(_statements)]
+
+
+class Dashboards(Section):
+    """The generated dashboards."""
+
+    path: ConfigPath | None = None
+    """Folder on Grafana's host from which it reads the dashboards. None: Debian's usual place,
+    `/var/lib/grafana/dashboards/airwarden`."""
+
+    sources: dict[str, str] = Field(default_factory=dict)
+    """PromQL for targets that Airwarden has no collector for, by the key that the dashboard names
+    in their place."""
 
 
 class FrameworkAlerts(Section):
@@ -254,10 +274,10 @@ class PriorityClass(Section):
 class AutoScaling(Section):
     """When capacity is added and removed."""
 
-    scale_up_threshold: ThresholdText
+    scale_up_threshold: ThresholdWords
     """Utilization above which capacity is added (`85% utilization for 5 minutes`)."""
 
-    scale_down_threshold: ThresholdText
+    scale_down_threshold: ThresholdWords
     """Utilization below which capacity is removed."""
 
     max_nodes: int = Field(ge=1)

@@ -233,5 +233,9 @@ class Cluster(Section):
     host: Host | None = None
     """What supervises its processes."""
 
+    this_machine: bool = False
+    """Whether the platform runs on the machine where the exporter runs, so that this machine's CPU
+    and memory are the platform's."""
+
     match: tuple[MatchRule, ...] = ()
     """Tier, team and type for DAGs that carry no tags."""

@@ -116,6 +116,22 @@ def read_document(text: str, *, source: str) -> Document:
     return document
 
 
+def place_of(text: str, source: str, key: str) -> str | None:
+    """Return `FILE:LINE: KEY` for a key, None if it is not there.
+
+    Args:
+        text: The settings file's content.
+        source: What the operator calls it.
+        key: As `alerts.Name.threshold`; positions in lists may be left out.
+    """
+    document = read_document(text, source=source)
+    for path in document.lines:
+        names = tuple(step for step in path if isinstance(step, str))
+        if key in (dotted(path), dotted(names)):
+            return document.place(path)
+    return None
+
+
 class _Builder:
     """Turns nodes into values and notes their lines."""
 

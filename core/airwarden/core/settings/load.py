@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def _problem(document: Document, error: Any) -> Problem:
         case "missing":
             return Problem(document.place(place[:-1]), f"{dotted(place)} is missing")
         case "wrong":
-            return Problem(document.place((*place, context["key"])), context["message"])
+            return Problem(document.place((*place, *_steps(context["key"]))), context["message"])
         case "value_error":
             return Problem(document.place(place), str(context["error"]))
         case "literal_error" | "enum":
@@ -117,6 +118,12 @@ _PLAIN = {
     "bool_parsing": "expected true or false",
     "bool_type": "expected true or false",
 }
+
+
+def _steps(key: str) -> Place:
+    """Read `slas[0].cluster` back into its steps."""
+    found = re.findall(r"([^.\[\]]+)|\[(\d+)\]", key)
+    return tuple(int(position) if position else name for name, position in found)
 
 
 def _unknown_key(document: Document, place: Place) -> Problem:
@@ -145,7 +152,15 @@ def _existing(document: Document, location: tuple[Any, ...]) -> Place:
             place, value = (*place, str(step)), value.get(step)
         elif isinstance(value, list) and isinstance(step, int):
             place, value = (*place, step), value[step] if step < len(value) else None
+        elif isinstance(value, list) and (position := _holding(value, step)) is not None:
+            place, value = (*place, position, str(step)), value[position][step]
         else:
             place = (*place, step) if isinstance(step, str | int) else place
             value = None
     return place
+
+
+def _holding(items: list[Any], key: Any) -> int | None:
+    """Return the position of the one-key mapping that was merged into its list's mapping."""
+    found = (at for at, item in enumerate(items) if isinstance(item, dict) and key in item)
+    return next(found, None)

@@ -48,8 +48,8 @@ class Dependency(Section):
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
     """Also the value of the DAG tag `depends:NAME` that marks its users."""
 
-    cluster: str = "default"
-    """Which cluster's DAGs use it."""
+    cluster: str | None = None
+    """Which cluster's DAGs use it. None: the only one."""
 
     probe: DependencyProbe | None = None
     """How to ask it; without a probe only failures of its users tell."""
@@ -73,6 +73,9 @@ class Sla(Section):
 
     dag: str | None = None
     """A `dag_id`, where the promise is about its last successful run."""
+
+    cluster: str | None = None
+    """Which cluster it lives in. None: the only one."""
 
     target: Duration
     """Greatest age of the last update."""

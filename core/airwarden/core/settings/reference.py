@@ -16,6 +16,7 @@ from airwarden.core.durations import format_duration
 from airwarden.core.settings.base import ListenAddress, SecretRef, Section
 from airwarden.core.settings.root import Settings
 from airwarden.core.settings.schema import Entry, inner_of, section_of, unwrap, walk
+from airwarden.core.thresholds import Threshold
 
 _HEAD = """\
 # Configuration reference
@@ -98,6 +99,7 @@ _NAMES: dict[Any, str] = {
     Path: "path",
     ListenAddress: "HOST:PORT",
     SecretRef: "reference",
+    Threshold: "threshold in words",
 }
 
 

@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import Field, field_validator, model_validator
 
 from airwarden.core.settings import alerting
-from airwarden.core.settings.base import Section
+from airwarden.core.settings.base import Section, wrong
 from airwarden.core.settings.clusters import Cluster
 from airwarden.core.settings.pipelines import Dependency, Sla, Team
 from airwarden.core.settings.programs import Exporter, PlaybookOverride, Remediator
@@ -50,6 +50,9 @@ class Settings(Section):
     links: alerting.Links = alerting.Links()
     """Addresses of runbooks and dashboards."""
 
+    dashboards: alerting.Dashboards = alerting.Dashboards()
+    """The generated dashboards."""
+
     exporter: Exporter = Exporter()
     """The exporter."""
 
@@ -88,17 +91,32 @@ class Settings(Section):
 
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
-        known = {cluster.name for cluster in self.clusters} or {"default"}
-        for index, dependency in enumerate(self.dependencies):
-            if dependency.cluster not in known:
-                raise ValueError(
-                    f"dependencies[{index}].cluster: {dependency.cluster!r} is not one of the"
-                    f" clusters {', '.join(sorted(known))}"
-                )
-        pairs = [(d.cluster, d.name) for d in self.dependencies]
+        known = [cluster.name for cluster in self.clusters] or ["default"]
+        sections: tuple[tuple[str, tuple[Dependency | Sla, ...]], ...] = (
+            ("dependencies", self.dependencies),
+            ("slas", self.slas),
+        )
+        for section, items in sections:
+            for index, item in enumerate(items):
+                if item.cluster is None and len(known) > 1:
+                    raise wrong(
+                        f"{section}[{index}]", f"cluster is missing: one of {', '.join(known)}"
+                    )
+                if item.cluster is not None and item.cluster not in known:
+                    raise wrong(
+                        f"{section}[{index}].cluster",
+                        f"{item.cluster!r} is not one of the clusters {', '.join(known)}",
+                    )
+        pairs = [(self.cluster_of(item), item.name) for item in self.dependencies]
         if twice := sorted({pair for pair in pairs if pairs.count(pair) > 1}):
-            raise ValueError(f"dependencies: {twice[0][1]!r} is declared twice")
+            raise wrong("dependencies", f"{twice[0][1]!r} is declared twice")
         return self
+
+    def cluster_of(self, item: Dependency | Sla) -> str:
+        """Return the name of the cluster that a dependency or SLA belongs to."""
+        if item.cluster is not None:
+            return item.cluster
+        return self.clusters[0].name if self.clusters else "default"
 
     @property
     def exporter_url(self) -> str:

@@ -33,6 +33,11 @@ class Demand:
     retry_after: int | None = None
 
 
+def _refused(answer: object) -> bool:
+    """Return whether Slack said no under a status that says yes."""
+    return isinstance(answer, dict) and answer.get("ok") is False
+
+
 class Record:
     """What came in: kept in memory for `/_received`, appended as JSON lines to a file."""
 
@@ -47,6 +52,7 @@ class Record:
             "service": service,
             "path": path,
             "status": status,
+            "accepted": status < 400 and not _refused(answer),
             "body": body,
             "answer": answer,
         }

@@ -108,7 +108,8 @@ class ProcessRestart:
     name = "process.restart"
     danger = Danger.B
     needs = frozenset({"host"})
-    deadline = 20.0
+    #: A process may take its time to end, and its successor to appear.
+    deadline = 30.0
     decidable = True
 
     def plan(
@@ -123,9 +124,10 @@ class ProcessRestart:
         dead = [process for process in processes if process.state.proved_dead]
         if dead:
             return self._plan_dead(world, component, dead)
-        starting = [p.name for p in processes if p.state is ProcessState.STARTING]
-        if starting:
-            return Nothing(f"{', '.join(starting)}: the supervisor is starting it already")
+        moving = [p for p in processes if p.state in (ProcessState.STARTING, ProcessState.STOPPING)]
+        if moving:
+            names = ", ".join(f"{process.name} is {process.state.value}" for process in moving)
+            return Nothing(f"the supervisor is at work: {names}")
         running = [process for process in processes if process.state is ProcessState.RUNNING]
         if not running:
             names = ", ".join(process.name for process in processes)

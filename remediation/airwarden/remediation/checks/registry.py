@@ -7,9 +7,54 @@ from types import MappingProxyType
 
 from airwarden.remediation.checks.base import Check
 from airwarden.remediation.checks.component import ComponentHealthy, ComponentLate
+from airwarden.remediation.checks.database import (
+    DatabaseBlocked,
+    DatabaseConnectionsOk,
+    DatabaseFast,
+    DatabaseFree,
+    IdleLongEnough,
+    SchedulerLockFree,
+)
+from airwarden.remediation.checks.dependencies import (
+    BrokerAnswers,
+    BrokerDown,
+    CanarySucceeded,
+    DependencyAnswers,
+    DependencyDown,
+)
+from airwarden.remediation.checks.work import (
+    QueueDeep,
+    QueueDrained,
+    TasksMoving,
+    TasksStalled,
+    WorkerConsuming,
+    WorkerIdle,
+    WorkerSilent,
+)
 
 
 def checks() -> Mapping[str, Check]:
     """Return name → check."""
-    every: tuple[Check, ...] = (ComponentLate(), ComponentHealthy())
+    every: tuple[Check, ...] = (
+        BrokerAnswers(),
+        BrokerDown(),
+        CanarySucceeded(),
+        ComponentHealthy(),
+        ComponentLate(),
+        DatabaseBlocked(),
+        DatabaseConnectionsOk(),
+        DatabaseFast(),
+        DatabaseFree(),
+        DependencyAnswers(),
+        DependencyDown(),
+        IdleLongEnough(),
+        QueueDeep(),
+        QueueDrained(),
+        SchedulerLockFree(),
+        TasksMoving(),
+        TasksStalled(),
+        WorkerConsuming(),
+        WorkerIdle(),
+        WorkerSilent(),
+    )
     return MappingProxyType({check.name: check for check in every})

@@ -60,7 +60,8 @@ def put(tx: Tx, delivery: Delivery) -> bool:
     counted = statement.on_conflict_do_update(
         index_elements=["source", "delivery_hash"], set_={"seen": inbox.c.seen + 1}
     ).returning(inbox.c.seen)
-    return tx.connection.execute(counted).scalar_one() == 1
+    seen: int = tx.connection.execute(counted).scalar_one()
+    return seen == 1
 
 
 def take(tx: Tx, limit: int = 20) -> Sequence[Stored]:

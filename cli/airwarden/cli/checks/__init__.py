@@ -1,0 +1,1 @@
+"""What `airwarden check` examines. Checks return findings as data; the command prints them."""

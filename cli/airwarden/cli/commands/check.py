@@ -1,0 +1,77 @@
+"""`airwarden check`: validates settings, rules, generated files and playbooks, without acting."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from airwarden.cli.options import (
+    DEFAULT,
+    ConfigOption,
+    FormatOption,
+    OutputFormat,
+    load_settings,
+    located,
+    read_text,
+)
+
+if TYPE_CHECKING:
+    from airwarden.cli.checks.finding import Finding
+    from airwarden.core.settings import Settings
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("check")(_check)
+
+
+def _check(config: ConfigOption = DEFAULT, output: FormatOption = OutputFormat.TEXT) -> None:
+    """Validate the settings, the rules and playbooks made from them, and the generated files.
+
+    Exit code 2 for wrong input, 1 when there are findings of severity error.
+    """
+    import json
+
+    from airwarden.cli.checks.finding import Level
+
+    settings = load_settings(config)
+    with located(config):
+        findings = [_placed(finding, config) for finding in _findings(settings)]
+    errors = sum(finding.level is Level.ERROR for finding in findings)
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+        others = len(findings) - errors
+        typer.echo(f"{config}: {errors} error{'s' * (errors != 1)}, {others} other findings")
+    if errors:
+        raise typer.Exit(1)
+
+
+def _findings(settings: Settings) -> Iterator[Finding]:
+    from airwarden.cli.checks.playbooks import check_playbooks
+
+    from airwarden.cli.checks.rules import check_rules
+    from airwarden.cli.checks.settings import check_settings
+    from airwarden.cli.checks.tools import check_generated
+    from airwarden.cli.outputs import render_all
+
+    files = render_all(settings)
+    yield from check_settings(settings)
+    yield from check_rules(settings)
+    yield from check_playbooks(settings)
+    yield from check_generated(files)
+
+
+def _placed(finding: Finding, config: Path) -> Finding:
+    """Give a finding about a key the line where the key stands."""
+    from dataclasses import replace
+
+    from airwarden.core.settings.document import place_of
+
+    place = place_of(read_text(config), str(config), finding.place)
+    return replace(finding, place=place) if place else finding

@@ -1,0 +1,234 @@
+"""From settings to files: what Prometheus, Alertmanager and Grafana are given.
+
+`airwarden build` writes them into a folder, `airwarden check` examines them, `airwarden up` runs them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from airwarden.core.alerts import Severity
+from airwarden.core.durations import format_duration
+from airwarden.core.errors import WrongInputError
+from airwarden.core.settings import SecretRef, Settings
+from airwarden.dashboards import generate
+from airwarden.dashboards.config import DashboardConfig, Limits
+from airwarden.rules import build as rules_build
+from airwarden.rules.catalogue import resolve
+from airwarden.rules.config import (
+    AlertmanagerTiming,
+    AlertOverride,
+    PagerDutyRoute,
+    RemediatorRoute,
+    RuleConfig,
+    SlackRoute,
+    TeamRoute,
+)
+from airwarden.rules.framework import FRAMEWORK_ALERTS, framework_overrides
+
+#: A panel's limit and the alert whose threshold it draws.
+_LIMITS = {
+    "dag_failure_ratio": "AirflowDagFailureRateHigh",
+    "scheduler_lag_seconds": "AirflowSchedulerLagHigh",
+    "connection_ratio": "AirflowDatabaseConnectionsCritical",
+    "queue_depth": "AirflowTaskQueueDepthHigh",
+    "utilization_ratio": "AirflowResourceUtilizationHigh",
+    "freshness_factor": "AirflowDataFreshnessBreach",
+    "probe_seconds": "AirflowDatabaseSlow",
+    "heartbeat_seconds": "AirflowSchedulerHeartbeatLost",
+}
+
+
+def render_all(settings: Settings) -> Mapping[str, str]:
+    """Return relative path → content of every generated file.
+
+    Raises:
+        WrongInputError: The settings name an alert that does not exist, a threshold that does not
+            fit it, or a secret where only a file will do.
+    """
+    config = rule_config(settings)
+    try:
+        rules = rules_build.build(config)
+    except WrongInputError as error:
+        raise _as_written(settings, error) from None
+    return {**rules, **generate.build(dashboard_config(settings, config))}
+
+
+def _as_written(settings: Settings, error: WrongInputError) -> WrongInputError:
+    """Name the framework's key where the wrong override came from the framework's words."""
+    if settings.monitoring_framework is None:
+        return error
+    words = settings.monitoring_framework.alerts
+    for severity, statements in (("critical", words.critical), ("warning", words.warning)):
+        for name in statements:
+            alert = FRAMEWORK_ALERTS[name]
+            own = settings.alerts.get(alert)
+            if error.place == f"alerts.{alert}.threshold" and not (own and own.threshold):
+                place = f"monitoring_framework.alerts.{severity}.{name}"
+                return WrongInputError(error.message, place=place, hint=error.hint)
+    return error
+
+
+def rule_config(settings: Settings) -> RuleConfig:
+    """Return what the rules need to know of this installation."""
+    token = settings.remediator.webhook_token
+    notifications = settings.notifications
+    return RuleConfig(
+        clusters=tuple(cluster.name for cluster in settings.clusters) or ("default",),
+        scrape_interval=settings.prometheus.scrape_interval,
+        evaluation_interval=settings.prometheus.evaluation_interval,
+        overrides=alert_overrides(settings),
+        teams=_teams(settings),
+        exporters=(_address(settings.exporter_url),),
+        remediators=(_address(settings.remediator_url),),
+        alertmanagers=(_address(settings.alertmanager.url or f"//{settings.alertmanager.listen}"),),
+        remediator=RemediatorRoute(
+            settings.remediator_url, _file(token, "remediator.webhook_token")
+        )
+        if token is not None
+        else None,
+        slack=_slack(settings),
+        pagerduty=_pagerduty(settings),
+        heartbeat_url=notifications.heartbeat.url if notifications.heartbeat else "",
+        timing=_timing(settings),
+        runbook_base_url=settings.links.runbooks or "",
+        dashboard_base_url=settings.links.dashboards or "http://127.0.0.1:3000",
+        rule_files=tuple(str(path) for path in settings.prometheus.rule_files),
+    )
+
+
+def alert_overrides(settings: Settings) -> dict[str, AlertOverride]:
+    """Return what the operator changes of the alerts; `alerts` wins over the framework's words."""
+    found: dict[str, AlertOverride] = {}
+    if settings.monitoring_framework is not None:
+        words = settings.monitoring_framework.alerts
+        found.update(
+            framework_overrides(
+                {
+                    severity: {name: str(threshold) for name, threshold in statements.items()}
+                    for severity, statements in (
+                        ("critical", words.critical),
+                        ("warning", words.warning),
+                    )
+                }
+            )
+        )
+    for name, wanted in settings.alerts.items():
+        base = found.get(name, AlertOverride())
+        found[name] = AlertOverride(
+            threshold=wanted.threshold or base.threshold,
+            hold=wanted.hold,
+            severity=Severity(wanted.severity) if wanted.severity else base.severity,
+            enabled=wanted.enabled,
+            over=wanted.over,
+            at_least=wanted.at_least,
+        )
+    return found
+
+
+def _file(reference: SecretRef | None, key: str) -> str:
+    """Return the file of a secret that Alertmanager reads itself."""
+    if reference is None:
+        return ""
+    if reference.file is None:
+        raise WrongInputError(
+            "Alertmanager reads this secret itself, and only from a file",
+            place=key,
+            hint=f"give {key.rsplit('.', 1)[-1]}_file",
+        )
+    return str(reference.file)
+
+
+def _address(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def _teams(settings: Settings) -> tuple[TeamRoute, ...]:
+    return tuple(
+        TeamRoute(
+            name=name,
+            slack_channel=team.slack_channel or "",
+            pagerduty_key_file=_file(team.pagerduty_key, f"teams.{name}.pagerduty_key"),
+        )
+        for name, team in settings.teams.items()
+    )
+
+
+def _slack(settings: Settings) -> SlackRoute | None:
+    slack = settings.notifications.slack
+    if slack is None:
+        return None
+    if slack.webhook_url is not None:
+        file = _file(slack.webhook_url, "notifications.slack.webhook_url")
+        return SlackRoute(slack.default_channel, webhook_url_file=file, base_url=slack.base_url)
+    if slack.token is None:
+        raise WrongInputError(
+            "neither token_file nor webhook_url_file is given", place="notifications.slack"
+        )
+    file = _file(slack.token, "notifications.slack.token")
+    return SlackRoute(slack.default_channel, token_file=file, base_url=slack.base_url)
+
+
+def _pagerduty(settings: Settings) -> PagerDutyRoute | None:
+    pagerduty = settings.notifications.pagerduty
+    if pagerduty is None or pagerduty.routing_key is None:
+        return None
+    file = _file(pagerduty.routing_key, "notifications.pagerduty.routing_key")
+    return PagerDutyRoute(file, pagerduty.events_url)
+
+
+def _timing(settings: Settings) -> AlertmanagerTiming:
+    wanted = settings.alertmanager
+    heartbeat = settings.notifications.heartbeat
+    default = AlertmanagerTiming()
+    return AlertmanagerTiming(
+        remediator_group_wait=wanted.remediator_group_wait,
+        remediator_group_interval=wanted.remediator_group_interval,
+        remediator_repeat_interval=wanted.remediator_repeat_interval,
+        pager_group_wait=wanted.pager_group_wait,
+        group_wait=wanted.group_wait,
+        group_interval=wanted.group_interval,
+        repeat_interval=wanted.repeat_interval,
+        heartbeat_interval=heartbeat.interval if heartbeat else default.heartbeat_interval,
+    )
+
+
+def dashboard_config(settings: Settings, config: RuleConfig) -> DashboardConfig:
+    """Return what the dashboards need to know; their limits are the thresholds of the alerts."""
+    rules = resolve(config)
+    limits: dict[str, float] = {}
+    for limit, name in _LIMITS.items():
+        context = rules.get(name)
+        if context is not None and context.threshold is not None:
+            limits[limit] = float(context.threshold.number)
+    return DashboardConfig(
+        prometheus_url=settings.prometheus.url or f"http://{settings.prometheus.listen}",
+        remediator_url=settings.remediator_url,
+        scrape_interval=format_duration(settings.prometheus.scrape_interval),
+        limits=dataclasses.replace(Limits(), **limits),
+        sources=settings.dashboards.sources,
+        **({"dashboards_path": str(path)} if (path := settings.dashboards.path) else {}),
+    )
+
+
+def write_all(files: Mapping[str, str], folder: Path) -> list[Path]:
+    """Write generated files; each is replaced in one step, so that a reader never sees half.
+
+    Raises:
+        WrongInputError: The folder cannot be written.
+    """
+    written: list[Path] = []
+    try:
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = path.with_name(path.name + ".new")
+            fresh.write_text(content, encoding="utf-8")
+            fresh.replace(path)
+            written.append(path)
+    except OSError as error:
+        raise WrongInputError(f"cannot be written: {error.strerror}", place=str(folder)) from None
+    return written

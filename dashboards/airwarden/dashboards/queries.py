@@ -1,0 +1,77 @@
+"""PromQL by small functions, so that every panel filters by the same variables in the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: The dashboard's variable for the window of ratios and quantiles (1h, 6h, 1d, 7d).
+WINDOW = "$window"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One query of a panel.
+
+    Attributes:
+        expr: PromQL; may use the dashboard's variables.
+        legend: Grafana's legend format, such as `{{queue}}`.
+        instant: Only the newest value is wanted (tables).
+    """
+
+    expr: str
+    legend: str = ""
+    instant: bool = False
+
+
+def series(name: str, *variables: str, **matchers: str) -> str:
+    """Return a selector for a metric of the catalogue.
+
+    Args:
+        name: The metric's full name, with `_bucket`, `_sum` or `_count` where it is a histogram's.
+        variables: Which of the dashboard's variables the metric has as labels, beside `cluster`.
+        matchers: Further labels; a value that begins with `~` is a regular expression, one that
+            begins with `!~` is one that must not match.
+    """
+    parts = [f'{label}=~"${label}"' for label in ("cluster", *variables)]
+    for label, value in matchers.items():
+        operator = "!~" if value.startswith("!~") else "=~" if value.startswith("~") else "="
+        parts.append(f'{label}{operator}"{value.lstrip("!~")}"')
+    return f"{name}{{{','.join(parts)}}}"
+
+
+def increase(selector: str, *, by: str = "", over: str = WINDOW) -> str:
+    """Return how much a counter grew in a window, summed (by the labels named in `by`)."""
+    return f"sum {f'by ({by}) ' if by else ''}(increase({selector}[{over}]))"
+
+
+def rate(selector: str, *, by: str = "") -> str:
+    """Return a counter's rate per second at the panel's resolution, summed."""
+    return f"sum {f'by ({by}) ' if by else ''}(rate({selector}[$__rate_interval]))"
+
+
+def quantile(q: float, selector: str, *, by: str = "", over: str = WINDOW) -> str:
+    """Return a quantile of a classic histogram over a window.
+
+    Args:
+        q: 0–1.
+        selector: Selects the `_bucket` series.
+        by: Labels to keep beside `le`.
+        over: The window.
+    """
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({q:g}, sum by ({labels}) (rate({selector}[{over}])))"
+
+
+def mean(histogram: str, *variables: str, by: str = "", over: str = WINDOW) -> str:
+    """Return the mean of a histogram's observations over a window."""
+    total = increase(series(f"{histogram}_sum", *variables), by=by, over=over)
+    count = increase(series(f"{histogram}_count", *variables), by=by, over=over)
+    return f"{total} / {count}"
+
+
+def constants(label: str, values: dict[str, float]) -> str:
+    """Return one series for each entry: its name in `label`, its number as the value."""
+    return " or ".join(
+        f'label_replace(vector({number:g}), "{label}", "{name}", "", "")'
+        for name, number in values.items()
+    )

@@ -1,0 +1,115 @@
+"""`dag.pause`: pause the DAGs that rely on a dependency, and unpause only those."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
+from airwarden.core.platform import Dag
+from airwarden.core.ports import Airflow
+from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.world import Json, Subject, World
+
+#: DAGs that may be paused without a person's approval.
+MOST = 3
+_WAITING = ("scheduled", "queued", "up_for_retry", "up_for_reschedule")
+
+
+def dependency_tags(world: World, subject: Subject) -> tuple[str, ...]:
+    """Return the tags that mark users of the dependency that the labels name."""
+    name = subject.labels.get("dependency", "")
+    declared = world.dependencies.get(name)
+    return (f"depends:{name}", *(declared.tags if declared else ())) if name else ()
+
+
+class DagPause:
+    """Pause at most three DAGs tagged `depends:NAME`, those with the most waiting tasks first.
+
+    Parameters:
+        most: DAGs that are paused without approval, at most 3 (3).
+
+    The pool's hold covers what lies beyond. A DAG that was paused when we came is not ours, and its
+    undo leaves it so.
+    """
+
+    name = "dag.pause"
+    danger = Danger.B
+    needs = frozenset({"airflow"})
+    deadline = 10.0
+    decidable = True
+
+    def plan(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> Plan | Nothing | Refused:
+        """Choose the unpaused DAGs that carry one of the dependency's tags."""
+        tags = dependency_tags(world, subject)
+        if not tags:
+            return Nothing("the alert names no dependency")
+        airflow = _airflow(world)
+        running = [dag for dag in airflow.dags(tags=tags) if not dag.is_paused and not dag.is_stale]
+        if not running:
+            return Nothing(f"no running DAG is tagged {' or '.join(tags)}")
+        most = min(MOST, int(parameters.get("most", MOST)))
+        ordered = self._busiest_first(airflow, running) if len(running) > most else running
+        evidence = {"not_paused": [dag.dag_id for dag in ordered[most:]]}
+        return Plan(tuple(self._effect(world, d, paused=True) for d in ordered[:most]), evidence)
+
+    def _busiest_first(self, airflow: Airflow, dags: Sequence[Dag]) -> list[Dag]:
+        ids = [dag.dag_id for dag in dags]
+        waiting = Counter(
+            task.key.dag_id for task in airflow.task_instances(states=_WAITING, dag_ids=ids)
+        )
+        return sorted(dags, key=lambda dag: (-waiting[dag.dag_id], dag.dag_id))
+
+    def _effect(self, world: World, dag: Dag, *, paused: bool) -> Effect:
+        verb = "pause" if paused else "unpause"
+        return Effect(
+            action=self.name,
+            target=f"{world.cluster}/dag/{dag.dag_id}",
+            parameters={"dag_id": dag.dag_id, "paused": paused},
+            before={"paused": dag.is_paused},
+            summary=f"{verb} DAG {dag.dag_id}",
+        )
+
+    def apply(self, world: World, effect: Effect) -> Json:
+        """Set the DAG's switch.
+
+        Raises:
+            ConflictError: The DAG is gone.
+        """
+        dag_id, paused = str(effect.parameters["dag_id"]), bool(effect.parameters["paused"])
+        try:
+            _airflow(world).set_paused(dag_id, paused=paused)
+        except NotFoundError as error:
+            raise ConflictError(f"DAG {dag_id} is gone") from error
+        return {"paused": paused}
+
+    def read_back(self, world: World, effect: Effect) -> ReadBack:
+        """Compare the DAG's switch with the desired one."""
+        try:
+            dag = _airflow(world).dag(str(effect.parameters["dag_id"]))
+        except NotFoundError:
+            return ReadBack.UNDECIDABLE
+        same = dag.is_paused == effect.parameters["paused"]
+        return ReadBack.DONE if same else ReadBack.NOT_DONE
+
+    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
+        """Plan to unpause a DAG that we paused, if it still is."""
+        dag_id = str(effect.parameters["dag_id"])
+        if not effect.parameters["paused"] or effect.before["paused"]:
+            return Nothing(f"DAG {dag_id} was not paused by us")
+        try:
+            dag = _airflow(world).dag(dag_id)
+        except NotFoundError:
+            return Nothing(f"DAG {dag_id} is gone")
+        if not dag.is_paused:
+            return Nothing(f"DAG {dag_id} runs already")
+        return Plan((self._effect(world, dag, paused=False),))
+
+
+def _airflow(world: World) -> Airflow:
+    if world.airflow is None:
+        raise UnavailableError("no Airflow REST API is configured")
+    return world.airflow

@@ -1,0 +1,179 @@
+"""`pool.hold`: take a pool's slots down to a canary's, and give them back in steps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airwarden.core.errors import ConflictError, UnavailableError
+from airwarden.core.platform import Pool
+from airwarden.core.ports import Airflow
+from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.world import Json, Subject, World
+
+#: Shares of the old slots that are given back one after the other.
+RAMP = (0.1, 0.25, 0.5, 1.0)
+#: What "unlimited" is counted as when a share of it is asked for.
+_UNLIMITED = 128
+#: Share of the tries under the last share of slots that must have succeeded for the next.
+_ENOUGH = 0.95
+
+
+class PoolHold:
+    """Hold new starts: slots below what is running, since each slot that a task leaves is taken.
+
+    Parameters:
+        pools: `dependency` (default) for the pools of the dependency that the labels name, `all`
+            for every pool, or a list of names.
+        floor: Slots that stay, at least 1; for a dependency its own floor counts (1).
+        ramp: Shares of the old slots for giving back, rising to 1 (0.1, 0.25, 0.5, 1).
+        every: Seconds between two shares (120).
+
+    Each undo gives back the next share, if what used the last one has not failed; it touches a pool
+    only while the pool has a number that we set. Slots are never set to 0, which stops everything,
+    nor to -1 where they were limited.
+    """
+
+    name = "pool.hold"
+    danger = Danger.B
+    needs = frozenset({"airflow"})
+    deadline = 10.0
+    decidable = True
+
+    def plan(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> Plan | Nothing | Refused:
+        """Choose the pools that still let more than the floor start."""
+        floor, names = self._wanted(world, subject, parameters)
+        if names is not None and not names:
+            return Nothing("no pool is declared for it")
+        found = [pool for pool in _pools(world) if names is None or pool.name in names]
+        missing = sorted(set(names or ()) - {pool.name for pool in found})
+        if missing:
+            return Refused(f"Airflow has no pool {', '.join(missing)}", cause="unknown pool")
+        way_back = _way_back(parameters)
+        effects = tuple(
+            self._effect(
+                world, pool, floor, way_back, f"hold pool {pool.name} at {floor} (of {_of(pool)})"
+            )
+            for pool in found
+            if pool.slots > floor or pool.slots == -1
+        )
+        if not effects:
+            return Nothing(f"every pool has at most {floor} slots already")
+        return Plan(effects, {"running": {pool.name: pool.running for pool in found}})
+
+    def _wanted(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> tuple[int, Sequence[str] | None]:
+        """Return the floor and the pools' names, None for all of them."""
+        floor, wanted = int(parameters.get("floor", 1)), parameters.get("pools", "dependency")
+        if wanted == "all":
+            return max(1, floor), None
+        if wanted != "dependency":
+            return max(1, floor), tuple(wanted)
+        dependency = world.dependencies.get(subject.labels.get("dependency", ""))
+        if dependency is None:
+            return max(1, floor), ()
+        return max(1, floor, dependency.floor), dependency.pools
+
+    def _effect(self, world: World, pool: Pool, slots: int, way_back: Json, summary: str) -> Effect:
+        return Effect(
+            action=self.name,
+            target=f"{world.cluster}/pool/{pool.name}",
+            parameters={"pool": pool.name, "slots": slots, "way_back": way_back},
+            before={"slots": pool.slots, "running": pool.running},
+            summary=summary,
+        )
+
+    def apply(self, world: World, effect: Effect) -> Json:
+        """Set the slots.
+
+        Raises:
+            ConflictError: The pool has other slots than when it was planned.
+        """
+        name, slots = str(effect.parameters["pool"]), int(effect.parameters["slots"])
+        pool = _pool(world, name)
+        if pool is None or pool.slots not in (effect.before["slots"], slots):
+            raise ConflictError(f"pool {name} was changed since it was planned for")
+        if slots != pool.slots and world.airflow is not None:
+            world.airflow.set_pool_slots(name, slots)
+        return {"slots": slots}
+
+    def read_back(self, world: World, effect: Effect) -> ReadBack:
+        """Compare the slots with the desired and the earlier ones."""
+        pool = _pool(world, str(effect.parameters["pool"]))
+        if pool is not None and pool.slots == effect.parameters["slots"]:
+            return ReadBack.DONE
+        if pool is not None and pool.slots == effect.before["slots"]:
+            return ReadBack.NOT_DONE
+        return ReadBack.UNDECIDABLE
+
+    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
+        """Plan the next share of the old slots, as long as the pool has a number that we set."""
+        name, old = str(effect.parameters["pool"]), int(effect.before["slots"])
+        held, way_back = int(effect.parameters["slots"]), effect.parameters["way_back"]
+        pool = _pool(world, name)
+        if pool is None:
+            return Nothing(f"pool {name} is gone")
+        stages = ramp_stages(old, held, way_back["ramp"])
+        if pool.slots == old:
+            return Nothing(f"pool {name} has its {_of(pool)} slots again")
+        if pool.slots not in (held, *stages):
+            return Nothing(f"pool {name} was set to {pool.slots} by someone else: left alone")
+        if pool.slots != held and (reason := self._too_early(world, pool, effect)):
+            return Refused(reason)
+        slots = next(stage for stage in stages if stage == old or stage > pool.slots)
+        summary = f"give pool {name} {_word(slots)} slots"
+        return Plan((self._effect(world, pool, slots, way_back, summary),))
+
+    def _too_early(self, world: World, pool: Pool, effect: Effect) -> str:
+        """Return why the last share has not yet shown that it is borne, or nothing."""
+        every = float(effect.parameters["way_back"]["every"])
+        if world.ledger is not None and world.ledger.count(self.name, effect.target, within=every):
+            return f"pool {pool.name} got its last share less than {every:.0f} s ago"
+        since = world.clock.now() - timedelta(seconds=every)
+        recent = _airflow(world).task_instances(
+            states=("success", "failed", "up_for_retry"), pools=(pool.name,), updated_after=since
+        )
+        tries = [task for task in recent if task.start_date and task.start_date >= since]
+        good = sum(task.state == "success" for task in tries)
+        if tries and good / len(tries) < _ENOUGH:
+            return f"only {good} of {len(tries)} tries in pool {pool.name} succeeded since"
+        return ""
+
+
+def ramp_stages(old: int, held: int, ramp: Sequence[float]) -> list[int]:
+    """Return the slot numbers from above the hold to the old one (-1: unlimited), rising."""
+    whole = _UNLIMITED if old == -1 else old
+    rising = sorted({math.ceil(whole * share) for share in ramp if share < 1})
+    return [*(stage for stage in rising if held < stage < whole), old]
+
+
+def _way_back(parameters: Mapping[str, Any]) -> Json:
+    ramp = [float(share) for share in parameters.get("ramp", RAMP)]
+    return {"ramp": ramp, "every": float(parameters.get("every", 120))}
+
+
+def _airflow(world: World) -> Airflow:
+    if world.airflow is None:
+        raise UnavailableError("no Airflow REST API is configured")
+    return world.airflow
+
+
+def _pools(world: World) -> Sequence[Pool]:
+    return _airflow(world).pools()
+
+
+def _pool(world: World, name: str) -> Pool | None:
+    return next((pool for pool in _pools(world) if pool.name == name), None)
+
+
+def _word(slots: int) -> str:
+    return "unlimited" if slots == -1 else str(slots)
+
+
+def _of(pool: Pool) -> str:
+    return _word(pool.slots)

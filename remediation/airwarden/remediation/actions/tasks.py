@@ -1,0 +1,219 @@
+"""`tasks.requeue`: clear what an outage failed, where a second start can do no harm."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
+from airwarden.core.platform import TaskInstance, TaskKey
+from airwarden.core.ports import Airflow
+from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.dags import dependency_tags
+from airwarden.remediation.world import Json, Ledger, Subject, World
+
+IDEMPOTENT = "auto-heal:idempotent"
+_DAY = 86_400.0
+_STATES = ("failed", "queued")
+_FOR_OWNER = 50
+
+
+class TasksRequeue:
+    """Clear tasks that never started, or whose DAG carries `auto-heal:idempotent`; once a day.
+
+    Parameters:
+        scope: `dependency` (default): tasks in the dependency's pools or DAGs; `all`: every task.
+        lead: Seconds before the alert began from which failures count as its own (300).
+        batch: Task instances of one DAG run that are cleared at most (20).
+        runs: DAG runs that one plan touches at most (20).
+        spread: Seconds over which each clear is delayed at random (2).
+
+    A clear gives a whole new set of retries, so a DAG run gets one a day. What is not touched is
+    listed for its owner.
+    """
+
+    name = "tasks.requeue"
+    danger = Danger.A
+    needs = frozenset({"airflow", "ledger"})
+    deadline = 20.0
+    decidable = True
+
+    def plan(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> Plan | Nothing | Refused:
+        """Choose the tasks that the outage hit, and part what may be repeated from what may not."""
+        airflow, ledger = _airflow(world), world.ledger
+        if ledger is None:
+            raise UnavailableError("no journal tells what was cleared today")
+        hit = self._hit(world, subject, parameters)
+        if not hit:
+            return Nothing("no task failed or hangs since the alert began")
+        idempotent = {dag.dag_id for dag in airflow.dags(tags=(IDEMPOTENT,))}
+        by_run: dict[tuple[str, str], list[TaskInstance]] = defaultdict(list)
+        for_owner: list[TaskInstance] = []
+        for task in hit:
+            allowed = never_started(task) or (
+                task.state == "failed" and task.key.dag_id in idempotent
+            )
+            if allowed:
+                by_run[task.key.dag_id, task.key.run_id].append(task)
+            elif task.state == "failed":
+                for_owner.append(task)
+        effects, left = self._effects(world, by_run, ledger, parameters)
+        evidence = {
+            "for_owner": [_word(task) for task in for_owner[:_FOR_OWNER]],
+            "for_owner_total": len(for_owner),
+            "left": left,
+        }
+        if not effects:
+            return Nothing(f"{len(for_owner)} failed tasks are left to their owners", evidence)
+        return Plan(tuple(effects), evidence)
+
+    def _hit(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> list[TaskInstance]:
+        """Return the tasks in scope that failed or were queued since shortly before the alert."""
+        airflow = _airflow(world)
+        since = subject.started_at - timedelta(seconds=float(parameters.get("lead", 300)))
+        if parameters.get("scope", "dependency") == "all":
+            found = list(airflow.task_instances(states=_STATES, updated_after=since))
+        else:
+            found = self._of_dependency(airflow, world, subject, since)
+        return [task for task in found if _within(task, since, world.clock.now())]
+
+    def _of_dependency(
+        self, airflow: Airflow, world: World, subject: Subject, since: datetime
+    ) -> list[TaskInstance]:
+        dependency = world.dependencies.get(subject.labels.get("dependency", ""))
+        tags = dependency_tags(world, subject)
+        dags = [dag.dag_id for dag in airflow.dags(tags=tags)] if tags else []
+        pools = dependency.pools if dependency else ()
+        found: dict[TaskKey, TaskInstance] = {}
+        if pools:
+            in_pools = airflow.task_instances(states=_STATES, pools=pools, updated_after=since)
+            found.update({task.key: task for task in in_pools})
+        if dags:
+            in_dags = airflow.task_instances(states=_STATES, dag_ids=dags, updated_after=since)
+            found.update({task.key: task for task in in_dags})
+        return list(found.values())
+
+    def _effects(
+        self,
+        world: World,
+        by_run: Mapping[tuple[str, str], Sequence[TaskInstance]],
+        ledger: Ledger,
+        parameters: Mapping[str, Any],
+    ) -> tuple[list[Effect], list[str]]:
+        """Return one effect a DAG run, and the runs that are left out with the reason."""
+        batch, most = int(parameters.get("batch", 20)), int(parameters.get("runs", 20))
+        effects: list[Effect] = []
+        left: list[str] = []
+        for (dag_id, run_id), tasks in sorted(by_run.items()):
+            target = f"{world.cluster}/dagrun/{dag_id}/{run_id}"
+            if ledger.count(self.name, target, within=_DAY):
+                left.append(f"{dag_id} {run_id}: was cleared within a day")
+            elif len(effects) >= most:
+                left.append(f"{dag_id} {run_id}: more than {most} runs at once")
+            else:
+                effects.append(
+                    self._effect(target, tasks[:batch], float(parameters.get("spread", 2)))
+                )
+                left += [f"{_word(task)}: more than {batch} at once" for task in tasks[batch:]]
+        return effects, left
+
+    def _effect(self, target: str, tasks: Sequence[TaskInstance], spread: float) -> Effect:
+        key = tasks[0].key
+        return Effect(
+            action=self.name,
+            target=target,
+            parameters={
+                "dag_id": key.dag_id,
+                "run_id": key.run_id,
+                "tasks": [[task.key.task_id, task.key.map_index] for task in tasks],
+                "spread": spread,
+            },
+            before={"ids": {_short(task.key): task.id for task in tasks}},
+            summary=f"re-queue {len(tasks)} tasks of {key.dag_id} {key.run_id}",
+            generation=",".join(sorted(task.id for task in tasks)),
+        )
+
+    def apply(self, world: World, effect: Effect) -> Json:
+        """Clear those that are still what was planned for, after a random delay.
+
+        Raises:
+            ConflictError: None of them is, or Airflow would clear others as well.
+        """
+        spread = float(effect.parameters["spread"])
+        if spread and world.clock.wait(random.uniform(0, spread)):  # noqa: S311 - a delay
+            raise ConflictError("Airwarden is being stopped: nothing was cleared")
+        airflow = _airflow(world)
+        same = [
+            task.key
+            for task in _now(airflow, effect)
+            if task.id == effect.before["ids"][_short(task.key)] and task.state in _STATES
+        ]
+        if not same:
+            raise ConflictError("the tasks have changed since they were planned for")
+        cleared = airflow.clear(same, note=f"Airwarden: {effect.summary} after an outage")
+        return {"cleared": [_short(task.key) for task in cleared]}
+
+    def read_back(self, world: World, effect: Effect) -> ReadBack:
+        """Compare the tasks' ids: a clear gives each a new one."""
+        now = _now(_airflow(world), effect)
+        changed = {task.id != effect.before["ids"][_short(task.key)] for task in now}
+        if changed == {True}:
+            return ReadBack.DONE
+        return ReadBack.NOT_DONE if changed == {False} else ReadBack.UNDECIDABLE
+
+    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
+        """Answer that a clear has no way back."""
+        del world, effect
+        return Nothing("a clear cannot be taken back")
+
+
+def never_started(task: TaskInstance) -> bool:
+    """Return whether no worker ever had it: Airflow writes the host's name when a task starts."""
+    return not task.hostname and task.state in _STATES
+
+
+def _within(task: TaskInstance, since: datetime, now: datetime) -> bool:
+    """Return whether it failed since then, or has hung in the queue for a minute since then."""
+    if task.state == "queued":
+        queued = task.queued_when
+        return queued is not None and queued >= since and now - queued > timedelta(seconds=60)
+    ended = task.end_date or task.queued_when
+    return ended is not None and ended >= since
+
+
+def _now(airflow: Airflow, effect: Effect) -> list[TaskInstance]:
+    """Return the effect's tasks as they are now, without those that are gone."""
+    found = []
+    for key in _keys(effect):
+        try:
+            found.append(airflow.task_instance(key))
+        except NotFoundError:
+            continue
+    return found
+
+
+def _keys(effect: Effect) -> Iterable[TaskKey]:
+    dag_id, run_id = str(effect.parameters["dag_id"]), str(effect.parameters["run_id"])
+    for task_id, map_index in effect.parameters["tasks"]:
+        yield TaskKey(dag_id, run_id, str(task_id), int(map_index))
+
+
+def _short(key: TaskKey) -> str:
+    return f"{key.task_id}[{key.map_index}]"
+
+
+def _word(task: TaskInstance) -> str:
+    return f"{task.key.dag_id} {task.key.run_id} {_short(task.key)}"
+
+
+def _airflow(world: World) -> Airflow:
+    if world.airflow is None:
+        raise UnavailableError("no Airflow REST API is configured")
+    return world.airflow

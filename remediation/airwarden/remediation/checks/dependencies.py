@@ -1,0 +1,96 @@
+"""Checks on what Airflow relies on: declared dependencies, their canaries, and the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from airwarden.core.errors import AirwardenError
+from airwarden.remediation.actions.canary import canary_dag, canary_runs
+from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.world import Subject, World
+
+
+def _truth(value: bool) -> Verdict:
+    return Verdict.TRUE if value else Verdict.FALSE
+
+
+class DependencyAnswers:
+    """True where the dependency that the labels name answers its probe."""
+
+    name = "dependency-answers"
+    needs = frozenset[str]()
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Probe it now."""
+        del parameters
+        name = subject.labels.get("dependency", "")
+        declared = world.dependencies.get(name)
+        if declared is None or declared.probe is None:
+            return Reading(Verdict.UNKNOWN, f"no probe is declared for {name or 'it'}")
+        up = declared.probe.check()
+        return Reading(_truth(up), f"{name} {'answers' if up else 'does not answer'}")
+
+
+class DependencyDown:
+    """True where the dependency does not answer its probe."""
+
+    name = "dependency-down"
+    needs = frozenset[str]()
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Answer the opposite of `dependency-answers`."""
+        answers = DependencyAnswers().read(world, subject, parameters)
+        opposite = {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}
+        return Reading(opposite.get(answers.verdict, Verdict.UNKNOWN), answers.sentence)
+
+
+class CanarySucceeded:
+    """True where a canary of this incident has succeeded, or none is declared."""
+
+    name = "canary-succeeded"
+    needs = frozenset({"airflow"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Look at the canary's runs."""
+        del parameters
+        try:
+            dag = canary_dag(world, subject)
+            if dag is None or world.airflow is None:
+                return Reading(Verdict.TRUE, "no canary is declared: the ramp is the test")
+            states = [run.state for run in canary_runs(world.airflow, dag.dag_id, subject)]
+        except AirwardenError as error:
+            return Reading(Verdict.UNKNOWN, f"the canary cannot be read: {error}")
+        seen = ", ".join(states) or "not started"
+        return Reading(_truth("success" in states), f"canary {dag.dag_id}: {seen}")
+
+
+class BrokerAnswers:
+    """True where the broker answers a PING."""
+
+    name = "broker-answers"
+    needs = frozenset({"broker"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Ping it now."""
+        del subject, parameters
+        if world.broker is None:
+            return Reading(Verdict.UNKNOWN, "no broker is configured")
+        try:
+            seconds = world.broker.ping()
+        except AirwardenError as error:
+            return Reading(Verdict.FALSE, f"the broker does not answer: {error}")
+        return Reading(Verdict.TRUE, f"the broker answers in {seconds * 1000:.0f} ms")
+
+
+class BrokerDown:
+    """True where the broker does not answer a PING."""
+
+    name = "broker-down"
+    needs = frozenset({"broker"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Answer the opposite of `broker-answers`."""
+        answers = BrokerAnswers().read(world, subject, parameters)
+        opposite = {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}
+        return Reading(opposite.get(answers.verdict, Verdict.UNKNOWN), answers.sentence)

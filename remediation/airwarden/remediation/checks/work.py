@@ -1,0 +1,185 @@
+"""Checks on the flow of work: queues, workers, starts of tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from airwarden.core.errors import AirwardenError, UnavailableError
+from airwarden.core.platform import Worker
+from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.world import Subject, World
+
+_WAITING = ("scheduled", "queued")
+_STARTED = ("running", "success", "failed", "up_for_retry", "deferred")
+
+
+def _truth(value: bool) -> Verdict:
+    return Verdict.TRUE if value else Verdict.FALSE
+
+
+def _workers(world: World) -> Sequence[Worker]:
+    if world.workers is None:
+        raise UnavailableError("Celery's remote control is not configured")
+    return world.workers.workers()
+
+
+def _waiting_and_free(world: World, subject: Subject) -> tuple[int, int]:
+    """Return messages that wait in the queue, and slots that could take them now."""
+    queue = subject.labels.get("queue", "default")
+    if world.broker is None:
+        raise UnavailableError("no broker is configured")
+    waiting = sum(world.broker.queue_depths([queue]).values())
+    serving = [worker for worker in _workers(world) if queue in worker.queues]
+    free = sum(max(0, worker.concurrency - worker.active) for worker in serving)
+    return waiting, free
+
+
+class QueueDeep:
+    """True where more messages wait in the queue than its workers have free slots."""
+
+    name = "queue-deep"
+    needs = frozenset({"broker", "workers"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Compare the queue with the slots, so that no threshold needs to be known here."""
+        del parameters
+        try:
+            waiting, free = _waiting_and_free(world, subject)
+        except AirwardenError as error:
+            return Reading(Verdict.UNKNOWN, f"the queue cannot be read: {error}")
+        sentence = f"{waiting} tasks wait, {free} worker slots are free"
+        return Reading(_truth(waiting > free), sentence, {"waiting": waiting, "free": free})
+
+
+class QueueDrained:
+    """True where at most `most` messages wait in the queue (0)."""
+
+    name = "queue-drained"
+    needs = frozenset({"broker"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Count them."""
+        queue = subject.labels.get("queue", "default")
+        try:
+            if world.broker is None:
+                return Reading(Verdict.UNKNOWN, "no broker is configured")
+            waiting = sum(world.broker.queue_depths([queue]).values())
+        except AirwardenError as error:
+            return Reading(Verdict.UNKNOWN, f"the queue cannot be read: {error}")
+        drained = waiting <= int(parameters.get("most", 0))
+        return Reading(_truth(drained), f"{waiting} tasks wait in queue {queue}")
+
+
+def _meant(world: World, subject: Subject) -> list[Worker]:
+    """Return the workers that the labels mean: one by `hostname` or `process`, else all.
+
+    Raises:
+        UnavailableError: The workers, or the supervisor, cannot be asked.
+    """
+    hostname = subject.labels.get("hostname", "")
+    process = subject.labels.get("process", "")
+    if not hostname and process and world.host is not None:
+        hostname = next(
+            (p.celery_hostname for p in world.host.processes() if p.name == process), ""
+        )
+    return [w for w in _workers(world) if not hostname or w.hostname == hostname]
+
+
+class WorkerSilent:
+    """True where a worker that the labels mean answers and consumes from no queue."""
+
+    name = "worker-silent"
+    needs = frozenset({"workers"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Ask for the queues that each consumes."""
+        del parameters
+        try:
+            silent = [worker.hostname for worker in _meant(world, subject) if not worker.queues]
+        except AirwardenError as error:
+            return Reading(Verdict.UNKNOWN, f"the workers cannot be asked: {error}")
+        if silent:
+            return Reading(Verdict.TRUE, f"consumes nothing: {', '.join(silent)}")
+        return Reading(Verdict.FALSE, "every worker that answers consumes")
+
+
+class WorkerIdle:
+    """True where the silent worker has no task."""
+
+    name = "worker-idle"
+    needs = frozenset({"workers"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Ask for active and reserved tasks."""
+        del parameters
+        try:
+            silent = [worker for worker in _meant(world, subject) if not worker.queues]
+        except AirwardenError as error:
+            return Reading(Verdict.UNKNOWN, f"the workers cannot be asked: {error}")
+        tasks = sum(worker.active + worker.reserved for worker in silent)
+        return Reading(_truth(not tasks), f"{tasks} tasks left in {len(silent)} silent workers")
+
+
+class WorkerConsuming:
+    """True where every worker that the labels mean consumes from a queue."""
+
+    name = "worker-consuming"
+    needs = frozenset({"workers"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Ask for the queues; a worker that does not answer is not consuming."""
+        del parameters
+        try:
+            meant = _meant(world, subject)
+        except AirwardenError as error:
+            return Reading(Verdict.UNKNOWN, f"the workers cannot be asked: {error}")
+        silent = [worker.hostname for worker in meant if not worker.queues]
+        if not meant or silent:
+            return Reading(Verdict.FALSE, f"not consuming: {', '.join(silent) or 'no answer'}")
+        return Reading(Verdict.TRUE, f"{len(meant)} workers consume")
+
+
+class TasksMoving:
+    """True where a task has started lately, or none is waiting.
+
+    Parameters:
+        within: Seconds that count as lately (60).
+    """
+
+    name = "tasks-moving"
+    needs = frozenset({"airflow"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Look for start dates among what was updated since."""
+        del subject
+        if world.airflow is None:
+            return Reading(Verdict.UNKNOWN, "no Airflow REST API is configured")
+        within = float(parameters.get("within", 60))
+        since = world.clock.now() - timedelta(seconds=within)
+        try:
+            recent = world.airflow.task_instances(states=_STARTED, updated_after=since)
+            if any(task.start_date is not None and task.start_date >= since for task in recent):
+                return Reading(Verdict.TRUE, f"tasks have started within {within:.0f} s")
+            waiting = len(world.airflow.task_instances(states=_WAITING, limit=100))
+        except AirwardenError as error:
+            return Reading(Verdict.UNKNOWN, f"task instances cannot be read: {error}")
+        if waiting:
+            return Reading(
+                Verdict.FALSE, f"{waiting} tasks wait and none started within {within:.0f} s"
+            )
+        return Reading(Verdict.TRUE, "no task waits")
+
+
+class TasksStalled:
+    """True where tasks wait and none has started for `within` seconds (60)."""
+
+    name = "tasks-stalled"
+    needs = frozenset({"airflow"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Answer the opposite of `tasks-moving`."""
+        moving = TasksMoving().read(world, subject, parameters)
+        opposite = {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}
+        return Reading(opposite.get(moving.verdict, Verdict.UNKNOWN), moving.sentence)

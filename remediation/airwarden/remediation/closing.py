@@ -1,0 +1,96 @@
+"""Incidents without a run: paging when it is due, and noticing that they are over."""
+
+from __future__ import annotations
+
+from airwarden.remediation import ends, records
+from airwarden.remediation.case import Parts
+from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.decide.correlate import shared_labels
+from airwarden.remediation.decide.states import IncidentState
+from airwarden.remediation.journal import alerts, incidents
+from airwarden.remediation.journal.incidents import Incident
+from airwarden.remediation.journal.store import Fence, Tx
+from airwarden.remediation.playbook import Verify
+from airwarden.remediation.world import Subject
+
+#: The states in which nobody but a human, or time, does anything.
+WAITING = (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED)
+
+
+class Closer:
+    """Looks after incidents that no run looks after."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def page_due(self, fence: Fence) -> None:
+        """Write the pages that are due: once per incident, never for what is silenced."""
+        with self._parts.journal.read() as tx:
+            due = [one.id for one in incidents.page_due(tx)]
+        for incident_id in due:
+            with self._parts.journal.lead(fence) as tx:
+                self._page(tx, incidents.get(tx, incident_id))
+
+    def _page(self, tx: Tx, one: Incident) -> None:
+        members = records.firing(tx, one)
+        silenced = bool(members) and all(m.alert.suppressed_by for m in members)
+        over = not members and not records.acted(tx, one)
+        if silenced or over or one.state.terminal or one.paged_at is not None:
+            return
+        paged = incidents.change(tx, one, paged_at=tx.now)
+        waited = (tx.now - one.opened_at).total_seconds()
+        why = one.reason or f"not healed after {waited:.0f} s"
+        records.say(tx, paged, "page", f"A person is paged: {why}.")
+        records.page(tx, paged, "trigger")
+        records.tell(tx, paged)
+
+    def due(self) -> list[int]:
+        """Return the incidents to look at now."""
+        with self._parts.journal.read() as tx:
+            return [one.id for one in incidents.due(tx, WAITING)]
+
+    def look(self, incident_id: int) -> None:
+        """See whether an incident that people own is over: alerts gone, and live state healthy."""
+        parts = self._parts
+        with parts.journal.lead(parts.leadership.fence) as tx:
+            one = incidents.get(tx, incident_id)
+            firing = records.firing(tx, one)
+        if one.state not in WAITING:
+            return
+        rails = parts.playbooks().rails_of(one.playbook)
+        reading = None if firing else self._read(one)
+        with parts.journal.lead(parts.leadership.fence) as tx:
+            later = tx.now + 2 * rails.recheck
+            if firing or (reading is not None and reading.verdict is not Verdict.TRUE):
+                incidents.change(tx, one, healthy_since=None, next_at=later)
+                return
+            since = one.healthy_since or tx.now
+            stable = self._verify(one).stable if reading is not None else rails.quiet_close
+            if tx.now - since < stable:
+                incidents.change(tx, one, healthy_since=since, next_at=later)
+                return
+            sentence = reading.sentence if reading is not None else "its alerts are gone"
+            by_itself = not records.acted(tx, one) and not one.owner
+            ends.resolve_incident(parts, tx, one, sentence, by_itself=by_itself)
+
+    def _verify(self, one: Incident) -> Verify:
+        loaded = self._parts.playbooks().by_name.get(one.playbook)
+        return (loaded.playbook.verify if loaded else None) or Verify(check="")
+
+    def _read(self, one: Incident) -> Reading | None:
+        """Read the playbook's live check; None where it has none, or its cluster is not here."""
+        use = self._verify(one)
+        world = self._parts.worlds().get(one.cluster)
+        if not use.check or world is None:
+            return None
+        with self._parts.journal.read() as tx:
+            members = alerts.of_incident(tx, one.id)
+        labels = [member.alert.labels for member in members]
+        subject = Subject(
+            incident_id=str(one.id),
+            playbook=one.playbook,
+            labels=shared_labels(labels) if labels else dict(one.labels),
+            started_at=one.started_at,
+            alerts=tuple(labels),
+        )
+        return self._parts.read_check(world, subject, use)

@@ -1,0 +1,91 @@
+"""The rails' numbers, with their defaults and where each comes from. Every one can be configured.
+
+Budgets count effects that take something away from a serving platform (danger B and C). What reverts
+our own change or adds capacity (danger A) has wider budgets of its own: otherwise the ramp that ends a
+breaker would be refused by the budget that the breaker's opening used up, and the platform would stay
+throttled for an hour. Likewise a retry within one incident is not held back by the cool-down, which is
+there to keep *new* incidents from repeating a remedy that does not last; attempts and budgets bound it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Any
+
+_MINUTE = timedelta(minutes=1)
+_HOUR = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Rails:
+    """How far automation may go; counts are effects, times are durations.
+
+    Attributes:
+        effects_in_flight: Over all clusters (kured: 1; a judgement).
+        disruptive_in_flight: Per cluster, danger B and C (kured: concurrency 1).
+        playbook_per_hour: B and C effects of one playbook in one cluster (a judgement).
+        all_per_hour: B and C effects over all clusters.
+        all_per_day: The same, per day.
+        target_per_hour: B and C effects on one target.
+        target_per_day: The same, per day.
+        mild_playbook_per_hour: A effects of one playbook in one cluster.
+        mild_target_per_hour: A effects on one target.
+        mild_all_per_hour: A effects over all clusters.
+        cool_down: Before another incident's remedy by the same playbook touches the same target
+            (Draino: 10 min); doubles with each use.
+        cool_down_cap: It never grows beyond this.
+        cool_down_reset: Healthy for so long after it: it starts again at `cool_down` (CAPI: 1 h).
+        plan_ttl: A plan older than this is made anew (AWS 2025: a stale plan was enacted).
+        recheck: How often a refused run asks again.
+        guard_patience: Refused for longer than this: a human is called.
+        unreadable_patience: A guard or check that cannot be read for longer than this: likewise.
+        effect_attempts: Times that one effect is tried, after it was proved not to have happened.
+        read_back_patience: An unknown result that cannot be read back for so long is undecidable.
+        backoff_base: First retry of a remedy comes within this, at random (full jitter).
+        backoff_cap: And never later than this.
+        recurrence_window: The same fault again within this reopens the incident.
+        still_firing_patience: An alert still firing so long after its incident was resolved reopens
+            it: the live check and the alert disagree.
+        quiet_close: Without a live check, alerts must have been gone for so long before it is over.
+        verify_every: How often health is read while verifying.
+        approval_ttl: An approval that nobody gave by then is denied.
+        approved_within: An approved plan must start within this.
+    """
+
+    effects_in_flight: int = 3
+    disruptive_in_flight: int = 1
+    playbook_per_hour: int = 6
+    all_per_hour: int = 20
+    all_per_day: int = 60
+    target_per_hour: int = 2
+    target_per_day: int = 4
+    mild_playbook_per_hour: int = 60
+    mild_target_per_hour: int = 12
+    mild_all_per_hour: int = 200
+    cool_down: timedelta = 10 * _MINUTE
+    cool_down_cap: timedelta = 4 * _HOUR
+    cool_down_reset: timedelta = _HOUR
+    plan_ttl: timedelta = _MINUTE
+    recheck: timedelta = timedelta(seconds=5)
+    guard_patience: timedelta = 5 * _MINUTE
+    unreadable_patience: timedelta = _MINUTE
+    effect_attempts: int = 2
+    read_back_patience: timedelta = 2 * _MINUTE
+    backoff_base: timedelta = timedelta(seconds=30)
+    backoff_cap: timedelta = 30 * _MINUTE
+    recurrence_window: timedelta = _HOUR
+    still_firing_patience: timedelta = 10 * _MINUTE
+    quiet_close: timedelta = _MINUTE
+    verify_every: timedelta = timedelta(seconds=5)
+    approval_ttl: timedelta = 15 * _MINUTE
+    approved_within: timedelta = _MINUTE
+
+    @staticmethod
+    def names() -> frozenset[str]:
+        """Return the names that an override may use."""
+        return frozenset(field.name for field in fields(Rails))
+
+    def with_overrides(self, overrides: dict[str, Any]) -> Rails:
+        """Return a copy with some numbers replaced."""
+        return replace(self, **overrides)

@@ -1,0 +1,146 @@
+"""How runs end: healed, given up and tried again, or handed to a human with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from airwarden.remediation import records
+from airwarden.remediation.actions.base import Danger
+from airwarden.remediation.case import Case, Parts
+from airwarden.remediation.decide.backoff import jittered
+from airwarden.remediation.decide.paging import Escalation, page_at
+from airwarden.remediation.decide.states import IncidentState, Mode, RunState
+from airwarden.remediation.journal import incidents, rails, runs
+from airwarden.remediation.journal.store import Tx
+from airwarden.remediation.triage import begin_run
+
+
+def _end_run(tx: Tx, case: Case, state: RunState, reason: str) -> Case:
+    rails.unlock(tx, case.run.id)
+    return case.save(tx, state=state, reason=reason, ended_at=tx.now)
+
+
+def abort(tx: Tx, case: Case, reason: str) -> None:
+    """End a run whose incident is in other hands."""
+    case = _end_run(tx, case, RunState.ABORTED, reason)
+    case.say(tx, "run", f"The run ends: {reason}.")
+
+
+def resolve(parts: Parts, tx: Tx, case: Case, sentence: str) -> None:
+    """End a run and its incident as healed, and resolve its page."""
+    acted = records.acted(tx, case.incident)
+    case = _end_run(tx, case, RunState.SUCCEEDED, sentence)
+    resolve_incident(parts, tx, case.incident, sentence, by_itself=not acted)
+
+
+def resolve_incident(
+    parts: Parts,
+    tx: Tx,
+    one: incidents.Incident,
+    sentence: str,
+    *,
+    by_itself: bool,
+    actor: str = records.ENGINE,
+) -> None:
+    """End an incident as healed; its page, if there was one, is resolved."""
+    how = "It healed by itself" if by_itself else "Healed"
+    moved = records.move(
+        tx,
+        one,
+        IncidentState.RESOLVED,
+        f"{how}: {sentence}",
+        actor=actor,
+        reason=sentence,
+        ended_at=tx.now,
+        next_at=None,
+        page_at=None,
+        healed_by_itself=by_itself,
+    )
+    if one.paged_at is not None:
+        records.page(tx, moved, "resolve")
+    if by_itself:
+        runs.note_cleared_without_us(tx, one.id)
+    outcome = "healed-by-itself" if by_itself else "healed"
+    parts.telemetry.incident_ended(one.cluster, one.playbook, outcome)
+    parts.telemetry.healed(one.cluster, one.playbook, (tx.now - one.started_at).total_seconds())
+
+
+def escalate(
+    parts: Parts,
+    tx: Tx,
+    case: Case,
+    reason: str,
+    *,
+    cause: str = "",
+    evidence: Mapping[str, Any] | None = None,
+    state: RunState = RunState.FAILED,
+    escalation: Escalation = Escalation.STUCK,
+) -> None:
+    """End the run and call a human, saying why nothing more is done."""
+    case = _end_run(tx, case, state, reason)
+    one = incidents.get(tx, case.incident.id)
+    due = page_at(
+        case.book.page,
+        one.severity,
+        one.opened_at if one.recurrence == 0 else case.run.started_at,
+        tx.now,
+        escalation=escalation,
+        acted=records.acted(tx, one),
+    )
+    records.move(
+        tx,
+        one,
+        IncidentState.ESCALATED,
+        f"Handed to people: {reason}.",
+        reason=reason,
+        cause=cause,
+        evidence={**one.evidence, **records.evidence_of(evidence or {})},
+        page_at=one.page_at if due is None else min(due, one.page_at or due),
+        next_at=tx.now,
+        healthy_since=None,
+    )
+    parts.telemetry.escalated(one.cluster, one.playbook)
+
+
+def try_again(parts: Parts, tx: Tx, case: Case, reason: str) -> None:
+    """Give a remedy up that did not help: the next attempt after a wait, or a human."""
+    episode = [r for r in runs.of_incident(tx, case.incident.id) if r.episode == case.run.episode]
+    loaded = parts.playbooks().by_name.get(case.incident.playbook)
+    if len(episode) >= case.book.attempts or loaded is None or case.mode is Mode.OFF:
+        tried = f"after {len(episode)} attempt(s)" if case.acted else "and nothing could be done"
+        escalate(parts, tx, case, f"{reason} {tried}")
+        return
+    wait = jittered(
+        len(episode), case.rails.backoff_base, case.rails.backoff_cap, parts.random
+    ).total_seconds()
+    case = _end_run(tx, case, RunState.FAILED, reason)
+    one = incidents.get(tx, case.incident.id)
+    if one.state is IncidentState.STABILIZING:
+        one = incidents.move(tx, one, IncidentState.REMEDIATING)
+    records.say(tx, one, "run", f"The remedy did not help: {reason}. Next attempt in {wait:.0f} s.")
+    # The set in force decides how to go on; the run that ended keeps what it was pinned to.
+    begin_run(tx, one, replace(loaded, mode=case.mode), danger=_danger(parts, case), wait=wait)
+    records.tell(tx, incidents.change(tx, one))
+
+
+def _danger(parts: Parts, case: Case) -> Danger:
+    named = (getattr(step, "action", "") for step in case.book.steps)
+    known = (parts.actions[name].danger for name in named if name in parts.actions)
+    return max(known, default=Danger.A)
+
+
+def finish_shadow(
+    parts: Parts, tx: Tx, case: Case, would_do: list[dict[str, Any]], sentence: str
+) -> None:
+    """End a run in shadow: what it would have done is recorded, and people hear of it."""
+    runs.shadow(tx, case.run, would_do)
+    escalate(
+        parts,
+        tx,
+        case,
+        sentence,
+        state=RunState.SHADOW_DONE,
+        escalation=Escalation.BY_DESIGN,
+    )

@@ -1,0 +1,159 @@
+"""The leader's loop: take what came in, advance what is due, page, close, and show how it stands."""
+
+from __future__ import annotations
+
+import structlog
+
+from airwarden.core.clock import Clock
+from airwarden.remediation import ends
+from airwarden.remediation.case import Parts, effective, open_case
+from airwarden.remediation.closing import Closer
+from airwarden.remediation.decide.states import Mode, RunState
+from airwarden.remediation.journal import (
+    alerts,
+    audit,
+    breakers,
+    inbox,
+    incidents,
+    outbox,
+    rails,
+    runs,
+)
+from airwarden.remediation.journal.store import Fence, FencedError
+from airwarden.remediation.run import Runner
+from airwarden.remediation.telemetry import Snapshot
+from airwarden.remediation.triage import Triage
+from airwarden.remediation.work import Crew
+
+_log = structlog.get_logger(__name__)
+
+#: Seconds between two looks for alerts that fire on although their incident was resolved.
+_STUBBORN_EVERY = 30.0
+
+
+class Engine:
+    """One turn of the loop per `tick`; everything it needs to know is in the journal."""
+
+    def __init__(self, parts: Parts, triage: Triage, crew: Crew, clock: Clock) -> None:
+        self._parts = parts
+        self._triage = triage
+        self._crew = crew
+        self._clock = clock
+        self._runner = Runner(parts)
+        self._closer = Closer(parts)
+        self._stubborn_at = 0.0
+
+    def tick(self) -> bool:
+        """Do what is due now; returns False where this process does not lead.
+
+        Raises:
+            UnavailableError: The journal does not answer.
+        """
+        try:
+            fence = self._parts.leadership.fence
+            self._latch_kill_file(fence)
+            self._triage.process_inbox(fence)
+            if self._clock.elapsed() >= self._stubborn_at:
+                self._stubborn_at = self._clock.elapsed() + _STUBBORN_EVERY
+                self._triage.reopen_still_firing(fence)
+            self._advance()
+            self._closer.page_due(fence)
+        except FencedError as error:
+            _log.info("turn dropped", reason=str(error))
+            return False
+        return True
+
+    def look(self) -> None:
+        """Read from the journal what the metrics show; for a standby too."""
+        with self._parts.journal.read() as tx:
+            pending, age = inbox.pending(tx)
+            switches = rails.switches(tx)
+            modes: dict[tuple[str, str], Mode] = {
+                (cluster, name): effective(self._parts, switches, name, cluster)
+                for cluster in self._parts.worlds()
+                for name in self._parts.playbooks().by_name
+            }
+            snapshot = Snapshot(
+                taken=alerts.firing_counts(tx),
+                incidents=incidents.counts(tx),
+                inbox_pending=pending,
+                inbox_age=age,
+                outbox=outbox.waiting(tx),
+                breakers=breakers.positions(tx),
+                modes=modes,
+                loop_at=self._clock.now().timestamp(),
+            )
+        self._parts.telemetry.show(snapshot)
+
+    def _advance(self) -> None:
+        with self._parts.journal.read() as tx:
+            waiting = runs.due(tx)
+        for run_id in waiting:
+            self._crew.do(
+                f"run/{run_id}",
+                lambda run_id=run_id: self._runner.advance(run_id),  # type: ignore[misc]
+                lambda error, run_id=run_id: self._give_up(run_id, error),  # type: ignore[misc]
+            )
+        for incident_id in self._closer.due():
+            self._crew.do(
+                f"incident/{incident_id}",
+                lambda incident_id=incident_id: self._closer.look(incident_id),  # type: ignore[misc]
+                lambda error: None,
+            )
+
+    def _give_up(self, run_id: int, error: str) -> None:
+        """A run that only raises errors of ours is a human's: silence would be worse."""
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            case = open_case(self._parts, tx, run_id)
+            if case is None or case.run.state.terminal:
+                return
+            sure = all(a.state.settled for a in case.attempts)
+            state = RunState.FAILED if sure else RunState.UNKNOWN
+            if case.run.state is RunState.PLANNED and not sure:
+                state = RunState.FAILED
+            ends.escalate(self._parts, tx, case, f"an error in Airwarden: {error}", state=state)
+
+    def _latch_kill_file(self, fence: Fence) -> None:
+        """A kill switch file is remembered: whoever removes it has not armed anything again."""
+        file = self._parts.kill_switch_file
+        if file is None or not file.exists():
+            return
+        with self._parts.journal.lead(fence) as tx:
+            mine = [s for s in rails.switches(tx) if s.scope == rails.KILL]
+            if any(s.cluster == rails.EVERYWHERE for s in mine):
+                return
+            stop_everything(tx, set_by="file", reason=f"the kill switch file {file} exists")
+
+
+def stop_everything(
+    tx: rails.Tx,
+    *,
+    set_by: str,
+    reason: str,
+    cluster: str = rails.EVERYWHERE,
+) -> None:
+    """Set the kill switch and write who did and why; only `let_go` takes it back."""
+    rails.set_switch(
+        tx, scope=rails.KILL, cluster=cluster, mode=Mode.OFF, set_by=set_by, reason=reason
+    )
+    audit.append(
+        tx,
+        actor=set_by,
+        action="kill-switch",
+        object=f"switch/{cluster}",
+        sentence=f"Everything is stopped: {reason}.",
+    )
+
+
+def let_go(tx: rails.Tx, *, by: str, reason: str, cluster: str = rails.EVERYWHERE) -> bool:
+    """Take the kill switch back, with a person's reason; returns whether it was set."""
+    if not rails.clear_switch(tx, scope=rails.KILL, cluster=cluster):
+        return False
+    audit.append(
+        tx,
+        actor=by,
+        action="kill-switch",
+        object=f"switch/{cluster}",
+        sentence=f"Acting is allowed again: {reason}.",
+    )
+    return True

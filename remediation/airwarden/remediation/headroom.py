@@ -1,0 +1,41 @@
+"""How many of the metadata database's connection slots are taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from airwarden.core.errors import AirwardenError
+from airwarden.remediation.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """Connections in use and how many ordinary clients may have."""
+
+    used: int
+    most: int
+
+    @property
+    def share(self) -> float:
+        """Used slots, 0 to 1 and above where reserved slots are in use as well."""
+        return self.used / self.most if self.most else 1.0
+
+    @property
+    def sentence(self) -> str:
+        """Say it for people."""
+        return f"{self.used} of {self.most} database connections are taken ({self.share:.0%})"
+
+
+def connection_headroom(world: World) -> Headroom | None:
+    """Return the headroom, None where it cannot be read.
+
+    The named query `connection_limit` gives `used` and `most` over the whole server, since sessions
+    of other databases take the same slots.
+    """
+    if world.database is None:
+        return None
+    try:
+        row = next(iter(world.database.rows("connection_limit")), None)
+    except AirwardenError:
+        return None
+    return Headroom(int(row["used"]), int(row["most"])) if row else None

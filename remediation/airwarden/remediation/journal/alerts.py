@@ -1,0 +1,178 @@
+"""Alerts: every event once, and for each alert what is true now."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, func, select, update
+
+from airwarden.core.alerts import Alert, AlertStatus
+from airwarden.remediation.decide.episodes import Known
+from airwarden.remediation.journal.store import Tx
+from airwarden.remediation.journal.tables import alert, alert_event, incident, incident_alert
+from airwarden.remediation.journal.upsert import insert_into
+
+_CHUNK = 400
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAlert:
+    """An alert as it stands; `alert.suppressed_by` is the last poll's."""
+
+    source: str
+    alert: Alert
+    incident_id: int | None
+    last_seen: datetime
+
+
+def record_events(tx: Tx, source: str, alerts: Iterable[Alert]) -> None:
+    """Keep each event once; one that comes again is counted."""
+    rows = [
+        {
+            "event_key": one.event_key(source),
+            "cluster": one.cluster,
+            "source": source,
+            "fingerprint": one.fingerprint,
+            "status": one.status.value,
+            "starts_at": one.starts_at,
+            "ends_at": one.ends_at if one.status is AlertStatus.RESOLVED else None,
+            "labels": _dump(one.labels),
+            "annotations": _dump(one.annotations),
+            "first_seen": tx.now,
+            "last_seen": tx.now,
+        }
+        for one in alerts
+    ]
+    if not rows:
+        return
+    statement = insert_into(tx, alert_event)
+    counted = statement.on_conflict_do_update(
+        index_elements=["event_key"],
+        set_={"n_seen": alert_event.c.n_seen + 1, "last_seen": statement.excluded.last_seen},
+    )
+    tx.connection.execute(counted, rows)
+
+
+def known(tx: Tx, source: str, fingerprints: Sequence[str]) -> dict[str, Known]:
+    """Return what is stored of these alerts, by fingerprint."""
+    found: dict[str, Known] = {}
+    columns = (alert.c.fingerprint, alert.c.episode, alert.c.status, alert.c.incident_id)
+    for start in range(0, len(fingerprints), _CHUNK):
+        some = fingerprints[start : start + _CHUNK]
+        query = select(*columns).where(alert.c.source == source, alert.c.fingerprint.in_(some))
+        for fingerprint, episode, status, incident_id in tx.connection.execute(query):
+            found[fingerprint] = Known(episode, AlertStatus(status), incident_id)
+    return found
+
+
+def store(tx: Tx, source: str, one: Alert, incident_id: int | None) -> None:
+    """Write what is true of an alert now, and which incident it belongs to."""
+    values = {
+        "name": one.name,
+        "episode": one.starts_at,
+        "status": one.status.value,
+        "severity": one.severity.value,
+        "labels": _dump(one.labels),
+        "annotations": _dump(one.annotations),
+        "last_event": one.event_key(source),
+        "last_seen": tx.now,
+        "ended_at": one.ends_at or tx.now if one.status is AlertStatus.RESOLVED else None,
+        "suppressed_by": " ".join(one.suppressed_by),
+        "incident_id": incident_id,
+    }
+    statement = insert_into(tx, alert).values(
+        source=source, fingerprint=one.fingerprint, cluster=one.cluster, **values
+    )
+    tx.connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=["source", "fingerprint", "cluster"], set_=values
+        )
+    )
+    if incident_id is not None:
+        link = insert_into(tx, incident_alert).values(
+            incident_id=incident_id, event_key=one.event_key(source), cluster=one.cluster
+        )
+        tx.connection.execute(link.on_conflict_do_nothing())
+
+
+def touch(tx: Tx, source: str, seen: Mapping[str, tuple[str, ...]]) -> None:
+    """Note that a poll saw these alerts active: fingerprint → by what each is suppressed."""
+    rows = [
+        {"b_source": source, "b_print": fingerprint, "b_by": " ".join(by), "b_now": tx.now}
+        for fingerprint, by in seen.items()
+    ]
+    if not rows:
+        return
+    tx.connection.execute(
+        update(alert)
+        .where(
+            alert.c.source == bindparam("b_source"),
+            alert.c.fingerprint == bindparam("b_print"),
+            alert.c.status == "firing",
+        )
+        .values(last_seen=bindparam("b_now"), suppressed_by=bindparam("b_by")),
+        rows,
+    )
+
+
+def unseen_since(tx: Tx, source: str, moment: datetime) -> list[StoredAlert]:
+    """Return firing alerts that no delivery and no poll has shown since then."""
+    query = select(alert).where(
+        alert.c.source == source, alert.c.status == "firing", alert.c.last_seen < moment
+    )
+    return [_stored(row) for row in tx.connection.execute(query)]
+
+
+def of_incident(tx: Tx, incident_id: int, *, firing: bool = False) -> list[StoredAlert]:
+    """Return an incident's alerts, firing ones first, oldest first."""
+    query = select(alert).where(alert.c.incident_id == incident_id)
+    if firing:
+        query = query.where(alert.c.status == "firing")
+    query = query.order_by(alert.c.status, alert.c.episode, alert.c.fingerprint)
+    return [_stored(row) for row in tx.connection.execute(query)]
+
+
+def firing_counts(tx: Tx) -> dict[tuple[str, str], int]:
+    """Return (cluster, alertname) → firing alerts that are decided on."""
+    query = (
+        select(alert.c.cluster, alert.c.name, func.count())
+        .where(alert.c.status == "firing", alert.c.incident_id.is_not(None))
+        .group_by(alert.c.cluster, alert.c.name)
+    )
+    return {(cluster, name): count for cluster, name, count in tx.connection.execute(query)}
+
+
+def firing_of_ended_incidents(tx: Tx, ended_before: datetime) -> list[StoredAlert]:
+    """Return alerts that still fire although their incident was resolved before that moment."""
+    query = (
+        select(alert)
+        .join(incident, incident.c.id == alert.c.incident_id)
+        .where(
+            alert.c.status == "firing",
+            alert.c.last_seen > incident.c.ended_at,
+            incident.c.state == "RESOLVED",
+            incident.c.ended_at < ended_before,
+        )
+    )
+    return [_stored(row) for row in tx.connection.execute(query)]
+
+
+def _stored(row: Row[Any]) -> StoredAlert:
+    one = Alert(
+        fingerprint=row.fingerprint,
+        status=AlertStatus(row.status),
+        starts_at=row.episode,
+        labels=json.loads(row.labels),
+        annotations=json.loads(row.annotations),
+        ends_at=row.ended_at,
+        suppressed_by=tuple(row.suppressed_by.split()),
+    )
+    return StoredAlert(row.source, one, row.incident_id, row.last_seen)
+
+
+def _dump(labels: Mapping[str, str]) -> str:
+    return json.dumps(dict(labels), sort_keys=True)

@@ -1,0 +1,220 @@
+"""Incidents: opened once per correlation key, moved by compare-and-set only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, func, insert, select, update
+
+from airwarden.core.alerts import Severity
+from airwarden.remediation.decide.states import INCIDENT_TRANSITIONS, IncidentState, Mode, allowed
+from airwarden.remediation.journal.store import FencedError, Tx
+from airwarden.remediation.journal.tables import incident
+
+TERMINAL = tuple(state for state in IncidentState if state.terminal)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """An incident as stored.
+
+    Attributes:
+        rev: Grows with each change; the compare-and-set's key.
+        started_at: The first firing alert's start.
+        next_at: When the engine looks at it again, None for never by itself.
+        page_at: When it is to be paged for if it is not healed by then; None for not at all.
+        healthy_since: Since when the live check has read healthy without a run of ours.
+    """
+
+    id: int
+    cluster: str
+    correlation_key: str
+    playbook: str
+    title: str
+    state: IncidentState
+    rev: int
+    severity: Severity
+    mode: Mode
+    labels: Mapping[str, str]
+    reason: str
+    cause: str
+    evidence: Mapping[str, str]
+    human_steps: tuple[str, ...]
+    started_at: datetime
+    opened_at: datetime
+    updated_at: datetime
+    ended_at: datetime | None
+    next_at: datetime | None
+    page_at: datetime | None
+    paged_at: datetime | None
+    healthy_since: datetime | None
+    recurrence: int
+    healed_by_itself: bool
+    owner: str
+    dedup_key: str
+    chat_ref: str
+
+    @property
+    def object(self) -> str:
+        """Its name in the audit."""
+        return f"incident/{self.id}"
+
+
+def _incident(row: Row[Any]) -> Incident:
+    values = {column.name: getattr(row, column.name) for column in incident.columns}
+    values["state"] = IncidentState(row.state)
+    values["severity"] = Severity(row.severity)
+    values["mode"] = Mode(row.mode)
+    values["labels"] = json.loads(row.labels)
+    values["evidence"] = json.loads(row.evidence)
+    values["human_steps"] = tuple(json.loads(row.human_steps))
+    return Incident(**values)
+
+
+def _encode(fields: Mapping[str, Any]) -> dict[str, Any]:
+    plain = dict(fields)
+    for name in ("labels", "evidence"):
+        if name in plain:
+            plain[name] = json.dumps(dict(plain[name]), sort_keys=True)
+    if "human_steps" in plain:
+        plain["human_steps"] = json.dumps(list(plain["human_steps"]))
+    return plain
+
+
+def open_new(tx: Tx, **fields: Any) -> Incident:
+    """Insert an incident in state OPEN; the partial unique index admits one per key at a time."""
+    values = _encode(
+        {
+            "state": IncidentState.OPEN,
+            "opened_at": tx.now,
+            "updated_at": tx.now,
+            "next_at": tx.now,
+            **fields,
+        }
+    )
+    new_id = tx.connection.execute(insert(incident).values(**values).returning(incident.c.id))
+    return get(tx, new_id.scalar_one())
+
+
+def get(tx: Tx, incident_id: int) -> Incident:
+    """Return an incident; raises KeyError."""
+    row = tx.connection.execute(select(incident).where(incident.c.id == incident_id)).first()
+    if row is None:
+        raise KeyError(incident_id)
+    return _incident(row)
+
+
+def change(tx: Tx, one: Incident, **fields: Any) -> Incident:
+    """Change fields of an incident that nobody else changed since it was read.
+
+    Raises:
+        FencedError: Somebody did: drop the work and read again.
+    """
+    values = {**fields, "rev": one.rev + 1, "updated_at": tx.now}
+    done = tx.connection.execute(
+        update(incident)
+        .where(incident.c.id == one.id, incident.c.rev == one.rev, incident.c.state == one.state)
+        .values(**_encode(values))
+    )
+    if done.rowcount != 1:
+        raise FencedError(f"incident {one.id} was changed by another")
+    return replace(one, **values)
+
+
+def move(tx: Tx, one: Incident, state: IncidentState, **fields: Any) -> Incident:
+    """Make a transition; raises ValueError for one that the table does not have."""
+    if not allowed(INCIDENT_TRANSITIONS, one.state, state):
+        raise ValueError(f"incident {one.id}: {one.state} → {state} is no transition")
+    return change(tx, one, state=state, **fields)
+
+
+def open_by_key(tx: Tx, cluster: str, key: str) -> Incident | None:
+    """Return the one incident of this key that is not over."""
+    query = select(incident).where(
+        incident.c.cluster == cluster,
+        incident.c.correlation_key == key,
+        incident.c.state.not_in(TERMINAL),
+    )
+    row = tx.connection.execute(query).first()
+    return _incident(row) if row else None
+
+
+def last_resolved(tx: Tx, cluster: str, key: str, since: datetime) -> Incident | None:
+    """Return the newest incident of this key that was resolved since then."""
+    query = (
+        select(incident)
+        .where(
+            incident.c.cluster == cluster,
+            incident.c.correlation_key == key,
+            incident.c.state == IncidentState.RESOLVED,
+            incident.c.ended_at >= since,
+        )
+        .order_by(incident.c.ended_at.desc(), incident.c.id.desc())
+        .limit(1)
+    )
+    row = tx.connection.execute(query).first()
+    return _incident(row) if row else None
+
+
+def due(tx: Tx, states: Sequence[IncidentState], limit: int = 200) -> list[Incident]:
+    """Return incidents in these states that are to be looked at now."""
+    query = (
+        select(incident)
+        .where(incident.c.state.in_(states), incident.c.next_at <= tx.now)
+        .order_by(incident.c.next_at, incident.c.id)
+        .limit(limit)
+    )
+    return [_incident(row) for row in tx.connection.execute(query)]
+
+
+def page_due(tx: Tx, limit: int = 200) -> list[Incident]:
+    """Return open incidents whose page is due and not yet written."""
+    query = (
+        select(incident)
+        .where(
+            incident.c.page_at <= tx.now,
+            incident.c.paged_at.is_(None),
+            incident.c.state.not_in(TERMINAL),
+        )
+        .limit(limit)
+    )
+    return [_incident(row) for row in tx.connection.execute(query)]
+
+
+def search(
+    tx: Tx, *, open_only: bool = False, cluster: str = "", limit: int = 100, before: int = 0
+) -> list[Incident]:
+    """Return incidents, newest first; `before` is the last identifier of the previous page."""
+    query = select(incident)
+    if open_only:
+        query = query.where(incident.c.state.not_in(TERMINAL))
+    if cluster:
+        query = query.where(incident.c.cluster == cluster)
+    if before:
+        query = query.where(incident.c.id < before)
+    rows = tx.connection.execute(query.order_by(incident.c.id.desc()).limit(limit))
+    return [_incident(row) for row in rows]
+
+
+def others_open(tx: Tx, one: Incident) -> list[int]:
+    """Return the numbers of the cluster's other incidents that are not over."""
+    query = select(incident.c.id).where(
+        incident.c.cluster == one.cluster,
+        incident.c.id != one.id,
+        incident.c.state.not_in(TERMINAL),
+    )
+    return list(tx.connection.execute(query).scalars())
+
+
+def counts(tx: Tx) -> dict[tuple[str, str], int]:
+    """Return (cluster, state) → how many; ended ones are left out."""
+    query = (
+        select(incident.c.cluster, incident.c.state, func.count())
+        .where(incident.c.state.not_in(TERMINAL))
+        .group_by(incident.c.cluster, incident.c.state)
+    )
+    return {(cluster, state): n for cluster, state, n in tx.connection.execute(query)}

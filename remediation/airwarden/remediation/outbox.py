@@ -1,0 +1,187 @@
+"""Sending what the outbox holds: one thread per channel, each send with a deadline, retried until done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from random import Random
+
+import structlog
+
+from airwarden.core.clock import Clock
+from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
+from airwarden.core.ports import Chat, Pager
+from airwarden.remediation.calls import Calls
+from airwarden.remediation.crash import crash_at
+from airwarden.remediation.decide.backoff import jittered
+from airwarden.remediation.decide.notices import ChatComposer, PagerComposer
+from airwarden.remediation.decide.view import IncidentView
+from airwarden.remediation.journal import outbox
+from airwarden.remediation.journal.outbox import Channel, Notice
+from airwarden.remediation.journal.store import Fence, Journal
+
+_log = structlog.get_logger(__name__)
+
+#: Seconds that one send may take.
+SEND_DEADLINE = 15.0
+_BASE, _CAP = timedelta(seconds=2), timedelta(minutes=5)
+#: A chat message that could not be delivered for so long is of no use; a page always is.
+_CHAT_GIVE_UP = timedelta(hours=1)
+
+
+class Sender:
+    """Delivers the notices of one channel. At least once: PagerDuty knows repetitions by their key."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        channel: Channel,
+        deliver: Callable[[Notice, IncidentView, str], str],
+        calls: Calls,
+        random: Random | None = None,
+    ) -> None:
+        self.channel = channel
+        self._journal = journal
+        self._deliver = deliver
+        self._calls = calls
+        self._random = random or Random()  # noqa: S311 - jitter
+
+    def step(self, fence: Fence) -> int:
+        """Send what is due; returns how many were delivered.
+
+        Raises:
+            UnavailableError: The journal does not answer.
+        """
+        with self._journal.read() as tx:
+            waiting = outbox.due(tx, self.channel)
+        return sum(self._send(fence, notice) for notice in waiting)
+
+    def _send(self, fence: Fence, notice: Notice) -> bool:
+        with self._journal.lead(fence) as tx:
+            reference = outbox.chat_ref(tx, notice.incident_id)
+        crash_at("before-send")
+        try:
+            view = IncidentView.from_json(notice.body)
+            new_reference = self._calls.run(
+                lambda: self._deliver(notice, view, reference), deadline=SEND_DEADLINE
+            )
+        except Exception as error:
+            self._failed(fence, notice, error)
+            return False
+        crash_at("after-send")
+        with self._journal.lead(fence) as tx:
+            outbox.sent(tx, notice, chat_ref=new_reference)
+        return True
+
+    def _failed(self, fence: Fence, notice: Notice, error: Exception) -> None:
+        _log.warning(
+            "notice not delivered",
+            channel=self.channel,
+            incident=notice.incident_id,
+            kind=notice.kind,
+            error=str(error) or type(error).__name__,
+        )
+        wait = jittered(notice.attempts + 1, _BASE, _CAP, self._random)
+        asked = getattr(error, "retry_after", None)
+        if asked:
+            wait = max(wait, timedelta(seconds=float(asked)))
+        with self._journal.lead(fence) as tx:
+            old = tx.now - notice.created_at > _CHAT_GIVE_UP
+            hopeless = isinstance(error, RejectedError) or old
+            # A page is never given up: a wrong key can be mended while it waits.
+            outbox.retry(
+                tx,
+                notice,
+                error=str(error) or type(error).__name__,
+                next_at=tx.now + wait,
+                give_up=self.channel is Channel.CHAT and hopeless,
+            )
+
+
+def pager_delivery(
+    pager: Pager | None, compose: PagerComposer
+) -> Callable[[Notice, IncidentView, str], str]:
+    """Return how a pager notice is delivered; its kind begins with the event's action."""
+
+    def deliver(notice: Notice, view: IncidentView, _reference: str) -> str:
+        event = compose(view, notice.kind.split(":")[0])
+        if pager is None or event is None:
+            _log.warning("nobody to page", incident=notice.incident_id)
+            return ""
+        pager.send(event)
+        return ""
+
+    return deliver
+
+
+def chat_delivery(
+    chat: Chat | None, compose: ChatComposer
+) -> Callable[[Notice, IncidentView, str], str]:
+    """Return how a chat notice is delivered: posted first, updated ever after."""
+
+    def deliver(_notice: Notice, view: IncidentView, reference: str) -> str:
+        message = compose(view)
+        if chat is None or message is None:
+            return ""
+        if reference:
+            chat.update(reference, message)
+            return ""
+        return chat.post(message)
+
+    return deliver
+
+
+class JournalAlarm:
+    """Pages past the journal when the journal itself is gone; nothing else pages that way.
+
+    Args:
+        pager: PagerDuty, None where none is configured.
+        compose: Makes the event, with the default service's key.
+        view: Makes the view of what happened, given the error's text.
+        clock: For how long it has been gone.
+        patience: Seconds of absence before the page (a restart of PostgreSQL takes less).
+    """
+
+    def __init__(
+        self,
+        pager: Pager | None,
+        compose: PagerComposer,
+        view: Callable[[str], IncidentView],
+        clock: Clock,
+        calls: Calls,
+        patience: float = 20.0,
+    ) -> None:
+        self._pager = pager
+        self._compose = compose
+        self._view = view
+        self._clock = clock
+        self._calls = calls
+        self._patience = patience
+        self._since: float | None = None
+        self._paged = False
+
+    def gone(self, error: UnavailableError) -> None:
+        """Note that the journal did not answer; pages once it has been so for long enough."""
+        now = self._clock.elapsed()
+        self._since = now if self._since is None else self._since
+        if not self._paged and now - self._since >= self._patience:
+            self._paged = self._send("trigger", str(error))
+
+    def back(self) -> None:
+        """Note that the journal answers; resolves the page."""
+        self._since = None
+        if self._paged:
+            self._paged = not self._send("resolve", "")
+
+    def _send(self, action: str, error: str) -> bool:
+        event = self._compose(self._view(error), action)
+        if self._pager is None or event is None:
+            _log.error("the journal is gone and there is nobody to page", error=error)
+            return True
+        pager = self._pager
+        try:
+            self._calls.run(lambda: pager.send(event), deadline=SEND_DEADLINE)
+        except AirwardenError as failure:
+            _log.exception("page about the journal not delivered", error=str(failure))
+            return False
+        return True

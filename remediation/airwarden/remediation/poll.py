@@ -1,0 +1,86 @@
+"""The poll of Alertmanager: finds what no webhook delivered, and what ended unheard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from airwarden.core.alerts import Alert, AlertStatus
+from airwarden.core.ports import Alertmanager
+from airwarden.remediation.calls import Calls
+from airwarden.remediation.decide.episodes import news
+from airwarden.remediation.decide.guards import AlertSight
+from airwarden.remediation.intake import DEFAULT_SOURCE, normalised, poll_delivery
+from airwarden.remediation.journal import alerts
+from airwarden.remediation.journal.inbox import InboxWriter
+from airwarden.remediation.journal.store import Fence, Journal
+
+
+@dataclass(frozen=True, slots=True)
+class PollTimes:
+    """Seconds. An alert unseen for `absent_after` is over: Prometheus re-sends each minute, so a
+    restarted Alertmanager knows it again well before that."""
+
+    every: float = 15.0
+    deadline: float = 10.0
+    absent_after: float = 120.0
+
+
+class Poller:
+    """Asks Alertmanager what is active, and puts into the inbox what the journal does not know."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        alertmanager: Alertmanager,
+        writer: InboxWriter,
+        calls: Calls,
+        times: PollTimes | None = None,
+        source: str = DEFAULT_SOURCE,
+    ) -> None:
+        self.times = times or PollTimes()
+        self._journal = journal
+        self._alertmanager = alertmanager
+        self._writer = writer
+        self._calls = calls
+        self._source = source
+
+    def poll(self, fence: Fence) -> int:
+        """Ask once; returns how many events were new.
+
+        Raises:
+            AirwardenError: Alertmanager did not answer; nothing is concluded from that.
+        """
+        seen = [normalised(one) for one in self.active()]
+        with self._journal.lead(fence) as tx:
+            known = alerts.known(tx, self._source, [one.fingerprint for one in seen])
+            alerts.touch(tx, self._source, {one.fingerprint: one.suppressed_by for one in seen})
+            horizon = tx.now - timedelta(seconds=self.times.absent_after)
+            gone = [
+                replace(one.alert, status=AlertStatus.RESOLVED, ends_at=tx.now)
+                for one in alerts.unseen_since(tx, self._source, horizon)
+            ]
+            now = tx.now
+        fresh = [
+            one
+            for one in seen
+            # A silenced alert is somebody's decision, and an inhibited one is not the fault.
+            if not one.suppressed_by and news(known.get(one.fingerprint), one, polled=True)
+        ]
+        if fresh or gone:
+            self._writer.put(poll_delivery([*fresh, *gone], now, self._source))
+        return len(fresh) + len(gone)
+
+    def active(self) -> Sequence[Alert]:
+        """Return what Alertmanager shows now, the suppressed ones marked."""
+        return self._calls.run(self._alertmanager.alerts, deadline=self.times.deadline)
+
+    def sight(self, fingerprints: frozenset[str]) -> AlertSight:
+        """Return what Alertmanager says of an incident's alerts at this moment."""
+        mine = [one for one in self.active() if one.fingerprint in fingerprints]
+        if not mine:
+            return AlertSight.GONE
+        if all(one.suppressed_by for one in mine):
+            return AlertSight.SUPPRESSED
+        return AlertSight.ACTIVE

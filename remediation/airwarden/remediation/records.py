@@ -1,0 +1,198 @@
+"""Every change of an incident: its transition, its line in the audit, and its notices, in one place.
+
+All of it happens in the caller's transaction: the change, the sentence that explains it and the message
+that tells of it are there together or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from airwarden.core.alerts import AlertStatus
+from airwarden.remediation.decide.states import AttemptState, IncidentState
+from airwarden.remediation.decide.view import AlertView, EffectView, IncidentView, TimelineEntry
+from airwarden.remediation.journal import alerts, audit, incidents, outbox, rails, runs
+from airwarden.remediation.journal.incidents import Incident
+from airwarden.remediation.journal.outbox import Channel
+from airwarden.remediation.journal.store import Tx
+
+ENGINE = "airwarden"
+
+_SHOWN_ALERTS = 50
+_SHOWN_LINES = 20
+
+
+def say(
+    tx: Tx,
+    one: Incident,
+    action: str,
+    sentence: str,
+    *,
+    actor: str = ENGINE,
+    before: Mapping[str, Any] | None = None,
+    **facts: Any,
+) -> None:
+    """Add a line to an incident's story."""
+    audit.append(
+        tx,
+        actor=actor,
+        action=action,
+        object=one.object,
+        sentence=sentence,
+        before=before,
+        after=facts,
+    )
+
+
+def move(
+    tx: Tx,
+    one: Incident,
+    state: IncidentState,
+    sentence: str,
+    *,
+    actor: str = ENGINE,
+    **fields: Any,
+) -> Incident:
+    """Make a transition of an incident, write why, and let its chat message follow."""
+    moved = incidents.move(tx, one, state, **fields)
+    say(tx, moved, "incident", sentence, actor=actor, before={"state": one.state}, state=state)
+    tell(tx, moved)
+    return moved
+
+
+def change(
+    tx: Tx, one: Incident, action: str, sentence: str, *, actor: str = ENGINE, **fields: Any
+) -> Incident:
+    """Change an incident without a transition, write why, and let its chat message follow."""
+    changed = incidents.change(tx, one, **fields)
+    say(tx, changed, action, sentence, actor=actor)
+    tell(tx, changed)
+    return changed
+
+
+def tell(tx: Tx, one: Incident) -> None:
+    """Write the chat notice for an incident as it is now; a newer one replaces an unsent one."""
+    outbox.put(
+        tx,
+        channel=Channel.CHAT,
+        dedup_key=one.dedup_key,
+        kind=f"rev-{one.rev}",
+        incident_id=one.id,
+        body=view(tx, one).to_json(),
+    )
+
+
+def page(tx: Tx, one: Incident, kind: str) -> None:
+    """Write a pager notice: `trigger`, `acknowledge` or `resolve`, once per recurrence."""
+    outbox.put(
+        tx,
+        channel=Channel.PAGER,
+        dedup_key=one.dedup_key,
+        kind=f"{kind}:{one.recurrence}",
+        incident_id=one.id,
+        body=view(tx, one).to_json(),
+    )
+
+
+def view(tx: Tx, one: Incident) -> IncidentView:
+    """Gather everything that may be said about an incident now."""
+    members = alerts.of_incident(tx, one.id)
+    shown = [
+        AlertView(
+            name=member.alert.name,
+            status=member.alert.status,
+            severity=member.alert.severity,
+            starts_at=member.alert.starts_at,
+            labels=member.alert.labels,
+            summary=member.alert.annotations.get("summary", ""),
+            description=member.alert.annotations.get("description", ""),
+            runbook_url=member.alert.annotations.get("runbook_url", ""),
+            dashboard_url=member.alert.annotations.get("dashboard_url", ""),
+        )
+        for member in members[:_SHOWN_ALERTS]
+    ]
+    effects, shadow = _effects(tx, one)
+    all_runs = runs.of_incident(tx, one.id)
+    waiting = rails.open_approval(tx, all_runs[-1].id) if all_runs else None
+    story = audit.entries(tx, object=one.object, newest=_SHOWN_LINES)
+    return IncidentView(
+        incident_id=str(one.id),
+        dedup_key=one.dedup_key,
+        cluster=one.cluster,
+        playbook=one.playbook,
+        title=one.title,
+        severity=one.severity,
+        state=one.state,
+        mode=one.mode,
+        opened_at=one.opened_at,
+        updated_at=tx.now,
+        ended_at=one.ended_at,
+        labels=one.labels,
+        alerts=tuple(shown),
+        alerts_total=len(members),
+        team=one.labels.get("team", ""),
+        reason=one.reason,
+        cause=one.cause,
+        effects=effects,
+        shadow=shadow,
+        human_steps=one.human_steps,
+        evidence=one.evidence,
+        timeline=tuple(TimelineEntry(entry.at, entry.sentence) for entry in story),
+        recurrence=one.recurrence,
+        paged=one.paged_at is not None,
+        owner=one.owner,
+        approval_expires_at=waiting.expires_at if waiting else None,
+        healed_by_itself=one.healed_by_itself,
+    )
+
+
+def _effects(tx: Tx, one: Incident) -> tuple[tuple[EffectView, ...], bool]:
+    tried = runs.attempts_of_incident(tx, one.id)
+    if tried:
+        done = [
+            EffectView(
+                action=attempt.action,
+                target=attempt.target,
+                summary=attempt.summary,
+                state=attempt.state,
+                at=attempt.started_at or attempt.created_at,
+                undo=attempt.undo_of is not None,
+                error=attempt.error,
+            )
+            for attempt in tried
+        ]
+        return tuple(done), False
+    planned: list[EffectView] = []
+    for run in runs.of_incident(tx, one.id):
+        planned.extend(
+            EffectView(
+                action=str(effect.get("action", "")),
+                target=str(effect.get("target", "")),
+                summary=str(effect.get("summary", "")),
+                state=None,
+                at=run.ended_at or run.started_at,
+            )
+            for effect in runs.shadow_of(tx, run.id)
+        )
+    return tuple(planned), bool(planned)
+
+
+def acted(tx: Tx, one: Incident) -> bool:
+    """Return whether an effect of this incident was done, or may have been."""
+    harmless = (AttemptState.FAILED, AttemptState.NOT_DONE, AttemptState.INTENT)
+    return any(a.state not in harmless for a in runs.attempts_of_incident(tx, one.id))
+
+
+def firing(tx: Tx, one: Incident) -> list[alerts.StoredAlert]:
+    """Return the incident's alerts that fire now."""
+    return [m for m in alerts.of_incident(tx, one.id) if m.alert.status is AlertStatus.FIRING]
+
+
+def evidence_of(body: Mapping[str, Any]) -> dict[str, str]:
+    """Return evidence as short strings: it goes into messages."""
+    return {
+        str(key): (value if isinstance(value, str) else json.dumps(value, default=str))[:300]
+        for key, value in body.items()
+    }

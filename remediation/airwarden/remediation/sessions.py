@@ -1,0 +1,79 @@
+"""Which database sessions may be ended: the choice, apart from reading and ending."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from airwarden.core.platform import DatabaseSession
+
+#: Application names that are never ended. A session without a name counts as Airflow's own: its
+#: processes set none. Backup, replication and migration tools follow; `*` matches anything.
+PROTECTED = (
+    "",
+    "airflow*",
+    "airwarden*",
+    "alembic*",
+    "pg_dump*",
+    "pg_basebackup*",
+    "pg_receivewal*",
+    "pgbackrest*",
+    "barman*",
+    "wal-g*",
+    "walreceiver*",
+    "pgbouncer*",
+    "autovacuum*",
+)
+_IDLE_IN_TRANSACTION = ("idle in transaction", "idle in transaction (aborted)")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The idle sessions of one application that are old enough, oldest first."""
+
+    application: str
+    sessions: tuple[DatabaseSession, ...]
+    younger: int = 0
+
+
+def protected(session: DatabaseSession, more: Collection[str] = ()) -> bool:
+    """Return whether its application is one that is never ended."""
+    name = session.application.strip().lower()
+    return any(fnmatchcase(name, pattern.lower()) for pattern in (*PROTECTED, *more))
+
+
+def lock_holders(sessions: Iterable[DatabaseSession]) -> list[DatabaseSession]:
+    """Return the sessions that sit idle on what scheduling needs, longest idle first."""
+    found = [s for s in sessions if s.holds_scheduler_lock and s.state in _IDLE_IN_TRANSACTION]
+    return sorted(found, key=lambda s: -s.state_age)
+
+
+def leaking_group(
+    sessions: Sequence[DatabaseSession],
+    *,
+    idle_for: float,
+    least: int,
+    protect: Collection[str] = (),
+) -> Group | None:
+    """Return the application with the most idle sessions, if it has at least `least`.
+
+    Args:
+        sessions: All client sessions.
+        idle_for: Seconds that a session must have been idle to be chosen.
+        least: Idle sessions from which an application counts as leaking.
+        protect: Further names that are never ended.
+    """
+    groups: dict[str, list[DatabaseSession]] = defaultdict(list)
+    for session in sessions:
+        idle = session.state == "idle" or session.state in _IDLE_IN_TRANSACTION
+        if idle and not protected(session, protect):
+            groups[session.application].append(session)
+    if not groups:
+        return None
+    application, found = max(groups.items(), key=lambda item: (len(item[1]), item[0]))
+    if len(found) < least:
+        return None
+    old = sorted((s for s in found if s.state_age >= idle_for), key=lambda s: -s.state_age)
+    return Group(application, tuple(old), len(found) - len(old))

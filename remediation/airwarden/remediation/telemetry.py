@@ -1,0 +1,172 @@
+"""The remediator's own metrics, by the names of the catalogue; every one carries `cluster`.
+
+What the journal holds (incidents, inbox, outbox) is read by the loop and kept as a snapshot, so that a
+scrape never waits for the database; what happens is counted where it happens.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from airwarden.remediation.decide.states import IncidentState, Mode
+
+_TO_ACT = (1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
+_TO_HEAL = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the journal said last.
+
+    Attributes:
+        taken: (cluster, alertname) → firing alerts that are decided on.
+        incidents: (cluster, state) → open incidents.
+        outbox: channel → (waiting notices, age of the oldest in seconds).
+        breakers: (cluster, breaker) → 0 closed, 1 half-open, 2 open.
+        modes: (cluster, playbook) → effective mode.
+        loop_at: Unix time of the leader's last turn, 0 before the first.
+    """
+
+    taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    incidents: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    inbox_pending: int = 0
+    inbox_age: float = 0.0
+    outbox: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    breakers: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    modes: Mapping[tuple[str, str], Mode] = field(default_factory=dict)
+    loop_at: float = 0.0
+
+
+class Telemetry(Collector):
+    """Counts what happens and shows the last snapshot.
+
+    Args:
+        clusters: The clusters served now: what belongs to the whole process is shown for each.
+        leads: Whether this process leads now.
+    """
+
+    def __init__(
+        self, clusters: Callable[[], Collection[str]], leads: Callable[[], bool] = lambda: False
+    ) -> None:
+        # One sample per series, not two: nobody asks when a counter was born.
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = CollectorRegistry()
+        self._clusters = clusters
+        self._leads = leads
+        self._mutex = threading.Lock()
+        self._snapshot = Snapshot()
+        self._reload = (True, 0.0)
+        self._incidents = self._counter("incidents", "Incidents that ended.", "playbook", "outcome")
+        self._actions = self._counter("actions", "Effects begun.", "action", "outcome")
+        self._blocks = self._counter("guard_blocks", "Effects held back by a guard.", "guard")
+        self._escalations = self._counter("escalations", "Handed to a person.", "playbook")
+        self._to_act = self._histogram("time_to_act", "Alert's start to first effect.", _TO_ACT)
+        self._to_heal = self._histogram("time_to_heal", "Alert's start to healing.", _TO_HEAL)
+        self.registry.register(self)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"airwarden_{name}", text, ("cluster", *labels), registry=self.registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        labels = ("cluster", "playbook")
+        full = f"airwarden_{name}_seconds"
+        return Histogram(full, text, labels, buckets=buckets, registry=self.registry)
+
+    def incident_ended(self, cluster: str, playbook: str, outcome: str) -> None:
+        """Count an incident's end: `healed`, `healed-by-itself` or `closed`."""
+        self._incidents.labels(cluster, playbook, outcome).inc()
+
+    def action(self, cluster: str, action: str, outcome: str) -> None:
+        """Count an attempt's end: its final state in lower case."""
+        self._actions.labels(cluster, action, outcome).inc()
+
+    def blocked(self, cluster: str, guard: str) -> None:
+        """Count a refusal; one that lasts counts once."""
+        self._blocks.labels(cluster, guard).inc()
+
+    def escalated(self, cluster: str, playbook: str) -> None:
+        """Count an escalation."""
+        self._escalations.labels(cluster, playbook).inc()
+
+    def acted(self, cluster: str, playbook: str, seconds: float) -> None:
+        """Observe the time from the alert's start to the first effect."""
+        self._to_act.labels(cluster, playbook).observe(max(seconds, 0.0))
+
+    def healed(self, cluster: str, playbook: str, seconds: float) -> None:
+        """Observe the time from the alert's start to verified health."""
+        self._to_heal.labels(cluster, playbook).observe(max(seconds, 0.0))
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Replace what the journal said."""
+        with self._mutex:
+            self._snapshot = snapshot
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What the journal said last."""
+        with self._mutex:
+            return self._snapshot
+
+    def reloaded(self, *, ok: bool, at: float) -> None:
+        """Note a reload of the configuration: whether it was taken, and when (Unix time)."""
+        with self._mutex:
+            self._reload = (ok, at if ok else self._reload[1])
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the gauges; prometheus_client calls this at each scrape."""
+        with self._mutex:
+            snapshot, (reload_ok, reload_at) = self._snapshot, self._reload
+        clusters = sorted(self._clusters())
+        version = _gauge("build_info", "1; the version of this program.", "version")
+        for cluster in clusters:
+            version.add_metric([cluster, metadata.version("airwarden")], 1)
+        yield version
+        whole = {
+            "config_reload_success": float(reload_ok),
+            "config_last_reload_timestamp_seconds": reload_at,
+            "remediator_leader": float(self._leads()),
+            "remediator_loop_timestamp_seconds": snapshot.loop_at,
+            "inbox_pending": float(snapshot.inbox_pending),
+            "inbox_oldest_age_seconds": snapshot.inbox_age,
+        }
+        for name, value in whole.items():
+            family = _gauge(name, "See the metric reference.")
+            for cluster in clusters:
+                family.add_metric([cluster], value)
+            yield family
+        yield from self._of_journal(snapshot, clusters)
+
+    def _of_journal(self, snapshot: Snapshot, clusters: Collection[str]) -> Iterable[Metric]:
+        taken = _gauge("remediator_alerts_taken", "Firing alerts durably taken.", "alertname")
+        for (cluster, name), count in snapshot.taken.items():
+            taken.add_metric([cluster, name], count)
+        open_now = _gauge("incidents", "Open incidents by state.", "state")
+        for cluster in clusters:
+            for state in IncidentState:
+                if not state.terminal:
+                    found = snapshot.incidents.get((cluster, state.value), 0)
+                    open_now.add_metric([cluster, state.value], found)
+        pending = _gauge("outbox_pending", "Notices not yet delivered.", "channel")
+        age = _gauge("outbox_oldest_age_seconds", "Age of the oldest such notice.", "channel")
+        for cluster in clusters:
+            for channel, (count, oldest) in snapshot.outbox.items():
+                pending.add_metric([cluster, channel], count)
+                age.add_metric([cluster, channel], oldest)
+        breaker = _gauge("breaker_state", "0 closed, 1 half-open, 2 open.", "breaker")
+        for (cluster, name), position in snapshot.breakers.items():
+            breaker.add_metric([cluster, name], position)
+        modes = _gauge("playbook_mode", "0 off, 1 shadow, 2 approve, 3 auto.", "playbook")
+        for (cluster, name), mode in snapshot.modes.items():
+            modes.add_metric([cluster, name], mode.rank)
+        return [taken, open_now, pending, age, breaker, modes]
+
+
+def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"airwarden_{name}", text, labels=("cluster", *labels))
