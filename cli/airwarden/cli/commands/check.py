@@ -60,10 +60,11 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     from airwarden.cli.checks.tools import check_generated
     from airwarden.cli.outputs import render_all
 
+    files = render_all(settings)
     yield from check_settings(settings)
     yield from check_rules(settings)
     yield from check_playbooks(settings)
-    yield from check_generated(render_all(settings))
+    yield from check_generated(files)
 
 
 def _placed(finding: Finding, config: Path) -> Finding:
