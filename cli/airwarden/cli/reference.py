@@ -6,10 +6,12 @@ pages with a fresh run, so that nothing exists without its line.
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 import re
 import sys
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from airwarden.core.durations import format_duration
 from airwarden.core.settings import reference as settings
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
+from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.playbook import (
     ActionStep,
     CheckUse,
@@ -53,6 +56,7 @@ def pages() -> Mapping[str, str]:
         "configuration.md": settings.render(),
         "metrics.md": metrics.render_reference(),
         "playbooks.md": _playbooks_page(shipped),
+        "rails.md": _rails_page(),
     }
 
 
@@ -227,6 +231,34 @@ def _actions_page() -> str:
         ["Live re-reads: they confirm a fault before anything is done, and verify health after."],
         _table(("check", "needs", "asks"), questions),
     )
+
+
+def _rails_page() -> str:
+    meanings = _attributes(Rails)
+    defaults = Rails()
+    rows = (
+        (f"`{name}`", _number(getattr(defaults, name)), meanings[name])
+        for name in (entry.name for entry in dataclasses.fields(Rails))
+    )
+    return _page(
+        "Rails",
+        [
+            "The numbers of the [safety rails](../explanation/safety-rails.md), under `remediator.rails`",
+            "for all playbooks and under `playbooks.NAME.rails` for one. A, B and C are danger classes.",
+        ],
+        _table(("rail", "default", "meaning"), rows),
+    )
+
+
+def _number(value: object) -> str:
+    return format_duration(value) if isinstance(value, timedelta) else str(value)
+
+
+def _attributes(kind: type) -> dict[str, str]:
+    """Return name → meaning from a docstring's section of attributes."""
+    section = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
 
 
 def _needs(names: Iterable[str]) -> str:
