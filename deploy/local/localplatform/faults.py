@@ -235,8 +235,10 @@ def undo_all(platform: Platform) -> None:
     """Bring the platform back to its state without faults, whatever was done to it.
 
     Thaws every process, ends the leak, resumes the proxies, starts Redis and the dependency,
-    and deploys the good release. Running floods drain by themselves.
+    deploys the good release and restarts deaf workers. Running floods drain by themselves.
     """
+    from localplatform import celery_control
+
     processes.signal_all(processes.of_platform(platform.state_dir), signal.SIGCONT)
     stop_leak(platform)
     for url in (platform.proxies.postgres_control_url, platform.proxies.redis_control_url):
@@ -244,6 +246,9 @@ def undo_all(platform: Platform) -> None:
     Supervisor(platform).start("redis", wait=True)
     dependency_up(platform)
     good_deploy(platform)
+    for node, queues in celery_control.consuming(platform, seconds=1.5).items():
+        if not queues:
+            Supervisor(platform).restart(celery_control.program_name(platform, node))
 
 
 def wait_exhausted(platform: Platform, *, seconds: float) -> None:
