@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -80,7 +79,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 @pytest.fixture(scope="session")
-def platform(request: pytest.FixtureRequest) -> Iterator[Platform]:
+def platform(request: pytest.FixtureRequest) -> Platform:
     """Return the running platform; faults done to it must be undone by who did them."""
     boot = request.config.stash[BOOT]
-    yield boot.wait()
+    return boot.wait()
