@@ -33,3 +33,19 @@ def eventually(
         if time.monotonic() > end:
             raise AssertionError(f"not within {within} s: {what or condition} (last: {last!r})")
         time.sleep(every)
+
+
+def holds_for(
+    condition: Callable[[], bool],
+    *,
+    seconds: float,
+    every: float = 0.2,
+    what: Callable[[], str] | str = "",
+) -> None:
+    """Assert that `condition()` stays true for that many seconds, looked at `every` so often."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if not condition():
+            words = what() if callable(what) else what
+            raise AssertionError(f"did not hold for {seconds} s: {words or condition}")
+        time.sleep(every)

@@ -59,9 +59,7 @@ class ExporterProgram:
         self._retired = retiring
         return composed
 
-    def _compose(
-        self, settings: Settings
-    ) -> tuple[Sequence[ClusterSources], Mapping[str, Timing]]:
+    def _compose(self, settings: Settings) -> tuple[Sequence[ClusterSources], Mapping[str, Timing]]:
         if not settings.clusters:
             raise WrongInputError(
                 "is missing: there is nothing to observe",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -56,15 +56,24 @@ LogFormatOption = Annotated[LogFormat, typer.Option("--log-format", help="How lo
 LogLevelOption = Annotated[LogLevel, typer.Option("--log-level", help="Least level to write.")]
 
 
-def load_settings(path: Path) -> Settings:
+def load_settings(path: Path, *, environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings file, overridden by `AIRWARDEN_…` variables.
+
+    Args:
+        path: The file.
+        environ: Environment variables; the process's own by default.
 
     Raises:
         WrongInputError: The file is missing, unreadable or wrong.
     """
     from airwarden.core.settings import parse
 
-    return parse(read_text(path), source=str(path), environ=os.environ, base=path.resolve().parent)
+    return parse(
+        read_text(path),
+        source=str(path),
+        environ=os.environ if environ is None else environ,
+        base=path.resolve().parent,
+    )
 
 
 @contextmanager

@@ -87,7 +87,9 @@ def read_processes(world: World, labels: Mapping[str, str]) -> list[HostProcess]
     if name:
         return [process for process in found if process.name == name]
     if component is Component.WORKER and hostname:
-        return [process for process in found if process.celery_hostname == hostname]
+        named = [process for process in found if process.celery_hostname == hostname]
+        # A worker that was dead before it could be asked has no known name.
+        return named or [process for process in found if not process.celery_hostname]
     return found
 
 

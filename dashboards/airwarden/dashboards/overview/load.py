@@ -16,7 +16,7 @@ def load(limits: Limits) -> Section:
     ended = increase(series(RUNS, "tier", "team", state="~success|failed"), by="team", over="10m")
     pools = "airwarden_pool_slots"
     taken = f"sum by (cluster, pool) ({series(pools, state='~running|queued')})"
-    slots = f"sum by (cluster, pool) ({series(pools, state='~running|queued|open')})"
+    slots = f"sum by (cluster, pool) ({series(pools, state='total')})"
     return Section(
         "Runs, queues and workers",
         (

@@ -1,7 +1,8 @@
 """The targets of the platform's profile as panels: current value, target, trend.
 
 A target whose source Airwarden does not collect is a panel that says so and how to add it; given a
-PromQL expression under `dashboards: sources:` it becomes an ordinary one.
+PromQL expression under `dashboards: sources:` it becomes an ordinary one, and one that has a source of
+ours takes that instead.
 """
 
 from __future__ import annotations
@@ -42,11 +43,12 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Unsourced:
-    """One line of the table that needs a series of the site's own.
+    """One line of the table that is best given by a series of the site's own.
 
     Attributes:
         key: Under `dashboards: sources:`.
         example: PromQL that works with the usual exporter of such series.
+        ours: What Airwarden itself measures of it, where it does.
     """
 
     key: str
@@ -56,6 +58,12 @@ class Unsourced:
     goal: float
     judge: Callable[[float], Steps]
     example: str
+    ours: str = ""
+
+
+def _none_allowed(_goal: float) -> Steps:
+    """Green at zero only."""
+    return at_most(1)
 
 
 def _ratio(metric: str) -> str:
@@ -195,29 +203,63 @@ def _measured() -> Sequence[Target]:
 
 
 def _unsourced() -> Sequence[Unsourced]:
+    ratio = "percentunit"
     busy = '1 - avg(rate(node_cpu_seconds_total{mode="idle"}[5m]))'
-    free = "avg(node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)"
+    used = "1 - avg(node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)"
+    waited = "sum(rate(node_disk_read_time_seconds_total[5m]))"
+    reads = "sum(rate(node_disk_reads_completed_total[5m]))"
+    ours = {name: f"max({series(UTILIZATION, resource=name)})" for name in ("cpu", "memory")}
     return (
-        Unsourced("cpu", "CPU", "Busy CPU of the workers' nodes. Profile: mean 85 %, peak 92 %.",
-                  "percentunit", 0.92, at_most, busy),
-        Unsourced("memory", "Memory", "Used memory of the nodes. Profile: mean 82 %, peak 89 %.",
-                  "percentunit", 0.89, at_most, f"1 - {free}"),
-        Unsourced("oom_kills", "OOM kills, 24 h", "Containers killed for memory. Target: none.",
-                  "short", 1.0, at_most, "sum(increase(container_oom_events_total[1d]))"),
-        Unsourced("gpu", "GPU", "Busy GPUs of ML training. Profile: mean 78 %, peak 94 %.",
-                  "percentunit", 0.94, at_most, "avg(DCGM_FI_DEV_GPU_UTIL) / 100"),
-        Unsourced("disk_latency", "Disk latency", "Mean time of a disk operation. Profile: 2.5 ms "
-                  "at 15 GB/s read and 8 GB/s written.", "s", 0.0025, at_most,
-                  "sum(rate(node_disk_read_time_seconds_total[5m])) / "
-                  "sum(rate(node_disk_reads_completed_total[5m]))"),
-        Unsourced("network_in", "Network in", "Bits received per second. Profile: 2.5 Gbit/s in, "
-                  "1.8 Gbit/s out.", "bps", 2.5e9, at_most,
-                  "8 * sum(rate(node_network_receive_bytes_total[5m]))"),
-        Unsourced("cost_per_tb", "Cost per TB", "Cost of a window over the terabytes processed in "
-                  "it. Profile: 12 $ (from 45 $).", "currencyUSD", 12.0, at_most,
-                  "your_cost_dollars / your_processed_terabytes"),
-        Unsourced("satisfaction", "User satisfaction", "Net promoter score of the data "
-                  "scientists. Profile: 8.7.", "none", 8.7, at_least, "avg(your_survey_score)"),
+        Unsourced(
+            "cpu",
+            "CPU",
+            "Busy CPU: of the machine that the exporter runs on, unless a source for all nodes is "
+            "given. Profile: mean 85 %, peak 92 %.",
+            ratio, 0.92, at_most, busy, ours["cpu"],
+        ),
+        Unsourced(
+            "memory",
+            "Memory",
+            "Used memory: of the machine that the exporter runs on, unless a source for all nodes "
+            "is given. Profile: mean 82 %, peak 89 %.",
+            ratio, 0.89, at_most, used, ours["memory"],
+        ),
+        Unsourced(
+            "oom_kills",
+            "OOM kills, 24 h",
+            "Containers killed for memory in the last 24 hours. Target: none.",
+            "short", 0.0, _none_allowed, "sum(increase(container_oom_events_total[1d]))",
+        ),
+        Unsourced(
+            "gpu",
+            "GPU",
+            "Busy GPUs of ML training. Profile: mean 78 %, peak 94 %.",
+            ratio, 0.94, at_most, "avg(DCGM_FI_DEV_GPU_UTIL) / 100",
+        ),
+        Unsourced(
+            "disk_latency",
+            "Disk latency",
+            "Mean time of a read. Profile: 2.5 ms at 15 GB/s read and 8 GB/s written.",
+            "s", 0.0025, at_most, f"{waited} / {reads}",
+        ),
+        Unsourced(
+            "network_in",
+            "Network in",
+            "Bits received per second. Profile: 2.5 Gbit/s in, 1.8 Gbit/s out.",
+            "bps", 2.5e9, at_most, "8 * sum(rate(node_network_receive_bytes_total[5m]))",
+        ),
+        Unsourced(
+            "cost_per_tb",
+            "Cost per TB",
+            "Cost of a window over the terabytes processed in it. Profile: 12 $ (from 45 $).",
+            "currencyUSD", 12.0, at_most, "your_cost_dollars / your_processed_terabytes",
+        ),
+        Unsourced(
+            "satisfaction",
+            "User satisfaction",
+            "Net promoter score of the data scientists. Profile: 8.7.",
+            "none", 8.7, at_least, "avg(your_survey_score)",
+        ),
     )  # fmt: skip
 
 
@@ -235,11 +277,11 @@ def _panel(target: Target) -> object:
     )
 
 
-def _placeholder(target: Unsourced, expression: str | None) -> object:
+def _sourced(target: Unsourced, expression: str) -> object:
     if expression:
         sourced = Target(
             target.title,
-            f"{target.description} Source: `dashboards.sources.{target.key}`.",
+            f"{target.description} Another source: `dashboards.sources.{target.key}`.",
             target.unit,
             (Query(expression, "now"),),
             target.goal,
@@ -260,14 +302,14 @@ def targets(config: DashboardConfig) -> Section:
     measured = [
         Sized(_panel(target), 8 if len(target.current) > 1 else 4, 5) for target in _measured()
     ]
-    others = [
-        Sized(
-            _placeholder(target, config.sources.get(target.key)),
-            6,
-            5 if target.key in config.sources else 7,
+    others = []
+    for target in _unsourced():
+        expression = config.sources.get(target.key, target.ours)
+        others.append(
+            Sized(_sourced(target, expression), 4 if expression else 8, 5 if expression else 7)
         )
-        for target in _unsourced()
-    ]
+    # Those that show something come first, so that rows of equal height stay together.
+    others.sort(key=lambda sized: sized.height)
     return Section("Targets (window: $window)", (*measured, *others))
 
 

@@ -138,7 +138,7 @@ class Action(Protocol):
         """Plan the way back to `effect.before`, leaving alone what others changed since.
 
         A way back can have stages (drain, then stop; a quarter of the slots, then all): each call
-        reads the live state and plans the next stage only. So one effect may be undone by several
-        steps of a playbook, with waits between them, until the answer is `Nothing`.
+        reads the live state and plans the next stage only, and it is called again until the answer
+        is `Nothing`. `Refused` means not yet: it is asked again later.
         """
         ...

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Pool
+from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.world import Json, Subject, World
 
@@ -15,6 +17,8 @@ from airwarden.remediation.world import Json, Subject, World
 RAMP = (0.1, 0.25, 0.5, 1.0)
 #: What "unlimited" is counted as when a share of it is asked for.
 _UNLIMITED = 128
+#: Share of the tries under the last share of slots that must have succeeded for the next.
+_ENOUGH = 0.95
 
 
 class PoolHold:
@@ -25,9 +29,11 @@ class PoolHold:
             for every pool, or a list of names.
         floor: Slots that stay, at least 1; for a dependency its own floor counts (1).
         ramp: Shares of the old slots for giving back, rising to 1 (0.1, 0.25, 0.5, 1).
+        every: Seconds between two shares (120).
 
-    Each undo gives back the next share; it touches a pool only while the pool has a number that we
-    set. Slots are never set to 0, which stops everything, nor to -1 where they were limited.
+    Each undo gives back the next share, if what used the last one has not failed; it touches a pool
+    only while the pool has a number that we set. Slots are never set to 0, which stops everything,
+    nor to -1 where they were limited.
     """
 
     name = "pool.hold"
@@ -47,10 +53,10 @@ class PoolHold:
         missing = sorted(set(names or ()) - {pool.name for pool in found})
         if missing:
             return Refused(f"Airflow has no pool {', '.join(missing)}", cause="unknown pool")
-        ramp = _ramp(parameters)
+        way_back = _way_back(parameters)
         effects = tuple(
             self._effect(
-                world, pool, floor, ramp, f"hold pool {pool.name} at {floor} (of {_of(pool)})"
+                world, pool, floor, way_back, f"hold pool {pool.name} at {floor} (of {_of(pool)})"
             )
             for pool in found
             if pool.slots > floor or pool.slots == -1
@@ -73,13 +79,11 @@ class PoolHold:
             return max(1, floor), ()
         return max(1, floor, dependency.floor), dependency.pools
 
-    def _effect(
-        self, world: World, pool: Pool, slots: int, ramp: Sequence[float], summary: str
-    ) -> Effect:
+    def _effect(self, world: World, pool: Pool, slots: int, way_back: Json, summary: str) -> Effect:
         return Effect(
             action=self.name,
             target=f"{world.cluster}/pool/{pool.name}",
-            parameters={"pool": pool.name, "slots": slots, "ramp": list(ramp)},
+            parameters={"pool": pool.name, "slots": slots, "way_back": way_back},
             before={"slots": pool.slots, "running": pool.running},
             summary=summary,
         )
@@ -110,19 +114,35 @@ class PoolHold:
     def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
         """Plan the next share of the old slots, as long as the pool has a number that we set."""
         name, old = str(effect.parameters["pool"]), int(effect.before["slots"])
-        held, ramp = int(effect.parameters["slots"]), [float(s) for s in effect.parameters["ramp"]]
+        held, way_back = int(effect.parameters["slots"]), effect.parameters["way_back"]
         pool = _pool(world, name)
         if pool is None:
             return Nothing(f"pool {name} is gone")
-        stages = ramp_stages(old, held, ramp)
+        stages = ramp_stages(old, held, way_back["ramp"])
         if pool.slots == old:
             return Nothing(f"pool {name} has its {_of(pool)} slots again")
         if pool.slots not in (held, *stages):
             return Nothing(f"pool {name} was set to {pool.slots} by someone else: left alone")
+        if pool.slots != held and (reason := self._too_early(world, pool, effect)):
+            return Refused(reason)
         slots = next(stage for stage in stages if stage == old or stage > pool.slots)
-        return Plan(
-            (self._effect(world, pool, slots, ramp, f"give pool {name} {_word(slots)} slots"),)
+        summary = f"give pool {name} {_word(slots)} slots"
+        return Plan((self._effect(world, pool, slots, way_back, summary),))
+
+    def _too_early(self, world: World, pool: Pool, effect: Effect) -> str:
+        """Return why the last share has not yet shown that it is borne, or nothing."""
+        every = float(effect.parameters["way_back"]["every"])
+        if world.ledger is not None and world.ledger.count(self.name, effect.target, within=every):
+            return f"pool {pool.name} got its last share less than {every:.0f} s ago"
+        since = world.clock.now() - timedelta(seconds=every)
+        recent = _airflow(world).task_instances(
+            states=("success", "failed", "up_for_retry"), pools=(pool.name,), updated_after=since
         )
+        tries = [task for task in recent if task.start_date and task.start_date >= since]
+        good = sum(task.state == "success" for task in tries)
+        if tries and good / len(tries) < _ENOUGH:
+            return f"only {good} of {len(tries)} tries in pool {pool.name} succeeded since"
+        return ""
 
 
 def ramp_stages(old: int, held: int, ramp: Sequence[float]) -> list[int]:
@@ -132,14 +152,19 @@ def ramp_stages(old: int, held: int, ramp: Sequence[float]) -> list[int]:
     return [*(stage for stage in rising if held < stage < whole), old]
 
 
-def _ramp(parameters: Mapping[str, Any]) -> tuple[float, ...]:
-    return tuple(float(share) for share in parameters.get("ramp", RAMP))
+def _way_back(parameters: Mapping[str, Any]) -> Json:
+    ramp = [float(share) for share in parameters.get("ramp", RAMP)]
+    return {"ramp": ramp, "every": float(parameters.get("every", 120))}
+
+
+def _airflow(world: World) -> Airflow:
+    if world.airflow is None:
+        raise UnavailableError("no Airflow REST API is configured")
+    return world.airflow
 
 
 def _pools(world: World) -> Sequence[Pool]:
-    if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
-    return world.airflow.pools()
+    return _airflow(world).pools()
 
 
 def _pool(world: World, name: str) -> Pool | None:

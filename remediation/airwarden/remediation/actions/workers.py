@@ -170,7 +170,7 @@ class WorkersScale:
         if worker.queues:
             return Plan((self._effect(world, process, "draining"),))
         if worker.active or worker.reserved:
-            return Nothing(f"{process.name} still works on {worker.active + worker.reserved} tasks")
+            return Refused(f"{process.name} still works on {worker.active + worker.reserved} tasks")
         return Plan((self._effect(world, process, "stopped"),))
 
 

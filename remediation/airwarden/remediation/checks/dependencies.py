@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
 from typing import Any
 
 from airwarden.core.errors import AirwardenError
-from airwarden.core.platform import TaskInstance
 from airwarden.remediation.actions.canary import canary_dag, canary_runs
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.world import Subject, World
@@ -65,46 +63,6 @@ class CanarySucceeded:
             return Reading(Verdict.UNKNOWN, f"the canary cannot be read: {error}")
         seen = ", ".join(states) or "not started"
         return Reading(_truth("success" in states), f"canary {dag.dag_id}: {seen}")
-
-
-class DependencyTasksSucceed:
-    """True where what uses the dependency has lately succeeded, or had nothing to do.
-
-    Parameters:
-        within: Seconds that are looked back, never beyond the last step's beginning (60).
-        ratio: Share of the ended tries that must have succeeded (0.95).
-
-    This paces a ramp: the next share of slots is given when the last one has shown that it is borne.
-    """
-
-    name = "dependency-tasks-succeed"
-    needs = frozenset({"airflow"})
-
-    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
-        """Judge the tries that started and ended within the time."""
-        name = subject.labels.get("dependency", "")
-        declared = world.dependencies.get(name)
-        if world.airflow is None or declared is None or not declared.pools:
-            return Reading(Verdict.TRUE, f"no pool is declared for {name or 'it'}")
-        since = world.clock.now() - timedelta(seconds=float(parameters.get("within", 60)))
-        try:
-            recent = world.airflow.task_instances(
-                states=("success", "failed", "up_for_retry"),
-                pools=declared.pools,
-                updated_after=since,
-            )
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"task instances cannot be read: {error}")
-        ended = [task for task in recent if _lately(task, since)]
-        good = sum(task.state == "success" for task in ended)
-        if not ended:
-            return Reading(Verdict.TRUE, f"no task of {name} has ended lately")
-        enough = good / len(ended) >= float(parameters.get("ratio", 0.95))
-        return Reading(_truth(enough), f"{good} of {len(ended)} tries of {name} succeeded")
-
-
-def _lately(task: TaskInstance, since: datetime) -> bool:
-    return task.start_date is not None and task.start_date >= since
 
 
 class BrokerAnswers:

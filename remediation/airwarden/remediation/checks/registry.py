@@ -21,10 +21,8 @@ from airwarden.remediation.checks.dependencies import (
     CanarySucceeded,
     DependencyAnswers,
     DependencyDown,
-    DependencyTasksSucceed,
 )
 from airwarden.remediation.checks.work import (
-    DrainingWorkersIdle,
     QueueDeep,
     QueueDrained,
     TasksMoving,
@@ -49,8 +47,6 @@ def checks() -> Mapping[str, Check]:
         DatabaseFree(),
         DependencyAnswers(),
         DependencyDown(),
-        DependencyTasksSucceed(),
-        DrainingWorkersIdle(),
         IdleLongEnough(),
         QueueDeep(),
         QueueDrained(),

@@ -72,23 +72,6 @@ class QueueDrained:
         return Reading(_truth(drained), f"{waiting} tasks wait in queue {queue}")
 
 
-class DrainingWorkersIdle:
-    """True where no worker that has stopped consuming still has a task."""
-
-    name = "draining-workers-idle"
-    needs = frozenset({"workers"})
-
-    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
-        """Ask every worker."""
-        del subject, parameters
-        try:
-            draining = [worker for worker in _workers(world) if not worker.queues]
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the workers cannot be asked: {error}")
-        tasks = sum(worker.active + worker.reserved for worker in draining)
-        return Reading(_truth(not tasks), f"{len(draining)} workers drain, {tasks} tasks are left")
-
-
 def _meant(world: World, subject: Subject) -> list[Worker]:
     """Return the workers that the labels mean: one by `hostname` or `process`, else all.
 
