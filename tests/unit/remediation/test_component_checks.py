@@ -101,6 +101,25 @@ def test_without_a_host_the_heartbeats_alone_speak(small: Small) -> None:
     assert LATE.read(world, about, {}).verdict is Verdict.TRUE
 
 
+def test_the_database_is_asked_for_heartbeats_before_rest(small: Small) -> None:
+    small.airflow.error = UnavailableError("the API server is down")
+    rows = [
+        {
+            "id": row.id,
+            "job_type": kind,
+            "hostname": row.hostname,
+            "start_date": row.started_at,
+            "latest_heartbeat": row.latest_heartbeat,
+        }
+        for row in (job(1), job(2, started=1795))
+        for kind in ("SchedulerJob", "TriggererJob")
+    ]
+    small.database.answers["jobs"] = rows
+    assert healthy(small).verdict is Verdict.TRUE
+    small.database.answers["jobs"] = rows[2:]
+    assert healthy(small).verdict is Verdict.FALSE
+
+
 def test_a_worker_is_healthy_when_it_consumes_not_when_it_answers(small: Small) -> None:
     small.host.known = [process("w1", Component.WORKER, celery="w1@box")]
     small.workers.known = [Worker("w1@box", (), 0, 0, 4)]

@@ -58,7 +58,7 @@ def small() -> Small:
         session(30, state="idle in transaction", lock=True),
         *(session(n) for n in range(31, 61)),
     ]
-    small.database.answers["connection_limit"] = [{"used": 96, "most": 97}]
+    small.database.answers["connections"] = [{"sessions": 96, "connections_max": 97}]
     return small
 
 
@@ -93,7 +93,7 @@ def test_the_leak_is_ended_and_nobody_else(small: Small) -> None:
 
 
 def test_no_leak_is_looked_for_while_there_are_slots(small: Small) -> None:
-    small.database.answers["connection_limit"] = [{"used": 40, "most": 97}]
+    small.database.answers["connections"] = [{"sessions": 40, "connections_max": 97}]
     assert isinstance(plan(small, LEAK), Nothing)
 
 
@@ -176,12 +176,12 @@ def test_the_checks_see_the_lock_and_the_slots(small: Small) -> None:
 
     yes, no = Verdict.TRUE, Verdict.FALSE
     assert verdicts() == [no, no, no, yes]
-    small.database.answers["connection_limit"] = [{"used": 40, "most": 97}]
+    small.database.answers["connections"] = [{"sessions": 40, "connections_max": 97}]
     assert verdicts() == [no, yes, no, yes]
     small.database.open_sessions = []
     assert verdicts() == [yes, yes, yes, no]
-    del small.database.answers["connection_limit"]
-    small.database.answers["connection_limit"] = []
+    del small.database.answers["connections"]
+    small.database.answers["connections"] = []
     assert verdicts() == [yes, Verdict.UNKNOWN, Verdict.UNKNOWN, Verdict.UNKNOWN]
     small.database.error = UnavailableError("gone")
     assert set(verdicts()) == {Verdict.UNKNOWN}

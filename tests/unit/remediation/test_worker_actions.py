@@ -38,7 +38,7 @@ def small() -> Small:
             )
         )
     small.workers.known = [Worker(f"worker_{n}@box", ("default",), 4, 2, 4) for n in range(2)]
-    small.database.answers["connection_limit"] = [{"used": 30, "most": 97}]
+    small.database.answers["connections"] = [{"sessions": 30, "connections_max": 97}]
     return small
 
 
@@ -85,7 +85,7 @@ def test_growth_is_bounded_by_the_fleets_maximum(small: Small) -> None:
 
 
 def test_a_sick_database_gets_no_further_workers(small: Small) -> None:
-    small.database.answers["connection_limit"] = [{"used": 90, "most": 97}]
+    small.database.answers["connections"] = [{"sessions": 90, "connections_max": 97}]
     planned = SCALE.plan(small.world(), subject(QUEUE), {})
     assert isinstance(planned, Refused)
     assert "90 of 97" in planned.reason
