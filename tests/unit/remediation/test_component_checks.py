@@ -131,6 +131,16 @@ def test_a_worker_is_healthy_when_it_consumes_not_when_it_answers(small: Small) 
     assert late(small, component="worker", hostname="w1@box").verdict is Verdict.TRUE
 
 
+def test_a_worker_that_is_stopped_on_purpose_is_not_late(small: Small) -> None:
+    small.host.known = [
+        process("w1", Component.WORKER, celery="w1@box"),
+        process("w2", Component.WORKER, ProcessState.STOPPED, pid=None),
+    ]
+    small.workers.known = [Worker("w1@box", ("default",), 0, 0, 4)]
+    assert late(small, component="worker").verdict is Verdict.FALSE
+    assert healthy(small, component="worker").verdict is Verdict.TRUE
+
+
 def test_the_api_server_is_healthy_when_it_answers(small: Small) -> None:
     small.host.known = [process("api-server", Component.API_SERVER)]
     assert healthy(small, component="api-server").verdict is Verdict.TRUE
