@@ -21,6 +21,7 @@ from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
 from airwarden.remediation.journal.store import Journal, open_journal
 from airwarden.remediation.notify.pagerduty import PagerDutyComposer
 from airwarden.remediation.notify.slack import SlackComposer
@@ -183,7 +184,6 @@ def _change(wanted: PlaybookOverride) -> PlaybookChange:
 
 def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: Journal) -> World:
     """Return what a remedy may reach in one cluster."""
-    del journal
     cluster = ports.cluster
     probes = composition.probes(settings, cluster.name)
     return World(
@@ -202,6 +202,8 @@ def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: 
             if settings.cluster_of(one) == cluster.name
         },
         fleet=WorkerFleet(cluster.workers.min, cluster.workers.max),
+        breakers=JournalBreakers(journal),
+        ledger=JournalLedger(journal),
     )
 
 
@@ -220,8 +222,10 @@ def composers(settings: Settings) -> tuple[SlackComposer, PagerDutyComposer]:
         if team.pagerduty_key is not None
     }
     return (
-        SlackComposer(slack.default_channel if slack else "", channels),
-        PagerDutyComposer(default_key, keys),
+        SlackComposer(
+            default_channel=slack.default_channel if slack else "", team_channels=channels
+        ),
+        PagerDutyComposer(default_key=default_key, team_keys=keys),
     )
 
 
