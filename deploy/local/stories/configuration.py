@@ -40,7 +40,7 @@ THRESHOLDS = {
     "AirflowTeamDagFailureRateHigh": "> 20% for 5s",
 }
 
-#: Playbook → what differs from its production defaults.
+#: What differs from production in every playbook that acts.
 _QUICK = {
     "mode": "auto",
     "confirm": {"times": 2, "every": "1s"},
@@ -62,14 +62,12 @@ _STEPS: dict[str, dict[str, Any]] = {
         "lock-holder": {"parameters": {"idle_for": 5}},
         "leak": {"parameters": {"idle_for": 5}},
     },
-    "database-slow": {},
     "broker-out": {
         "hold": {"parameters": {"every": 2}},
         "answers": {"stable": "3s", "every": "1s"},
         "workers": {"stable": "3s", "every": "1s"},
     },
     "worker-silent": {},
-    "team-failure-burst": {},
 }
 PLAYBOOKS = {name: _QUICK | ({"steps": steps} if steps else {}) for name, steps in _STEPS.items()}
 
