@@ -72,6 +72,23 @@ _STEPS: dict[str, dict[str, Any]] = {
 PLAYBOOKS = {name: _QUICK | ({"steps": steps} if steps else {}) for name, steps in _STEPS.items()}
 
 
+#: The rails as in production, but for what would keep one demo from following the other: within an
+#: hour the same scheduler is broken several times on purpose.
+RAILS = {
+    "cool_down": "1s",
+    "recurrence_window": "1s",
+    "target_per_hour": 50,
+    "target_per_day": 200,
+    "playbook_per_hour": 100,
+    "all_per_hour": 300,
+    "all_per_day": 1000,
+    "recheck": "1s",
+    "verify_every": "1s",
+    "backoff_base": "2s",
+    "quiet_close": "5s",
+}
+
+
 def render(platform: Platform, addresses: Addresses, folder: Path) -> str:
     """Return the YAML text; secrets lie in files below `folder` and the platform's own."""
     programs: dict[str, list[str]] = {}
@@ -146,6 +163,7 @@ def render(platform: Platform, addresses: Addresses, folder: Path) -> str:
             "api_token_file": str(folder / "api.token"),
             "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
             "mode": "auto",
+            "rails": RAILS,
             "kill_switch_file": str(folder / "kill-switch"),
         },
         "playbooks": PLAYBOOKS,
