@@ -27,6 +27,7 @@ lock: venv
 # Tests compare these files with a fresh run and name this target when they differ.
 generate: venv
 	@$(PY) -m airwarden.dashboards.generate dashboards/grafana
+	@$(PY) -m airwarden.cli.reference docs/reference
 
 format: venv
 	@.venv/bin/ruff check --quiet --fix-only .

@@ -71,5 +71,5 @@ def matches(actual: str, expected: str) -> bool:
         r"(?:.*\n)*?" if line == "..." else re.escape(line) + r"\n"
         for line in expected.rstrip("\n").splitlines()
     )
-    body = actual.rstrip("\n")
+    body = "\n".join(line.rstrip() for line in actual.splitlines()).rstrip("\n")
     return re.fullmatch(pattern, body + "\n" if body else "") is not None

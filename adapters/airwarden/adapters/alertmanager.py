@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -20,17 +21,22 @@ class AlertmanagerApi:
         url: Base URL.
         timeout: Seconds for one request.
         token: Bearer token; none if empty, never printed.
+        receiver: Only alerts that its routing sends to this receiver; every alert if empty. What is
+            routed to a person alone (Watchdog, Airwarden's own failure) is not the remediator's.
     """
 
-    def __init__(self, url: str, *, timeout: float = 5.0, token: str = "") -> None:
+    def __init__(
+        self, url: str, *, timeout: float = 5.0, token: str = "", receiver: str = ""
+    ) -> None:
         self._url = url.rstrip("/")
         self._timeout = timeout
+        self._receiver = {"receiver": re.escape(receiver)} if receiver else {}
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def alerts(self) -> Sequence[Alert]:
         """Return all active alerts, the suppressed ones with `suppressed_by` set."""
         query = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
-        return self._get("alerts", query, _alert)
+        return self._get("alerts", query | self._receiver, _alert)
 
     def silences(self) -> Sequence[Silence]:
         """Return silences that are active or pending."""

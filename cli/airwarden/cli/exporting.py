@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 import structlog
-from airwarden.exporters.app import Exporter, ExporterConfig
-from airwarden.exporters.collector import Timing
-from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
 from airwarden.core.errors import AirwardenError, WrongInputError
 from airwarden.core.settings import Cluster, Settings, Sla
+from airwarden.exporters.app import Exporter, ExporterConfig
+from airwarden.exporters.collector import Timing
+from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget
 
 _log = structlog.get_logger(__name__)
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

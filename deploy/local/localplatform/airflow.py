@@ -171,6 +171,19 @@ def migrate(platform: Platform) -> bool:
     return True
 
 
+def forget_interrupted_runs(platform: Platform) -> int:
+    """Delete the runs that the last stop cut off, and return how many there were.
+
+    Their tasks died with their workers. Left in place they would fail one by one after
+    Airflow's heartbeat timeout of 300 s, and hold their DAG's run slots until then.
+    Call it only while no Airflow process runs.
+    """
+    with psycopg.connect(platform.dsn(platform.postgres.airflow_direct_dsn_file)) as connection:
+        return connection.execute(
+            "DELETE FROM dag_run WHERE state IN ('queued', 'running')"
+        ).rowcount
+
+
 def _installation(platform: Platform) -> str:
     """Name the Airflow that is installed and the database it was pointed at."""
     library = platform.airflow.executable.parents[1] / "lib"

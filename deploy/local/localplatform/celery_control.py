@@ -37,6 +37,12 @@ def node_name(platform: Platform, program: str) -> str:
     return f"{found.hostname}@airwarden.local"
 
 
+def program_name(platform: Platform, node: str) -> str:
+    """Return the supervised program of a Celery node name."""
+    hostname = node.partition("@")[0]
+    return next(found.name for found in platform.programs if found.hostname == hostname)
+
+
 def set_consuming(platform: Platform, program: str, queue: str, *, on: bool) -> None:
     """Make one worker start or stop consuming a queue, and wait for its answer.
 

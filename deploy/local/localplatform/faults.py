@@ -7,9 +7,7 @@ directly (never through the proxies), so one fault does not hinder another.
 from __future__ import annotations
 
 import contextlib
-import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -23,10 +21,10 @@ from localplatform.airflow import QUEUE
 from localplatform.airflow_api import AirflowApi
 from localplatform.errors import PlatformError
 from localplatform.layout import Platform
-from localplatform.supervisord import Supervisor, clean_environment
+from localplatform.supervisord import ProgramSpec, Supervisor
 from localplatform.waiting import wait_until
 
-LEAK_PID = "leak.pid"
+LEAK = "leak"
 CAMPAIGNS = 5
 
 
@@ -120,30 +118,21 @@ def start_leak(
                  "--leave", str(leave)]  # fmt: skip
     if hold_lock:
         arguments.append("--hold-lock")
-    with (platform.log_dir / "leak.log").open("ab") as log:
-        leaker = subprocess.Popen(
-            [sys.executable, "-m", "localplatform.leak", *arguments],
-            env=clean_environment(platform)
-            | {"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
-            stdout=log,
-            stderr=log,
-            cwd=platform.state_dir,
-            start_new_session=True,
+    supervisor = Supervisor(platform)
+    supervisor.add(
+        ProgramSpec(
+            name=LEAK,
+            command=[sys.executable, "-m", "localplatform.leak", *arguments],
+            environment={"PYTHONPATH": str(Path(__file__).resolve().parents[1])},
+            autorestart=False,
         )
-    (platform.run_dir / LEAK_PID).write_text(f"{leaker.pid}\n")
-    return leaker.pid
+    )
+    return supervisor.process(LEAK).pid
 
 
 def stop_leak(platform: Platform) -> None:
     """End the leaking client, which closes its sessions; nothing happens when there is none."""
-    pid_file = platform.run_dir / LEAK_PID
-    pid = processes.read_pid(pid_file)
-    ours = [p for p in processes.of_platform(platform.state_dir) if p.pid == pid]
-    processes.end(ours, seconds=5)
-    if pid is not None:
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(pid, os.WNOHANG)  # it may be a child of this very process
-    pid_file.unlink(missing_ok=True)
+    Supervisor(platform).remove(LEAK)
 
 
 @contextlib.contextmanager
@@ -235,8 +224,10 @@ def undo_all(platform: Platform) -> None:
     """Bring the platform back to its state without faults, whatever was done to it.
 
     Thaws every process, ends the leak, resumes the proxies, starts Redis and the dependency,
-    and deploys the good release. Running floods drain by themselves.
+    deploys the good release and restarts deaf workers. Running floods drain by themselves.
     """
+    from localplatform import celery_control
+
     processes.signal_all(processes.of_platform(platform.state_dir), signal.SIGCONT)
     stop_leak(platform)
     for url in (platform.proxies.postgres_control_url, platform.proxies.redis_control_url):
@@ -244,6 +235,9 @@ def undo_all(platform: Platform) -> None:
     Supervisor(platform).start("redis", wait=True)
     dependency_up(platform)
     good_deploy(platform)
+    for node, queues in celery_control.consuming(platform, seconds=1.5).items():
+        if not queues:
+            Supervisor(platform).restart(celery_control.program_name(platform, node))
 
 
 def wait_exhausted(platform: Platform, *, seconds: float) -> None:

@@ -1,6 +1,6 @@
 """A client that leaks database connections, as badly written task code does.
 
-Run as its own process by :func:`localplatform.faults.start_leak`. It signs in as Airflow's
+Run under supervisord by :func:`localplatform.faults.start_leak`. It signs in as Airflow's
 role under the application name ``leaky-etl``, opens sessions and never closes them, until
 PostgreSQL refuses. With ``--hold-lock`` its first session also opens a transaction, takes the
 lock of the scheduler's critical section and the rows of ``slot_pool``, and then does nothing:

@@ -100,6 +100,8 @@ def _start(platform: Platform, supervisor: Supervisor, with_monitoring: bool, st
         with steps.step("Airflow's schema"):
             airflow.migrate(platform)
             postgres.grant_observer(platform)
+            if not _airflow_runs(supervisor):
+                airflow.forget_interrupted_runs(platform)
         workers = [f"{WORKER_GROUP}:worker_{n}" for n in range(airflow.WORKERS_STARTED_AT_ONCE)]
         for name in (*airflow.STARTED_AT_ONCE, *workers):
             started = min(started, _start_time(supervisor, name))
@@ -130,6 +132,16 @@ def _api(platform: Platform, *, seconds: float) -> None:
 def _step(steps: Steps, name: str, wait: Callable[..., None], platform: Platform) -> None:
     with steps.step(name):
         wait(platform, seconds=START_DEADLINE)
+
+
+def _airflow_runs(supervisor: Supervisor) -> bool:
+    """Whether any Airflow process is alive."""
+    components = (*airflow.STARTED_AT_ONCE, "scheduler2")
+    return any(
+        info.pid
+        for info in supervisor.processes()
+        if info.name in components or info.name.startswith(f"{WORKER_GROUP}:")
+    )
 
 
 def _start_time(supervisor: Supervisor, name: str) -> float:
@@ -176,41 +188,44 @@ def down(state_dir: Path | None = None, *, steps: Steps | None = None) -> list[i
         platform = _running(chosen)
         if platform is not None:
             with shown.step("Airflow and the rest"):
-                _stop_supervised(chosen, Supervisor(platform))
+                _stop_supervised(platform, Supervisor(platform))
         with shown.step("nothing left behind"):
             _end_leftovers(chosen)
     return before
 
 
-def _stop_supervised(state_dir: Path, supervisor: Supervisor) -> None:
+def _stop_supervised(platform: Platform, supervisor: Supervisor) -> None:
     # A frozen process cannot hear a polite request.
-    processes.signal_all(processes.of_platform(state_dir), signal.SIGCONT)
+    processes.signal_all(processes.of_platform(platform.state_dir), signal.SIGCONT)
     # All at once: by itself supervisord stops one group a second. The databases go last.
-    for last in (False, True):
-        names = {p.name for p in supervisor.processes() if (p.name in STOPPED_LAST) is last}
-        _stop_programs(supervisor, names)
-    for group in {info.name.partition(":")[0] for info in supervisor.processes()}:
-        supervisor.forget(group)
+    _stop_and_forget(supervisor, spared=STOPPED_LAST)
+    _stop_and_forget(supervisor)
+    pid = processes.read_pid(platform.supervisord.pid_file)
     supervisor.shutdown()
     wait_until(
-        lambda: not processes.of_platform(state_dir),
+        lambda: pid is None or not processes.is_alive(pid),
         seconds=STOP_DEADLINE,
-        what="supervisord has stopped everything",
+        what="supervisord ends",
     )
 
 
-def _stop_programs(supervisor: Supervisor, names: set[str]) -> None:
-    for info in supervisor.processes():
-        if info.name in names and info.pid:
-            supervisor.stop(info.name, wait=False)
-            if info.name.startswith(f"{WORKER_GROUP}:"):
-                # Tasks still running are given up: the platform is going away.
-                processes.signal_all(processes.tree(info.pid), signal.SIGKILL)
+def _stop_and_forget(supervisor: Supervisor, *, spared: tuple[str, ...] = ()) -> None:
+    asked: set[tuple[str, int]] = set()
 
-    def stopped() -> bool:
-        return not any(info.pid for info in supervisor.processes() if info.name in names)
+    def gone() -> bool:
+        chosen = [info for info in supervisor.processes() if info.name not in spared]
+        for info in chosen:
+            if info.stoppable and (info.name, info.pid) not in asked:
+                asked.add((info.name, info.pid))
+                supervisor.stop(info.name, wait=False)
+                if info.name.startswith(f"{WORKER_GROUP}:"):
+                    # Tasks still running are given up: the platform is going away.
+                    processes.signal_all(processes.tree(info.pid), signal.SIGKILL)
+        for group in {info.name.partition(":")[0] for info in chosen}:
+            supervisor.forget(group)
+        return not chosen
 
-    wait_until(stopped, seconds=STOP_DEADLINE, what=f"stopping {', '.join(sorted(names))}")
+    wait_until(gone, seconds=STOP_DEADLINE, what="the supervised programs have stopped")
 
 
 def _complaints(platform: Platform, supervisor: Supervisor) -> str:

@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import socket
+import struct
 import threading
 from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -61,7 +63,7 @@ class Route:
                     self._server = None
             case "cut":
                 for connection in tuple(self.connections):
-                    connection.abort()
+                    connection.reset()
             case "resume":
                 self.delay_seconds = 0.0
                 await self.open()
@@ -144,6 +146,13 @@ class ClientSide(asyncio.Protocol):
             self.transport.abort()
         if self.server is not None:
             self.server.abort()
+
+    def reset(self) -> None:
+        """Drop both halves so that the client sees a reset, not an orderly end."""
+        if self.transport is not None:
+            raw = self.transport.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.abort()
 
     def _hold(self, data: bytes | None) -> None:
         due = self._loop.time() + self.route.delay_seconds

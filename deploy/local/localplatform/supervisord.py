@@ -23,6 +23,7 @@ from localplatform.waiting import wait_until
 ALREADY_STARTED = 60
 NOT_RUNNING = 70
 BAD_NAME = 10
+STILL_RUNNING = 91
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +56,11 @@ class ProcessInfo:
     started_at: int
     description: str
 
+    @property
+    def stoppable(self) -> bool:
+        """Whether it runs or is about to be started again."""
+        return self.state in ("STARTING", "RUNNING", "BACKOFF")
+
 
 class _Transport(xmlrpc.client.Transport):
     """HTTP with a time limit on every call, in seconds."""
@@ -80,14 +86,17 @@ class Supervisor:
         access = platform.supervisord
         parts = urlsplit(access.url)
         password = quote(access.password_file.read_text().strip(), safe="")
-        url = f"{parts.scheme}://{access.user}:{password}@{parts.netloc}{parts.path}"
-        self._proxy = xmlrpc.client.ServerProxy(url, transport=_Transport(seconds))
+        self._url = f"{parts.scheme}://{access.user}:{password}@{parts.netloc}{parts.path}"
+        self._seconds = seconds
         self._include_dir = access.include_dir
         self._log_dir = platform.log_dir
 
     def _call(self, method: str, *arguments: object, ignore: int | None = None) -> Any:
         try:
-            return getattr(self._proxy.supervisor, method)(*arguments)
+            # A connection a call: a kept one could not be shared between threads.
+            transport = _Transport(self._seconds)
+            with xmlrpc.client.ServerProxy(self._url, transport=transport) as proxy:
+                return getattr(proxy.supervisor, method)(*arguments)
         except xmlrpc.client.Fault as fault:
             if fault.faultCode == ignore:
                 return None
@@ -125,8 +134,8 @@ class Supervisor:
         self.start(name)
 
     def forget(self, group: str) -> None:
-        """Drop a group whose programs are all stopped, until the daemon starts again."""
-        self._call("removeProcessGroup", group)
+        """Drop a group until the daemon starts again; one that still runs is left alone."""
+        self._call("removeProcessGroup", group, ignore=STILL_RUNNING)
 
     def shutdown(self) -> None:
         """Stop everything and end the daemon; returns at once."""
@@ -200,12 +209,14 @@ def _options(spec: ProgramSpec, log_dir: Path) -> dict[str, str]:
     }
     if spec.environment:
         options["environment"] = ",".join(
-            f'{name}="{value}"' for name, value in sorted(spec.environment.items())
+            f"{name}={_quoted(name, value)}" for name, value in sorted(spec.environment.items())
         )
     if spec.directory:
         options["directory"] = str(spec.directory)
     if spec.user:
         options["user"] = spec.user
+    if any("\n" in value for value in options.values()):
+        raise PlatformError(f"program {spec.name}: a command and its environment must be one line")
     return {
         # supervisord expands %(name)s in every value; none of ours is meant.
         name: value.replace("%", "%%")
@@ -277,6 +288,14 @@ def clean_environment(platform: Platform) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TZ": "UTC",
     }
+
+
+def _quoted(name: str, value: str) -> str:
+    # supervisord knows no escapes here and strips every quote from both ends.
+    for quote_mark in ('"', "'"):
+        if quote_mark not in value and value.strip("\"'") == value:
+            return quote_mark + value + quote_mark
+    raise PlatformError(f"supervisord cannot hold the quotes in the value of {name}")
 
 
 def _word(value: bool) -> str:

@@ -1,1 +1,23 @@
-"""Collectors that measure one Airflow platform, the snapshot they fill, and the `/metrics` server."""
+"""The exporter: collects in the background, and serves what it last saw.
+
+A collector (`collectors/`, one a file) asks ports and returns metric families; its runner
+(`collector.py`) gives it an interval, a deadline and a thread; the snapshot (`snapshot.py`) keeps the
+rendered families; the server (`server.py`) joins them at a scrape and never waits for a collector.
+"""
+
+from __future__ import annotations
+
+from airwarden.exporters.app import Exporter, ExporterConfig
+from airwarden.exporters.collector import Timing
+from airwarden.exporters.collectors import NAMES
+from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget
+
+__all__ = [
+    "NAMES",
+    "ClusterSources",
+    "DagRule",
+    "Exporter",
+    "ExporterConfig",
+    "FreshnessTarget",
+    "Timing",
+]

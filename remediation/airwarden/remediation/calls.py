@@ -38,11 +38,11 @@ class Calls(Protocol):
 class InlineCalls:
     """Calls made on the spot, for tests with virtual time."""
 
-    def run(self, call: Callable[[], T], *, deadline: float, key: Hashable = None) -> T:  # noqa: ARG002
+    def run(self, call: Callable[[], T], *, deadline: float, key: Hashable = None) -> T:
         """Return the call's result."""
         return call()
 
-    def running(self, key: Hashable) -> bool:  # noqa: ARG002
+    def running(self, key: Hashable) -> bool:
         """Nothing outlives its call here."""
         return False
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import ssl
 from collections.abc import Iterator, Sequence
 
@@ -136,15 +137,16 @@ def show(findings: Sequence[Finding], *, sql: bool) -> None:
     from rich.table import Table
 
     console = Console()
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    previous = ""
-    for finding in findings:
-        if finding.system != previous:
-            table.add_row(f"[bold]{_plain(finding.system)}[/]")
-            previous = finding.system
-        result = f"[{_STYLES[finding.outcome]}]{finding.outcome.value}[/]"
-        table.add_row(f"  {_plain(finding.subject)}", result, _plain(finding.sentence))
-    console.print(table)
+    for system, group in itertools.groupby(findings, key=lambda finding: finding.system):
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        table.add_column(min_width=24)
+        table.add_column(min_width=7)
+        table.add_column(overflow="fold")
+        for finding in group:
+            result = f"[{_STYLES[finding.outcome]}]{finding.outcome.value}[/]"
+            table.add_row(f"  {_plain(finding.subject)}", result, _plain(finding.sentence))
+        console.print(f"[bold]{_plain(system)}[/]", highlight=False)
+        console.print(table)
     mends = dict.fromkeys(
         f"{finding.system}: {'set ' if finding.outcome is Outcome.OFF else ''}{finding.mend}"
         for finding in findings

@@ -3,7 +3,7 @@
 -- states.
 GRANT pg_monitor TO %(role)s;
 GRANT SELECT ON alembic_version, asset, asset_active, asset_event, dag_tag, dag_warning, job, slot_pool TO %(role)s;
-GRANT SELECT (dag_id, is_paused, is_stale, has_import_errors, owners, bundle_name, last_parsed_time,
+GRANT SELECT (dag_id, is_paused, is_stale, has_import_errors, exceeds_max_non_backfill, owners, bundle_name, last_parsed_time,
   last_parse_duration, max_active_runs, max_active_tasks, next_dagrun, next_dagrun_create_after,
   next_dagrun_data_interval_end, timetable_type) ON dag TO %(role)s;
 GRANT SELECT (id, dag_id, run_id, state, run_type, queued_at, logical_date, start_date, end_date, run_after,

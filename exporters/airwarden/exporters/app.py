@@ -1,0 +1,216 @@
+"""The exporter as one object: collectors, snapshot, server, reload."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+
+import structlog
+
+from airwarden.core.clock import Clock
+from airwarden.core.errors import AirwardenError
+from airwarden.exporters.collector import CollectorRunner, Timing
+from airwarden.exporters.collectors import collectors_for
+from airwarden.exporters.exposition import Block, Renderer, page
+from airwarden.exporters.families import Counter, Family, Labels, gauge
+from airwarden.exporters.server import MetricsServer, Routes
+from airwarden.exporters.snapshot import Snapshot
+from airwarden.exporters.sources import ClusterSources
+
+_log = structlog.get_logger(__name__)
+#: The `cluster` of what concerns the exporter itself and no platform.
+OWN_CLUSTER = "airwarden"
+
+
+@dataclass(frozen=True, slots=True)
+class ExporterConfig:
+    """How the exporter runs.
+
+    Attributes:
+        host: Address to listen on.
+        port: Port; 0 for a free one.
+        timings: Collector name → the operator's changes.
+        reload: Reads the configuration again and returns what is to be observed from now on; raises
+            AirwardenError when it is refused. None: reloading changes nothing.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 9810
+    timings: Mapping[str, Timing] = field(default_factory=dict)
+    reload: Callable[[], tuple[Sequence[ClusterSources], Mapping[str, Timing]]] | None = None
+
+
+class Exporter:
+    """Collects from clusters and serves `/metrics`.
+
+    Args:
+        clusters: What to observe.
+        settings: How.
+        clock: Time.
+    """
+
+    def __init__(
+        self, clusters: Sequence[ClusterSources], settings: ExporterConfig, clock: Clock
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._snapshot = Snapshot()
+        self._lock = threading.Lock()  # one reload at a time
+        self._stopped = threading.Event()
+        self._runners: list[tuple[str, CollectorRunner]] = []
+        self._clusters = tuple(clusters)
+        self._timings = settings.timings
+        self._reload_ok = True
+        self._reloaded_at = clock.now().timestamp()
+        self._renderers: dict[str, Renderer] = {}
+        self._server: MetricsServer | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on, once started."""
+        if self._server is None:
+            raise RuntimeError("the exporter has not been started")
+        return self._server.port
+
+    def start(self) -> None:
+        """Listen, and begin to collect.
+
+        Raises:
+            OSError: The address is taken.
+        """
+        routes = Routes(metrics=self.page, ready=self._why_not_ready, reload=self.reload)
+        self._server = MetricsServer(self._settings.host, self._settings.port, routes)
+        self._begin()
+        self._server.start()
+        _log.info("exporter listens", host=self._settings.host, port=self._server.port)
+
+    def run(self) -> None:
+        """Start, and return when `stop` was called."""
+        self.start()
+        self._stopped.wait()
+
+    def stop(self) -> None:
+        """Stop listening and collecting; safe to call twice."""
+        if self._stopped.is_set():
+            return
+        self._stopped.set()
+        if self._server is not None:
+            self._server.stop()
+        self._end()
+
+    def reload(self) -> str:
+        """Read the configuration again; return why it was refused, empty when it is in force.
+
+        A refused configuration leaves the old one in force. An accepted one begins collecting anew:
+        counters start at 0, which Prometheus takes as an ordinary reset.
+        """
+        with self._lock:
+            if self._settings.reload is None:
+                return ""
+            try:
+                clusters, timings = self._settings.reload()
+            except AirwardenError as error:
+                self._reload_ok = False
+                _log.error("configuration refused, the old one stays in force", error=str(error))
+                return str(error)
+            self._end()
+            self._snapshot.forget()
+            self._clusters, self._timings = tuple(clusters), timings
+            self._reload_ok = True
+            self._reloaded_at = self._clock.now().timestamp()
+            self._begin()
+            return ""
+
+    def page(self, openmetrics: bool = False, zipped: bool = False) -> bytes:
+        """Return the metrics page.
+
+        Args:
+            openmetrics: OpenMetrics 1.0 instead of text 0.0.4.
+            zipped: Compressed by gzip.
+        """
+        body = self._snapshot.body(openmetrics=openmetrics)
+        tail = page(self._own_blocks(), openmetrics=openmetrics)
+        end = (tail + "# EOF\n" if openmetrics else tail).encode()
+        return body.gzipped(end) if zipped else body.text(end)
+
+    def _begin(self) -> None:
+        self._runners = []
+        for cluster in self._clusters:
+            for collector in collectors_for(cluster, self._clock):
+                timing = self._timings.get(collector.name, Timing())
+                if timing.enabled:
+                    runner = CollectorRunner(
+                        collector, self._publisher(cluster.name, collector.name), self._clock,
+                        timing=timing,
+                    )  # fmt: skip
+                    self._runners.append((cluster.name, runner))
+        for name, runner in self._runners:
+            runner.start(name)
+
+    def _end(self) -> None:
+        for _, runner in self._runners:
+            runner.stop(within=0.0)
+        for _, runner in self._runners:
+            runner.stop(within=5.0)
+
+    def _publisher(self, cluster: str, collector: str) -> Callable[[Sequence[Family]], None]:
+        return lambda families: self._snapshot.publish(cluster, collector, families)
+
+    def _why_not_ready(self) -> str:
+        """Return which collectors have not yet ended a first collect, or are overdue."""
+        missing = [f"{c}/{r.name}" for c, r in self._runners if not r.status().ran]
+        return f"first collect not done: {', '.join(missing)}" if missing else ""
+
+    def _own_blocks(self) -> list[Block]:
+        blocks: list[Block] = []
+        for cluster in sorted({name for name, _ in self._runners}):
+            blocks += self._rendered(cluster, self._collector_families(cluster))
+        return blocks + self._rendered(OWN_CLUSTER, self._own_families())
+
+    def _rendered(self, cluster: str, families: Sequence[Family]) -> list[Block]:
+        renderer = self._renderers.setdefault(cluster, Renderer(cluster))
+        return [renderer.render(family) for family in families]
+
+    def _collector_families(self, cluster: str) -> list[Family]:
+        success: dict[Labels, float] = {}
+        duration: dict[Labels, float] = {}
+        last: dict[Labels, float] = {}
+        timeouts = Counter("airwarden_collector_timeouts_total")
+        ages: list[float] = []
+        for name, runner in self._runners:
+            status = runner.status()
+            if name != cluster or not status.ran:
+                continue
+            labels = (runner.name,)
+            success[labels] = int(status.success)
+            duration[labels] = round(status.duration, 6)
+            last[labels] = round(status.last_success, 3)
+            timeouts.add(labels, status.timeouts)
+            if status.age is not None:
+                ages.append(status.age)
+        families = [
+            gauge("airwarden_collector_success", success),
+            gauge("airwarden_collector_duration_seconds", duration),
+            gauge("airwarden_collector_last_success_timestamp_seconds", last),
+            timeouts.family(),
+        ]
+        if ages:
+            families.append(gauge("airwarden_snapshot_age_seconds", round(min(ages), 3)))
+        return families
+
+    def _own_families(self) -> list[Family]:
+        return [
+            gauge("airwarden_build_info", {(_version(),): 1}),
+            gauge("airwarden_config_reload_success", int(self._reload_ok)),
+            gauge("airwarden_config_last_reload_timestamp_seconds", round(self._reloaded_at, 3)),
+            gauge("airwarden_render_duration_seconds", round(self._snapshot.render_seconds, 6)),
+        ]
+
+
+def _version() -> str:
+    try:
+        return version("airwarden")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,62 @@
+"""One collector a file; `collectors_for` says which of them a cluster has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airwarden.core.clock import Clock
+from airwarden.exporters.collector import Collector
+from airwarden.exporters.collectors.api_server import ApiServerCollector
+from airwarden.exporters.collectors.assets import AssetsCollector
+from airwarden.exporters.collectors.broker import BrokerCollector
+from airwarden.exporters.collectors.dag_runs import DagRunsCollector
+from airwarden.exporters.collectors.dags import DagsCollector
+from airwarden.exporters.collectors.database import DatabaseCollector
+from airwarden.exporters.collectors.dependencies import DependenciesCollector
+from airwarden.exporters.collectors.heartbeats import HeartbeatsCollector
+from airwarden.exporters.collectors.host import HostCollector
+from airwarden.exporters.collectors.machine import MachineCollector
+from airwarden.exporters.collectors.pools import PoolsCollector
+from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
+from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
+from airwarden.exporters.collectors.workers import WorkersCollector
+from airwarden.exporters.labels import DagRegistry
+from airwarden.exporters.sources import ClusterSources
+
+#: Every collector's name, as `exporter.collectors` in airwarden.yaml may give it.
+NAMES = (
+    "api_server", "assets", "broker", "dag_runs", "dags", "database", "dependencies", "heartbeats",
+    "host", "machine", "pools", "scheduler_lag", "task_instances", "workers",
+)  # fmt: skip
+
+
+def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]:
+    """Return the collectors that a cluster's sources allow, with fresh state."""
+    found: list[Collector] = []
+    if cluster.database is not None:
+        database = cluster.database
+        registry = DagRegistry(database, cluster.rules, clock)
+        found += [
+            DatabaseCollector(database),
+            DagsCollector(database, registry),
+            DagRunsCollector(database, registry, clock),
+            TaskInstancesCollector(database, clock),
+            SchedulerLagCollector(database),
+            AssetsCollector(database, registry, cluster.targets, clock),
+        ]
+    if cluster.database is not None or cluster.airflow is not None:
+        found.append(HeartbeatsCollector(clock, cluster.database, cluster.airflow))
+        found.append(PoolsCollector(cluster.database, cluster.airflow))
+    if cluster.airflow is not None:
+        found.append(ApiServerCollector(cluster.airflow, cluster.api_name))
+    if cluster.host is not None:
+        found.append(HostCollector(cluster.host))
+    if cluster.broker is not None:
+        found.append(BrokerCollector(cluster.broker, cluster.queues))
+    if cluster.workers is not None:
+        found.append(WorkersCollector(cluster.workers, clock, cluster.host))
+    if cluster.dependencies:
+        found.append(DependenciesCollector(cluster.dependencies))
+    if cluster.machine:
+        found.append(MachineCollector())
+    return found

@@ -1,0 +1,123 @@
+"""Freshness: when each asset with a target was last updated, counted in its target's calendar."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from airwarden.core.clock import Clock
+from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.families import Family, Labels, gauge
+from airwarden.exporters.labels import TIERS, UNSET, DagLabels, DagRegistry
+from airwarden.exporters.sources import FreshnessTarget
+
+#: Days that are walked back over; an asset older than that is late in any calendar.
+_MAX_DAYS = 400
+_DURATION = re.compile(r"(?P<number>\d+)(?P<unit>[smhd])")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+class AssetsCollector:
+    """Reads the last update of the assets, and the last success of the DAGs, that have targets."""
+
+    name = "assets"
+    interval = 15.0
+    timeout = 10.0
+
+    def __init__(
+        self,
+        database: MetadataDatabase,
+        registry: DagRegistry,
+        targets: Sequence[FreshnessTarget],
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._registry = registry
+        self._targets = tuple(targets)
+        self._clock = clock
+
+    def collect(self) -> Sequence[Family]:
+        """Return updates and targets; both are absent while every maker is paused."""
+        now = self._clock.now()
+        dags = self._registry.all()
+        updates: dict[Labels, float] = {}
+        ages: dict[Labels, float] = {}
+        for target, name, updated, makers in [*self._assets(), *self._dags(dags)]:
+            known = [dags[maker] for maker in makers if maker in dags]
+            if updated is None or (known and all(dag.paused for dag in known)):
+                continue
+            tier, team = _owner(known)
+            moment = counted_from(updated, now, target)
+            updates[name, tier, team] = round(moment.timestamp(), 3)
+            ages[(name,)] = target.seconds
+        return [
+            gauge("airwarden_asset_last_update_timestamp_seconds", updates),
+            gauge("airwarden_asset_freshness_sla_seconds", ages),
+        ]
+
+    def _assets(self) -> list[tuple[FreshnessTarget, str, datetime | None, Sequence[str]]]:
+        wanted = {target.subject: target for target in self._targets if not target.is_dag}
+        if not wanted:
+            return []
+        rows: Sequence[Mapping[str, Any]] = self._database.rows("assets", names=sorted(wanted))
+        found: list[tuple[FreshnessTarget, str, datetime | None, Sequence[str]]] = []
+        for row in rows:
+            target = wanted.get(row["name"]) or wanted[row["uri"]]
+            found.append((target, target.subject, row["updated"], tuple(row["makers"] or ())))
+        return found
+
+    def _dags(
+        self, dags: Mapping[str, DagLabels]
+    ) -> list[tuple[FreshnessTarget, str, datetime | None, Sequence[str]]]:
+        tagged = {
+            dag_id: FreshnessTarget(dag_id, seconds, is_dag=True)
+            for dag_id, labels in dags.items()
+            if (seconds := _duration(labels.sla))
+        }
+        wanted = tagged | {target.subject: target for target in self._targets if target.is_dag}
+        if not wanted:
+            return []
+        rows = self._database.rows("last_successes", dags=sorted(wanted))
+        return [
+            (wanted[row["dag_id"]], f"dag:{row['dag_id']}", row["updated"], (row["dag_id"],))
+            for row in rows
+        ]
+
+
+def counted_from(updated: datetime, now: datetime, target: FreshnessTarget) -> datetime:
+    """Return the moment from which an asset's age counts.
+
+    It is its last update, moved on by the time since then that lies on days when none is due.
+    """
+    if len(target.days) == 7 or updated >= now:
+        return updated
+    zone = ZoneInfo(target.timezone)
+    free = timedelta(0)
+    begin = max(updated, now - timedelta(days=_MAX_DAYS)).astimezone(zone)
+    while begin.astimezone(UTC) < now:
+        midnight = (begin + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        end = min(midnight.astimezone(UTC), now)
+        if begin.weekday() not in target.days:
+            free += end - begin.astimezone(UTC)
+        begin = midnight
+    return updated + free
+
+
+def _owner(makers: Sequence[DagLabels]) -> tuple[str, str]:
+    """Return tier and team of the most important maker."""
+    ranks = {tier: rank for rank, tier in enumerate((*TIERS, UNSET))}
+    if not makers:
+        return UNSET, UNSET
+    first = min(makers, key=lambda dag: (ranks.get(dag.tier, len(ranks)), dag.team))
+    return first.tier, first.team
+
+
+def _duration(text: str) -> float:
+    """Return the seconds of a tag's `6h` or `1d12h`, 0 for anything else."""
+    parts = _DURATION.findall(text)
+    if "".join(number + unit for number, unit in parts) != text:
+        return 0.0
+    return float(sum(int(number) * _SECONDS[unit] for number, unit in parts))

@@ -1,0 +1,42 @@
+"""How many DAGs there are, and how many of their files cannot be imported."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.families import Family, Labels, gauge
+from airwarden.exporters.labels import DagRegistry
+
+
+class DagsCollector:
+    """Counts what the registry read; the registry reads at most once per its own interval."""
+
+    name = "dags"
+    interval = 15.0
+    timeout = 10.0
+
+    def __init__(self, database: MetadataDatabase, registry: DagRegistry) -> None:
+        self._database = database
+        self._registry = registry
+
+    def collect(self) -> Sequence[Family]:
+        """Return DAGs by status; an import error counts apart from active and paused."""
+        counts: dict[Labels, float] = {
+            (status,): 0 for status in ("active", "paused", "stale", "import_error")
+        }
+        for row in self._registry.rows():
+            counts[(_status(row["is_stale"], row["has_import_errors"], row["is_paused"]),)] += 1
+        errors = self._database.rows("import_errors")[0]["errors"]
+        return [
+            gauge("airwarden_dags", counts),
+            gauge("airwarden_dag_import_errors", errors),
+        ]
+
+
+def _status(stale: bool, import_error: bool | None, paused: bool) -> str:
+    if stale:
+        return "stale"
+    if import_error:
+        return "import_error"
+    return "paused" if paused else "active"

@@ -1,0 +1,138 @@
+"""Tier, team and type of each DAG: from its Airflow tags, then from the operator's rules."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from airwarden.core.clock import Clock
+from airwarden.core.errors import AirwardenError
+from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.sources import DagRule
+
+TIERS = ("critical", "high", "medium", "low")
+TYPES = ("etl", "ml_training", "analytics", "data_quality", "reporting", "ad_hoc")
+#: What a DAG has that nobody labelled, or whose tag is none of the known values.
+UNSET = "unset"
+#: Beyond so many teams the rest is summed: labels stay bounded whatever tags say.
+MAX_TEAMS = 200
+OVERFLOW = "_overflow"
+
+
+@dataclass(frozen=True, slots=True)
+class DagLabels:
+    """One DAG's labels, and what else of it the collectors need."""
+
+    tier: str = UNSET
+    team: str = UNSET
+    type: str = UNSET
+    paused: bool = False
+    sla: str = ""
+
+
+def labels_of(dag_id: str, tags: Iterable[str], rules: Sequence[DagRule]) -> DagLabels:
+    """Return a DAG's labels: its own tags win, then the first rule that gives a value."""
+    tagged: dict[str, str] = {}
+    for tag in sorted(tags):
+        name, _, value = tag.partition(":")
+        if value:
+            tagged.setdefault(name, value)
+    for rule in rules:
+        if fnmatchcase(dag_id, rule.dags):
+            given = {"tier": rule.tier, "team": rule.team, "type": rule.type}
+            for name, value in given.items():
+                if value:
+                    tagged.setdefault(name, value)
+    tier, kind = tagged.get("tier", UNSET), tagged.get("type", UNSET)
+    return DagLabels(
+        tier=tier if tier in TIERS else UNSET,
+        team=tagged.get("team", UNSET),
+        type=kind if kind in TYPES else UNSET,
+        sla=tagged.get("sla", ""),
+    )
+
+
+class DagRegistry:
+    """The labels of every DAG of a cluster, read from the metadata database and kept for a while.
+
+    Args:
+        database: Where DAGs and tags are read.
+        rules: The operator's.
+        clock: Time.
+        keep: Seconds after which everything is read again.
+        miss: Seconds between two reads caused by a DAG that is not known yet.
+    """
+
+    def __init__(
+        self,
+        database: MetadataDatabase,
+        rules: Sequence[DagRule],
+        clock: Clock,
+        *,
+        keep: float = 60.0,
+        miss: float = 5.0,
+    ) -> None:
+        self._database = database
+        self._rules = tuple(rules)
+        self._clock = clock
+        self._keep = keep
+        self._miss = miss
+        self._lock = threading.Lock()
+        self._dags: dict[str, DagLabels] = {}
+        self._rows: Sequence[Mapping[str, Any]] = ()
+        self._read_at: float | None = None
+
+    def of(self, dag_ids: Iterable[str]) -> Mapping[str, DagLabels]:
+        """Return the labels of these DAGs; one that no longer exists is unset.
+
+        Raises:
+            AirwardenError: They were never read, and cannot be now.
+        """
+        wanted = set(dag_ids)
+        dags = self._fresh(wanted)
+        return {dag_id: dags.get(dag_id, DagLabels()) for dag_id in wanted}
+
+    def all(self) -> Mapping[str, DagLabels]:
+        """Return the labels of every DAG that is not stale."""
+        return self._fresh(set())
+
+    def rows(self) -> Sequence[Mapping[str, Any]]:
+        """Return what was last read of every DAG, stale ones included."""
+        self._fresh(set())
+        return self._rows
+
+    def _fresh(self, wanted: set[str]) -> dict[str, DagLabels]:
+        with self._lock:
+            age = None if self._read_at is None else self._clock.elapsed() - self._read_at
+            missing = not wanted <= self._dags.keys()
+            if age is None or age > self._keep or (missing and age > self._miss):
+                try:
+                    self._read()
+                except AirwardenError:
+                    if age is None:
+                        raise  # old labels are better than none; none are worse than waiting
+            return self._dags
+
+    def _read(self) -> None:
+        rows = self._database.rows("dags")
+        dags: dict[str, DagLabels] = {}
+        teams: set[str] = set()
+        for row in sorted(rows, key=lambda row: str(row["dag_id"])):
+            if row["is_stale"]:
+                continue
+            found = labels_of(row["dag_id"], row["tags"] or (), self._rules)
+            if len(teams) < MAX_TEAMS:
+                teams.add(found.team)
+            dags[row["dag_id"]] = DagLabels(
+                found.tier,
+                found.team if found.team in teams else OVERFLOW,
+                found.type,
+                bool(row["is_paused"]),
+                found.sla,
+            )
+        self._dags = dags
+        self._rows = rows
+        self._read_at = self._clock.elapsed()

@@ -1,0 +1,69 @@
+"""What the exporter observes of one cluster: ports, and the operator's word on DAGs and assets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from airwarden.core.ports import Airflow, Broker, Host, MetadataDatabase, Probe, Workers
+
+
+@dataclass(frozen=True, slots=True)
+class DagRule:
+    """Gives tier, team and type to the DAGs it matches, where their Airflow tags do not.
+
+    Attributes:
+        dags: Shell-style pattern over `dag_id`.
+        tier, team, type: Empty where the rule says nothing of it.
+    """
+
+    dags: str
+    tier: str = ""
+    team: str = ""
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FreshnessTarget:
+    """How old an asset, or a DAG's last success, may be.
+
+    Attributes:
+        subject: An asset's name or URI, or a `dag_id`.
+        seconds: Greatest age.
+        is_dag: Whether the subject is a DAG.
+        timezone: IANA zone in which days are counted.
+        days: Weekdays on which its age grows, Monday 0.
+    """
+
+    subject: str
+    seconds: float
+    is_dag: bool = False
+    timezone: str = "UTC"
+    days: frozenset[int] = frozenset(range(7))
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSources:
+    """One cluster. A port is None where the platform lacks it or none is configured.
+
+    Attributes:
+        name: Value of the `cluster` label.
+        api_name: `hostname` label of the API server's `airwarden_component_up`.
+        queues: Celery queues to measure.
+        rules: In order; the first that matches and gives a value wins.
+        dependencies: Name → probe.
+        machine: Whether cpu and memory of this machine stand for the cluster's.
+    """
+
+    name: str
+    airflow: Airflow | None = None
+    database: MetadataDatabase | None = None
+    broker: Broker | None = None
+    workers: Workers | None = None
+    host: Host | None = None
+    api_name: str = "api-server"
+    queues: tuple[str, ...] = ("default",)
+    rules: tuple[DagRule, ...] = ()
+    targets: tuple[FreshnessTarget, ...] = ()
+    dependencies: Mapping[str, Probe] = field(default_factory=dict)
+    machine: bool = False

@@ -1,0 +1,117 @@
+"""One Slack message an incident: plain text, and blocks within Block Kit's limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airwarden.core.platform import ChatMessage
+from airwarden.remediation.decide.states import IncidentState
+from airwarden.remediation.decide.view import IncidentView
+from airwarden.remediation.notify import words
+from airwarden.remediation.notify.redact import redact
+
+_HEADER, _SECTION, _FIELDS, _FIELD, _BLOCKS = 150, 3000, 10, 2000, 50
+_MARKS: Mapping[IncidentState, str] = {
+    IncidentState.RESOLVED: ":white_check_mark:",
+    IncidentState.CLOSED: ":white_check_mark:",
+    IncidentState.ESCALATED: ":rotating_light:",
+    IncidentState.NO_PLAYBOOK: ":rotating_light:",
+    IncidentState.HUMAN_OWNED: ":bust_in_silhouette:",
+    IncidentState.SUPPRESSED: ":mute:",
+}
+_UNDER_WAY = ":wrench:"
+
+
+class SlackComposer:
+    """Makes the message that stands for an incident as it is now.
+
+    Args:
+        default_channel: For incidents of no team, or of one without a channel; empty for none.
+        team_channels: Team → channel.
+        incident_url: Address of an incident with `{id}` in it, or empty.
+    """
+
+    def __init__(
+        self,
+        default_channel: str,
+        team_channels: Mapping[str, str] | None = None,
+        incident_url: str = "",
+    ) -> None:
+        self._default = default_channel
+        self._teams = dict(team_channels or {})
+        self._incident_url = incident_url
+
+    def __call__(self, view: IncidentView) -> ChatMessage | None:
+        """Return the message, None where no channel is set for it."""
+        channel = self._teams.get(view.team) or self._default
+        if not channel:
+            return None
+        mark = _MARKS.get(view.state, _UNDER_WAY)
+        text = f"{mark} {words.standing(view)}: {words.headline(view)}"
+        return ChatMessage(channel, _escape(words.cut(text, _SECTION)), tuple(self._blocks(view)))
+
+    def _blocks(self, view: IncidentView) -> list[dict[str, Any]]:
+        done = "Would have done (shadow)" if view.shadow else "Done"
+        blocks = [
+            _header(f"{words.standing(view)}: {words.headline(view)}"),
+            *_section("What broke", words.what_broke(view)),
+            *_section(done, words.what_was_done(view)),
+            *_section("Why", [words.why(view)] if view.reason else []),
+            *_section("For a person to do", [redact(step) for step in view.human_steps]),
+            *_evidence(words.evidence(view)),
+            self._footer(view),
+        ]
+        return blocks[:_BLOCKS]
+
+    def _footer(self, view: IncidentView) -> dict[str, Any]:
+        urls = words.links(view)
+        if self._incident_url:
+            urls = {"Incident": self._incident_url.format(id=view.incident_id), **urls}
+        facts = [f"Incident {_escape(view.incident_id)}", f"since {view.opened_at:%H:%M:%S} UTC"]
+        if view.playbook:
+            facts.append(f"{_escape(view.playbook)} ({view.mode.value})")
+        if view.recurrence:
+            facts.append(f"came back {view.recurrence} times")
+        if view.owner:
+            facts.append(f"owner {_escape(view.owner)}")
+        facts += [f"<{url}|{name}>" for name, url in urls.items()]
+        text = words.cut(" · ".join(facts), _FIELD)
+        return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
+
+
+def _header(text: str) -> dict[str, Any]:
+    return {"type": "header", "text": {"type": "plain_text", "text": words.cut(text, _HEADER)}}
+
+
+def _section(title: str, lines: Sequence[str]) -> list[dict[str, Any]]:
+    """Return one section with as many of the latest lines as fit, nothing without lines."""
+    shown = [_escape(words.cut(line, 700)) for line in lines if line]
+    if not shown:
+        return []
+    kept: list[str] = []
+    room = _SECTION - len(title) - 60
+    for line in reversed(shown):
+        if len(line) + 3 > room:
+            break
+        kept.insert(0, f"• {line}")
+        room -= len(line) + 3
+    missing = len(shown) - len(kept)
+    if missing:
+        kept.insert(0, f"• {missing} earlier ones are left out")
+    body = "\n".join(kept)
+    return [{"type": "section", "text": {"type": "mrkdwn", "text": f"*{title}*\n{body}"}}]
+
+
+def _evidence(found: Mapping[str, str]) -> list[dict[str, Any]]:
+    fields = [
+        {"type": "mrkdwn", "text": f"*{_escape(words.cut(k, 80))}*\n{_escape(words.cut(v, 400))}"}
+        for k, v in list(found.items())[:_FIELDS]
+        if v
+    ]
+    return [{"type": "section", "fields": fields}] if fields else []
+
+
+def _escape(text: str) -> str:
+    """Return the text so that Slack reads no markup, mention or link out of it."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,0 +1,95 @@
+"""The words that a chat message and a page share, each said once here."""
+
+from __future__ import annotations
+
+from airwarden.remediation.decide.correlate import subject_words
+from airwarden.remediation.decide.states import AttemptState, IncidentState
+from airwarden.remediation.decide.view import EffectView, IncidentView
+from airwarden.remediation.notify.redact import redact
+
+_STANDING: dict[IncidentState, str] = {
+    IncidentState.OPEN: "Taken",
+    IncidentState.TRIAGE: "Taken",
+    IncidentState.SUPPRESSED: "Suppressed",
+    IncidentState.STORM_HOLD: "Held back: too much at once",
+    IncidentState.NO_PLAYBOOK: "Needs a person",
+    IncidentState.REMEDIATING: "Being remedied",
+    IncidentState.STABILIZING: "Watching whether it stays healthy",
+    IncidentState.ESCALATED: "Needs a person",
+    IncidentState.HUMAN_OWNED: "In a person's hands",
+    IncidentState.REOPENED: "Came back",
+    IncidentState.RESOLVED: "Resolved",
+    IncidentState.CLOSED: "Closed",
+}
+_EFFECT: dict[AttemptState | None, str] = {
+    None: "would",
+    AttemptState.CONFIRMED: "done",
+    AttemptState.NOT_DONE: "did not happen",
+    AttemptState.FAILED: "failed",
+    AttemptState.UNDECIDABLE: "not known whether done",
+}
+
+
+def cut(text: str, most: int) -> str:
+    """Return at most `most` characters, the last one an ellipsis where something is missing."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def standing(view: IncidentView) -> str:
+    """Say where the incident stands, in a few words."""
+    if view.healed_by_itself and view.state.terminal:
+        return "Healed by itself"
+    if view.approval_expires_at is not None and not view.state.terminal:
+        return "Waits for approval"
+    return _STANDING[view.state]
+
+
+def headline(view: IncidentView) -> str:
+    """Return one line: which platform, what broke, what is at fault, and what it is about."""
+    about = subject_words(view.labels)
+    parts = [f"{view.cluster}: {view.title}"]
+    if view.cause:
+        parts.append(f"— {view.cause}")
+    if about:
+        parts.append(f"({about})")
+    return redact(" ".join(parts))
+
+
+def what_broke(view: IncidentView, most: int = 5) -> list[str]:
+    """Return the alerts' summaries, each once."""
+    said = list(dict.fromkeys(alert.summary or alert.name for alert in view.alerts))
+    lines = [redact(text) for text in said[:most]]
+    hidden = max(view.alerts_total, len(view.alerts)) - len(view.alerts) + len(said[most:])
+    return [*lines, f"and {hidden} more"] if hidden > 0 else lines
+
+
+def what_was_done(view: IncidentView) -> list[str]:
+    """Return one line an effect, with what came of it."""
+    return [redact(_effect(effect, shadow=view.shadow)) for effect in view.effects]
+
+
+def _effect(effect: EffectView, *, shadow: bool) -> str:
+    state = "would" if shadow else _EFFECT.get(effect.state, "under way")
+    undo = "taken back: " if effect.undo else ""
+    error = f" ({effect.error})" if effect.error else ""
+    return f"{effect.at:%H:%M:%S} {undo}{effect.summary}: {state}{error}"
+
+
+def why(view: IncidentView) -> str:
+    """Return why it stands as it does, and what is at fault."""
+    return redact(view.reason)
+
+
+def evidence(view: IncidentView) -> dict[str, str]:
+    """Return what was read, by name."""
+    return {name: redact(text) for name, text in view.evidence.items()}
+
+
+def links(view: IncidentView) -> dict[str, str]:
+    """Return where to look further: the first alert's runbook and dashboard."""
+    found: dict[str, str] = {}
+    for alert in view.alerts:
+        for name, url in (("Runbook", alert.runbook_url), ("Dashboard", alert.dashboard_url)):
+            if url.startswith(("http://", "https://")):
+                found.setdefault(name, url)
+    return found

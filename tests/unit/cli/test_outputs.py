@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import yaml
+
+from airwarden.cli import outputs
+from airwarden.core.alerts import Severity
+from airwarden.core.errors import WrongInputError
+from airwarden.core.settings import Settings, parse
+
+PROFILE = "".join(
+    (Path(__file__).parents[2] / "data" / f"{name}.yaml").read_text(encoding="utf-8")
+    for name in ("monitoring_framework", "resource_allocation")
+)
+BASE = Path("/etc/airwarden")
+
+
+def read(text: str) -> Settings:
+    return parse(text, source="airwarden.yaml", environ={}, base=BASE)
+
+
+def test_the_two_blocks_alone_are_a_settings_file() -> None:
+    files = outputs.render_all(read(PROFILE))
+    rules = {
+        rule["alert"]: rule
+        for name, text in files.items()
+        if name.startswith("prometheus/rules/")
+        for group in yaml.safe_load(text)["groups"]
+        for rule in group["rules"]
+        if "alert" in rule
+    }
+    assert rules["AirflowSchedulerLagHigh"]["for"] == "3m"
+    assert rules["AirflowSchedulerLagHigh"]["labels"]["severity"] == "critical"
+    assert rules["AirflowDataFreshnessBreach"]["for"] == "1h"
+    assert "grafana/airwarden-overview.json" in files
+    assert "alertmanager/alertmanager.yml" in files
+
+
+def test_an_alerts_own_entry_wins_over_the_frameworks_words() -> None:
+    more = "alerts: {AirflowSchedulerLagHigh: {severity: warning, over: 10m}}\n"
+    found = outputs.alert_overrides(read(PROFILE + more))["AirflowSchedulerLagHigh"]
+    assert found.severity is Severity.WARNING
+    assert found.over == timedelta(minutes=10)
+    assert str(found.threshold) == "> 5m for 3m"
+
+
+def test_without_a_webhook_token_alerts_go_to_people_only() -> None:
+    assert outputs.rule_config(read("")).remediator is None
+    with_token = outputs.rule_config(read("remediator: {webhook_token_file: t}")).remediator
+    assert with_token is not None
+    assert with_token.webhook_token_file == "/etc/airwarden/t"
+    assert with_token.url == "http://127.0.0.1:9811"
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("remediator: {webhook_token_env: T}", "remediator.webhook_token"),
+        (
+            "notifications: {pagerduty: {routing_key_env: K}}",
+            "notifications.pagerduty.routing_key",
+        ),
+        ("teams: {a: {pagerduty_key_env: K}}", "teams.a.pagerduty_key"),
+        ("notifications: {slack: {}}", "notifications.slack"),
+    ],
+)
+def test_a_secret_that_alertmanager_cannot_read_is_refused(text: str, key: str) -> None:
+    with pytest.raises(WrongInputError) as caught:
+        outputs.render_all(read(text))
+    assert caught.value.place == key
+
+
+def test_panels_draw_the_thresholds_of_the_alerts() -> None:
+    settings = read('alerts: {AirflowTaskQueueDepthHigh: {threshold: ">50 for 1m"}}')
+    config = outputs.dashboard_config(settings, outputs.rule_config(settings))
+    assert config.limits.queue_depth == 50
+    assert config.limits.scheduler_lag_seconds == 300
+
+
+def test_files_are_replaced_whole_and_their_folder_is_named_when_it_cannot_be(
+    tmp_path: Path,
+) -> None:
+    outputs.write_all({"a/b.yml": "1\n"}, tmp_path)
+    outputs.write_all({"a/b.yml": "2\n"}, tmp_path)
+    assert (tmp_path / "a/b.yml").read_text() == "2\n"
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.yml"]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(WrongInputError, match="file"):
+        outputs.write_all({"x": ""}, tmp_path / "file")

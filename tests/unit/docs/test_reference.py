@@ -1,0 +1,57 @@
+"""The reference pages: as generated, and with a line for everything that exists."""
+
+from __future__ import annotations
+
+import inspect
+import re
+
+import pytest
+
+from airwarden.cli.reference import pages, playbooks
+from airwarden.core.metrics import CATALOGUE
+from airwarden.remediation.actions.registry import actions
+from airwarden.remediation.checks.registry import checks
+from airwarden.remediation.decide import guards
+from airwarden.remediation.decide.rails import Rails
+from airwarden.rules.catalogue import ALERTS
+from support.repository import ROOT
+
+FRESH = pages()
+
+
+@pytest.mark.parametrize("name", sorted(FRESH))
+def test_the_committed_page_is_what_a_fresh_run_gives(name: str) -> None:
+    assert (ROOT / "docs/reference" / name).read_text() == FRESH[name], "run `make generate`"
+
+
+def test_no_page_is_there_that_nothing_generates() -> None:
+    assert sorted(path.name for path in (ROOT / "docs/reference").iterdir()) == sorted(FRESH)
+
+
+@pytest.mark.parametrize(
+    ("page", "names"),
+    [
+        ("metrics.md", sorted(CATALOGUE)),
+        ("alerts.md", sorted(ALERTS)),
+        ("playbooks.md", [book.name for book in playbooks()]),
+        ("actions.md", [*sorted(actions()), *sorted(checks())]),
+        ("rails.md", sorted(Rails.names())),
+    ],
+)
+def test_everything_has_its_line(page: str, names: list[str]) -> None:
+    assert names
+    missing = [name for name in names if name not in FRESH[page]]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", sorted([*actions(), *checks()]))
+def test_every_action_and_check_says_what_it_does(name: str) -> None:
+    (line,) = [row for row in FRESH["actions.md"].splitlines() if row.startswith(f"| `{name}` ")]
+    assert len(line.split("|")[-2].strip()) > 20
+
+
+def test_every_guard_is_explained() -> None:
+    names = re.findall(r'Refusal\(\s*"([a-z-]+)"', inspect.getsource(guards))
+    page = (ROOT / "docs/explanation/safety-rails.md").read_text()
+    assert len(set(names)) >= 10
+    assert [name for name in names if f"| `{name}` |" not in page] == []
