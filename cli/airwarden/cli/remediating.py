@@ -178,6 +178,8 @@ def _change(wanted: PlaybookOverride) -> PlaybookChange:
                 changes[name] = given
         elif value is not None:
             changes[name] = value
+    if wanted.steps:
+        changes["steps"] = {name: dict(step) for name, step in wanted.steps.items()}
     mode = Mode(wanted.mode.value) if wanted.mode else None
     return PlaybookChange(mode=mode, changes=changes, rails=wanted.rails)
 

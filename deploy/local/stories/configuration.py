@@ -6,7 +6,6 @@ here, in the same words that an operator would use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,22 +47,34 @@ _QUICK = {
     "verify": {"within": "60s", "stable": "5s"},
     "page": {"after": "90s"},
 }
-PLAYBOOKS = (
-    "scheduler-restart",
-    "component-restart",
-    "queue-scale-up",
-    "dependency-breaker",
-    "database-session",
-    "database-slow",
-    "broker-out",
-    "worker-silent",
-    "team-failure-burst",
-)
+#: Playbook → what differs beside the common part: waits and ramps of minutes become seconds.
+_STEPS: dict[str, dict[str, Any]] = {
+    "scheduler-restart": {},
+    "component-restart": {},
+    "queue-scale-up": {"drained": {"stable": "5s", "every": "1s"}},
+    "dependency-breaker": {
+        "hold": {"parameters": {"every": 2}},
+        "answers": {"stable": "3s", "every": "1s"},
+        "canary-succeeds": {"every": "1s"},
+    },
+    "database-session": {
+        "idle": {"parameters": {"idle_for": 5}, "every": "1s"},
+        "lock-holder": {"parameters": {"idle_for": 5}},
+        "leak": {"parameters": {"idle_for": 5}},
+    },
+    "database-slow": {},
+    "broker-out": {
+        "hold": {"parameters": {"every": 2}},
+        "answers": {"stable": "3s", "every": "1s"},
+        "workers": {"stable": "3s", "every": "1s"},
+    },
+    "worker-silent": {},
+    "team-failure-burst": {},
+}
+PLAYBOOKS = {name: _QUICK | ({"steps": steps} if steps else {}) for name, steps in _STEPS.items()}
 
 
-def render(
-    platform: Platform, addresses: Addresses, folder: Path, *, playbooks: Iterable[str] = PLAYBOOKS
-) -> str:
+def render(platform: Platform, addresses: Addresses, folder: Path) -> str:
     """Return the YAML text; secrets lie in files below `folder` and the platform's own."""
     programs: dict[str, list[str]] = {}
     for program in platform.programs:
@@ -127,6 +138,7 @@ def render(
                 "routing_key_file": str(folder / "pagerduty.key"),
                 "events_url": f"{endpoints}/v2/enqueue",
             },
+            "heartbeat": {"url": f"{endpoints}/heartbeat"},
         },
         "alerts": {name: {"threshold": text} for name, text in THRESHOLDS.items()},
         "exporter": {"listen": f"127.0.0.1:{addresses.exporter}"},
@@ -136,7 +148,8 @@ def render(
             "api_token_file": str(folder / "api.token"),
             "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
             "mode": "auto",
+            "kill_switch_file": str(folder / "kill-switch"),
         },
-        "playbooks": {name: dict(_QUICK) for name in playbooks},
+        "playbooks": PLAYBOOKS,
     }
     return yaml.safe_dump(settings, sort_keys=False)
