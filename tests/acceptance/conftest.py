@@ -11,12 +11,19 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from localplatform import lifecycle
+from localplatform.faults import undo_all
 from localplatform.layout import REPOSITORY, STATE_OVERRIDE, Platform
+from localplatform.progress import Steps
+from stories import installation
+from stories.installation import Installation
+from stories.scene import Scene
+from stories.timeline import Timeline
 
 HERE = Path(__file__).parent
 START_SECONDS = 240
@@ -83,3 +90,28 @@ def platform(request: pytest.FixtureRequest) -> Platform:
     """Return the running platform; faults done to it must be undone by who did them."""
     boot = request.config.stash[BOOT]
     return boot.wait()
+
+
+@pytest.fixture(scope="session")
+def installed(platform: Platform) -> Iterator[Installation]:
+    """Airwarden beside the platform, with the demo's configuration."""
+    undo_all(platform)
+    yield installation.install(platform, steps=Steps(quiet=True))
+    installation.remove(platform)
+
+
+@pytest.fixture
+def new_scene(platform: Platform, installed: Installation) -> Iterator[Callable[[], Scene]]:
+    """Return a maker of scenes; every fault is undone after the test, whatever became of it."""
+
+    def make() -> Scene:
+        return Scene(
+            platform=platform,
+            timeline=Timeline(lambda event: None),
+            remediator_url=installed.remediator_url,
+            api_token=installed.api_token,
+            endpoints_url=installed.endpoints_url,
+        )
+
+    yield make
+    undo_all(platform)

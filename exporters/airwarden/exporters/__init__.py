@@ -8,6 +8,16 @@ rendered families; the server (`server.py`) joins them at a scrape and never wai
 from __future__ import annotations
 
 from airwarden.exporters.app import Exporter, ExporterConfig
+from airwarden.exporters.collector import Timing
+from airwarden.exporters.collectors import NAMES
 from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget
 
-__all__ = ["ClusterSources", "DagRule", "Exporter", "ExporterConfig", "FreshnessTarget"]
+__all__ = [
+    "NAMES",
+    "ClusterSources",
+    "DagRule",
+    "Exporter",
+    "ExporterConfig",
+    "FreshnessTarget",
+    "Timing",
+]

@@ -8,7 +8,7 @@ always read as a whole.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from importlib import resources
@@ -31,8 +31,9 @@ class PlaybookChange:
     """What an operator's settings change in one playbook.
 
     Attributes:
-        mode: What it may do; None: as much as the ceiling lets every playbook do.
-        changes: Keys of the playbook to replace, nested ones merged (`{"verify": {"within": "1m"}}`).
+        mode: What it may do; None: shadow, whatever the ceiling, until somebody names it.
+        changes: Keys of the playbook to replace, nested ones merged (`{"verify": {"within": "1m"}}`);
+            `steps` maps a step's id to the keys of that step to replace.
         rails: Numbers for this playbook alone; durations as in playbooks (`10m`).
     """
 
@@ -74,11 +75,15 @@ def load_playbooks(
             )
     for name, (place, body) in sorted(sources.items()):
         change = changes.get(name, PlaybookChange())
-        book = _validate(_merged(body, change.changes), place)
+        changed = _merged(body, {k: v for k, v in change.changes.items() if k != "steps"})
+        changed["steps"] = _changed_steps(
+            body.get("steps") or (), change.changes.get("steps") or {}, f"playbooks.{name}.steps"
+        )
+        book = _validate(changed, place)
         _cross_check(book, place, actions, checks)
         loaded[name] = LoadedPlaybook(
             playbook=book,
-            mode=effective_mode(ceiling, change.mode or ceiling),
+            mode=effective_mode(ceiling, change.mode or Mode.SHADOW),
             rails=parse_rails(change.rails, general, place=f"playbooks.{name}.rails"),
             source=place,
         )
@@ -163,6 +168,32 @@ def _merged(body: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
         elif value is not None:
             merged[key] = value
     return merged
+
+
+def _changed_steps(
+    steps: Iterable[object], changes: Mapping[str, Mapping[str, Any]], place: str
+) -> list[object]:
+    """Return the steps with the changed keys; `parameters` goes to the action's or check's `with`."""
+    left = dict(changes)
+    result: list[object] = []
+    for step in steps:
+        if not isinstance(step, dict) or step.get("id") not in left:
+            result.append(step)
+            continue
+        change = {k: v for k, v in left.pop(step["id"]).items() if v is not None}
+        parameters = change.pop("parameters", {})
+        changed = {**step, **change}
+        owner = dict(changed["wait"]) if "wait" in changed else changed
+        if parameters:
+            owner["with"] = {**owner.get("with", {}), **parameters}
+        if "wait" in changed:
+            changed["wait"] = owner
+        result.append(changed)
+    if left:
+        known = [str(step["id"]) for step in result if isinstance(step, dict) and "id" in step]
+        name = sorted(left)[0]
+        raise WrongInputError(f"there is no step {name!r}", place=place, hint=_nearest(name, known))
+    return result
 
 
 def _validate(body: Mapping[str, Any], place: str) -> Playbook:

@@ -15,6 +15,8 @@ from airwarden.rules.model import AlertRule, Context, RecordingRule, Rules, Subj
 
 _ENDED = 'state=~"success|failed"'
 _FAILED = 'state="failed"'
+#: DAGs that nobody labelled, and teams beyond the exporter's limit, are no team.
+_A_TEAM = 'team!~"|unset|_overflow"'
 
 
 def _series(level: str, what: str, context: Context) -> str:
@@ -60,7 +62,7 @@ def _recordings(rules: Rules) -> tuple[RecordingRule, ...]:
 
 def _team_breach(context: Context) -> str:
     return (
-        f'{_ratio("cluster_team", context)}{{team!=""}} {context.beyond}\n'
+        f"{_ratio('cluster_team', context)}{{{_A_TEAM}}} {context.beyond}\n"
         f"and on (cluster, team) {_series('cluster_team', 'ended', context)} >= {context.at_least}"
     )
 

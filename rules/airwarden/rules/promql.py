@@ -31,25 +31,30 @@ def process_down(component: str) -> str:
 
 
 def silent_heartbeat(component: str, context: Context) -> str:
-    """Job rows whose last heartbeat is older than the limit, in seconds."""
+    """Job rows whose last heartbeat is older than the limit, in seconds.
+
+    Only while heartbeats are being read: those of the last good reading grow old by themselves.
+    """
     return (
         "time() - max by (cluster, hostname, job_id) "
         f'(airwarden_component_heartbeat_timestamp_seconds{{component="{component}"}}) '
-        f"{context.beyond}"
+        f"{context.beyond}\n"
+        'unless on (cluster) airwarden_collector_success{collector="heartbeats"} == 0'
     )
 
 
-#: How many processes of a component the host has seen down, starting or stopped of late.
+#: How many processes of a component the host has seen down, or newly started, of late.
 UNWELL = "cluster_component:airwarden_host_processes_unwell:count"
-#: How long a stopped process explains a silence: longer than exporters remember who is gone.
-_STOPPED_FOR = "15m"
+#: A process that was started more often than this within the range explains nothing any more.
+_RESTARTS, _RESTARTS_RANGE = 2, "15m"
 
 
 def unwell_processes(config: RuleConfig) -> RecordingRule:
-    """Count what explains a silence: a frozen process, a new one, one stopped on purpose.
+    """Count what explains a silence: processes that are frozen or dead, or have just been started.
 
     A process is well when it was up throughout the last minutes and is not newer than that: one
-    that was just restarted needs as long to report to Airflow.
+    that was restarted needs as long to report to Airflow. One that dies again and again is not
+    explained: neither of its states lasts long enough for an alert of its own.
     """
     process = "airwarden_host_process_up"
     started = "airwarden_host_process_start_timestamp_seconds"
@@ -60,12 +65,13 @@ def unwell_processes(config: RuleConfig) -> RecordingRule:
         UNWELL,
         f"""\
 count by (cluster, component) (
-  group by {by} (present_over_time({process}[{_STOPPED_FOR}]))
+  group by {by} (present_over_time({process}[{window}]))
   unless on {by} (
     min by {by} (min_over_time({process}[{window}])) == 1
     and on {by} max by {by} ({process}) == 1
     unless on {by} time() - max by {by} ({started}) < {memory.total_seconds():g}
   )
+  unless on {by} max by {by} (changes({started}[{_RESTARTS_RANGE}])) > {_RESTARTS}
 )""",
     )
 

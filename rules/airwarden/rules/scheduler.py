@@ -35,8 +35,7 @@ def _stalled(context: Context) -> str:
     return f"""\
 sum by (cluster) (
   airwarden_task_instances{{state="scheduled"}}
-  * on (cluster, pool) group_left ()
-  (max by (cluster, pool) (airwarden_pool_slots{{state="open"}}) > bool 0)
+  unless on (cluster, pool) airwarden_pool_slots{{state="open"}} <= 0
 ) > 0
 and on (cluster) sum by (cluster) (increase(airwarden_task_instances_started_total[{over}])) == 0
 unless on (cluster) min by (cluster) (airwarden_celery_worker_slot_utilization_ratio) >= 1

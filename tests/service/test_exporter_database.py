@@ -1,0 +1,485 @@
+"""The database collectors on Airflow's real schema: exact counts, and what must be left out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+
+import httpx
+import psycopg
+import pytest
+
+from airwarden.adapters.clock import SystemClock
+from airwarden.adapters.fakes import FakeClock
+from airwarden.adapters.metadata_database import PostgresMetadata, grants
+from airwarden.exporters import ClusterSources, Exporter, ExporterConfig, FreshnessTarget
+from airwarden.exporters.collector import Collector
+from airwarden.exporters.collectors.assets import AssetsCollector
+from airwarden.exporters.collectors.dag_runs import DagRunsCollector
+from airwarden.exporters.collectors.dags import DagsCollector
+from airwarden.exporters.collectors.database import DatabaseCollector
+from airwarden.exporters.collectors.heartbeats import HeartbeatsCollector
+from airwarden.exporters.collectors.pools import PoolsCollector
+from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
+from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
+from airwarden.exporters.families import Bins, Family
+from airwarden.exporters.labels import DagRegistry
+from support.airflow_rows import AirflowRows, now
+from support.eventually import eventually
+from support.postgres import Database, FreshDatabase, PostgresServer
+from support.proxy import FreezableProxy
+
+Labels = tuple[str, ...]
+
+
+@pytest.fixture
+def airflow(fresh_database: FreshDatabase) -> Database:
+    return fresh_database(template="airflow")
+
+
+@pytest.fixture
+def rows(airflow: Database) -> Iterator[AirflowRows]:
+    rows = AirflowRows(airflow)
+    yield rows
+    rows.close()
+
+
+@pytest.fixture
+def database(airflow: Database) -> Iterator[PostgresMetadata]:
+    """As the observing role, with the grants that we ask for."""
+    airflow.execute("CREATE ROLE watcher LOGIN PASSWORD 'w'")
+    with airflow.connect() as connection:
+        connection.execute(grants("watcher").encode())
+    database = PostgresMetadata(airflow.dsn_as("watcher", "w"))
+    database.open()
+    yield database
+    database.close()
+    eventually(lambda: airflow.execute("DROP OWNED BY watcher") == [], within=5)
+    airflow.execute("DROP ROLE watcher")
+
+
+@pytest.fixture
+def runs(database: PostgresMetadata) -> DagRunsCollector:
+    clock = SystemClock()
+    return DagRunsCollector(database, DagRegistry(database, (), clock, miss=0.0), clock)
+
+
+def values(collector: Collector, name: str) -> dict[Labels, float]:
+    return nonzero(collector.collect(), name)
+
+
+def nonzero(families: Sequence[Family], name: str) -> dict[Labels, float]:
+    """Return a metric's samples that are not 0; a histogram's counts."""
+    found: dict[Labels, float] = {}
+    for family in families:
+        if family.metric.name == f"airwarden_{name}":
+            for labels, value in family.samples:
+                number = value.count if isinstance(value, Bins) else value
+                if number:
+                    found[labels] = number
+    return found
+
+
+FINISHED = "dag_runs_finished_total"
+TASKS = "task_instances_finished_total"
+
+
+def test_history_is_not_counted_and_each_end_is_once(
+    rows: AirflowRows, runs: DagRunsCollector
+) -> None:
+    dag = rows.dag("orders", "tier:critical", "team:commerce", "type:etl")
+    rows.run(dag, "success")
+    open_run = rows.run(dag)
+    assert values(runs, FINISHED) == {}
+
+    rows.end(open_run, "failed")
+    rows.run(dag, "success", run_type="manual")
+    kind = ("etl", "critical", "commerce")
+    for _ in range(2):
+        assert values(runs, FINISHED) == {
+            ("failed", "scheduled", *kind): 1,
+            ("success", "manual", *kind): 1,
+        }
+    families = runs.collect()
+    assert nonzero(families, "dag_run_duration_seconds") == {
+        ("failed", "etl", "critical"): 1,
+        ("success", "etl", "critical"): 1,
+    }
+    assert nonzero(families, "dag_run_schedule_delay_seconds") == {}
+
+
+def test_counters_are_born_for_every_kind_of_the_fleet_and_the_six_types(
+    rows: AirflowRows, runs: DagRunsCollector
+) -> None:
+    rows.dag("orders", "tier:critical", "team:commerce", "type:etl")
+    rows.dag("gone", "type:reporting", "team:gone", is_stale=True)
+    (family,) = [f for f in runs.collect() if f.metric.name == f"airwarden_{FINISHED}"]
+    series = {labels for labels, value in family.samples if value == 0}
+    assert ("failed", "scheduled", "etl", "critical", "commerce") in series
+    types = {labels[2] for labels in series}
+    assert types >= {"etl", "ml_training", "analytics", "data_quality", "reporting", "ad_hoc"}
+    assert "gone" not in {labels[4] for labels in series}
+
+
+def test_a_run_that_is_committed_late_with_a_lower_id_is_counted(
+    rows: AirflowRows, runs: DagRunsCollector, airflow: Database
+) -> None:
+    dag = rows.dag("orders")
+    rows.run(dag, "success")
+    runs.collect()
+    late = AirflowRows.__new__(AirflowRows)  # the bundle is there already
+    late.database, late._numbers = airflow, rows._numbers
+    late.connection = psycopg.connect(airflow.dsn)
+    lower = late.run(dag, "success")
+    higher = rows.run(dag, "failed")
+    assert lower < higher
+    assert values(runs, FINISHED) == {("failed", "scheduled", *["unset"] * 3): 1}
+    late.connection.commit()
+    late.close()
+    for _ in range(2):
+        assert sum(values(runs, FINISHED).values()) == 2
+
+
+def test_a_cleared_run_is_counted_at_its_second_end_and_its_other_tasks_are_not(
+    rows: AirflowRows, runs: DagRunsCollector
+) -> None:
+    dag = rows.dag("orders")
+    runs.collect()
+    run = rows.run(dag)
+    start, end = now(), now()
+    good = rows.task(run, "good", "success", start_date=start, end_date=end)
+    bad = rows.task(run, "bad", "failed", start_date=start, end_date=end)
+    rows.end(run, "failed")
+    unset = ("default", "unset", "unset")
+    assert values(runs, TASKS) == {("success", *unset): 1, ("failed", *unset): 1}
+
+    again = rows.next_try(bad, state="scheduled")
+    rows.connection.execute(
+        "UPDATE dag_run SET state = 'queued', end_date = NULL, queued_at = clock_timestamp()"
+    )
+    runs.collect()
+    rows.set_task(again, state="success", queued_dttm=now(), start_date=now(), end_date=now())
+    rows.end(run)
+    for _ in range(2):
+        assert values(runs, TASKS) == {("success", *unset): 2, ("failed", *unset): 1}
+    assert sum(values(runs, FINISHED).values()) == 2
+    assert good
+
+
+def test_attempts_of_an_open_run_are_counted_as_they_change_and_not_again_at_its_end(
+    rows: AirflowRows, runs: DagRunsCollector
+) -> None:
+    dag = rows.dag("orders", "tier:low", "team:ops")
+    runs.collect()
+    run = rows.run(dag)
+    task = rows.task(run, "work", "running", start_date=now() + timedelta(seconds=1))
+    assert values(runs, "task_instances_started_total") == {("default",): 1}
+
+    second = rows.next_try(task)
+    labels = ("default", "low", "ops")
+    assert values(runs, TASKS) == {("up_for_retry", *labels): 1}
+    rows.set_task(second, state="queued", queued_dttm=now() + timedelta(seconds=5), end_date=None)
+    assert values(runs, "task_instances_started_total") == {("default",): 1}
+    rows.set_task(
+        second,
+        state="success",
+        start_date=now() + timedelta(seconds=8),
+        end_date=now() + timedelta(seconds=9),
+    )
+    rows.end(run)
+    for _ in range(2):
+        families = runs.collect()
+        assert nonzero(families, TASKS) == {("up_for_retry", *labels): 1, ("success", *labels): 1}
+        assert nonzero(families, "task_instances_started_total") == {("default",): 2}
+        assert nonzero(families, "task_queue_wait_seconds") == {("default",): 2}
+        assert nonzero(families, "task_duration_seconds") == {("default", "low"): 2}
+
+
+def test_what_never_ran_has_no_duration(rows: AirflowRows, runs: DagRunsCollector) -> None:
+    dag = rows.dag("orders")
+    runs.collect()
+    run = rows.run(dag)
+    for state in ("upstream_failed", "skipped"):
+        moment = now()
+        rows.task(
+            run, state, state, try_number=0, queued_dttm=None, start_date=moment, end_date=moment
+        )
+    rows.end(run, "failed")
+    families = runs.collect()
+    assert sum(nonzero(families, TASKS).values()) == 2
+    assert nonzero(families, "task_duration_seconds") == {}
+    assert nonzero(families, "task_instances_started_total") == {}
+
+
+def test_a_failure_between_two_queries_loses_and_repeats_nothing(
+    rows: AirflowRows, database: PostgresMetadata
+) -> None:
+    class Breaking:
+        """Fails the n-th query from now."""
+
+        def __init__(self) -> None:
+            self.countdown = -1
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(database, name)
+
+        def rows(self, query: str, **parameters: object) -> object:
+            self.countdown -= 1
+            if self.countdown == 0:
+                raise ConnectionError(query)
+            return database.rows(query, **parameters)
+
+    breaking, clock = Breaking(), SystemClock()
+    registry = DagRegistry(database, (), clock, miss=0.0)
+    runs = DagRunsCollector(breaking, registry, clock)  # type: ignore[arg-type]
+    dag = rows.dag("orders")
+    runs.collect()
+    ends = 0
+    for fails_at in range(1, 5):  # new runs, open runs, ended runs, their tasks
+        run = rows.run(dag)
+        breaking.countdown = -1
+        runs.collect()
+        rows.task(run, "work", "success", start_date=now(), end_date=now())
+        rows.end(run)
+        rows.task(rows.run(dag, "success"), "work", "success", start_date=now(), end_date=now())
+        ends += 2
+        breaking.countdown = fails_at
+        try:
+            runs.collect()
+        except ConnectionError:
+            runs.collect()
+        families = runs.collect()
+        assert sum(nonzero(families, FINISHED).values()) == ends
+        assert sum(nonzero(families, TASKS).values()) == ends
+
+
+def test_open_runs_and_live_tasks_by_state(
+    rows: AirflowRows, runs: DagRunsCollector, database: PostgresMetadata
+) -> None:
+    dag = rows.dag("orders", "tier:high", "team:ops")
+    run = rows.run(dag)
+    rows.run(dag, "queued")
+    for state in ("queued", "queued", "running", "up_for_retry", "success", None):
+        rows.task(run, f"t{state}{now().timestamp()}", state, queue="gpu")
+    assert values(runs, "dag_runs") == {("running", "high", "ops"): 1, ("queued", "high", "ops"): 1}
+
+    tasks = TaskInstancesCollector(database, FakeClock())
+    assert values(tasks, "task_instances") == {
+        ("queued", "gpu", "default_pool"): 2,
+        ("running", "gpu", "default_pool"): 1,
+        ("up_for_retry", "gpu", "default_pool"): 1,
+    }
+    rows.connection.execute("UPDATE task_instance SET state = 'success'")
+    (family,) = tasks.collect()
+    assert {labels for labels, value in family.samples if value == 0} >= {
+        ("queued", "gpu", "default_pool"),
+        ("queued", "default", "default_pool"),
+    }
+
+
+def lag(database: PostgresMetadata) -> float:
+    (family,) = SchedulerLagCollector(database).collect()
+    value = family.samples[0][1]
+    assert isinstance(value, float)
+    return value
+
+
+def ago(seconds: float) -> object:
+    return now() - timedelta(seconds=seconds)
+
+
+LATE: dict[str, Callable[[AirflowRows], object]] = {
+    "a run that is due and not created": lambda r: r.dag("d", next_dagrun_create_after=ago(400)),
+    "a queued run": lambda r: r.run(r.dag("d"), "queued", queued_at=ago(400), run_after=ago(900)),
+    "a scheduled task": lambda r: r.task(
+        r.run(r.dag("d")), "t", "scheduled", scheduled_dttm=ago(400), queued_dttm=None
+    ),
+}
+NOT_LATE: dict[str, Callable[[AirflowRows], object]] = {
+    "nothing": lambda r: r.dag("d", next_dagrun_create_after=ago(-60)),
+    "a paused DAG": lambda r: r.dag("d", next_dagrun_create_after=ago(400), is_paused=True),
+    "a stale DAG": lambda r: r.dag("d", next_dagrun_create_after=ago(400), is_stale=True),
+    "a DAG at its limit": lambda r: r.dag(
+        "d", next_dagrun_create_after=ago(400), exceeds_max_non_backfill=True
+    ),
+    "a queued run of a paused DAG": lambda r: r.run(
+        r.dag("d", is_paused=True), "queued", queued_at=ago(400)
+    ),
+    "a queued run behind its DAG's limit": lambda r: (
+        r.run(r.dag("d", max_active_runs=1), "running"),
+        r.run("d", "queued", queued_at=ago(400)),
+    ),
+    "a queued backfill": lambda r: r.run(
+        r.dag("d"), "queued", queued_at=ago(400), run_type="backfill"
+    ),
+    "a scheduled task of a full pool": lambda r: (
+        r.insert("slot_pool", pool="small", slots=1, include_deferred=False),
+        run := r.run(r.dag("d")),
+        r.task(run, "a", "running", pool="small", queued_dttm=ago(500)),
+        r.task(run, "b", "scheduled", pool="small", scheduled_dttm=ago(400), queued_dttm=None),
+    ),
+    "a backlog that is being worked off": lambda r: (
+        run := r.run(r.dag("d")),
+        r.task(run, "a", "queued", queued_dttm=ago(0)),
+        r.task(run, "b", "scheduled", scheduled_dttm=ago(400), queued_dttm=None),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", LATE)
+def test_scheduling_is_late(case: str, rows: AirflowRows, database: PostgresMetadata) -> None:
+    LATE[case](rows)
+    assert lag(database) == pytest.approx(400, abs=10)
+
+
+@pytest.mark.parametrize("case", NOT_LATE)
+def test_scheduling_is_not_late(case: str, rows: AirflowRows, database: PostgresMetadata) -> None:
+    NOT_LATE[case](rows)
+    assert lag(database) < 10
+
+
+def test_pools_are_counted_by_slots(rows: AirflowRows, database: PostgresMetadata) -> None:
+    rows.insert("slot_pool", pool="gpu", slots=8, include_deferred=True)
+    run = rows.run(rows.dag("d"))
+    for state, slots in (("running", 2), ("queued", 1), ("deferred", 3), ("scheduled", 9)):
+        rows.task(run, state, state, pool="gpu", pool_slots=slots)
+    pools = values(PoolsCollector(database, None), "pool_slots")
+    gpu = {state: slots for (pool, state), slots in pools.items() if pool == "gpu"}
+    assert gpu == {
+        "total": 8, "running": 2, "queued": 1, "deferred": 3, "scheduled": 9, "open": 2,
+    }  # fmt: skip
+
+
+def test_heartbeats_by_row(rows: AirflowRows, database: PostgresMetadata) -> None:
+    def job(kind: str, host: str, started: float, beat: float, state: str = "running") -> str:
+        return str(
+            rows.insert(
+                "job", job_type=kind, hostname=host, state=state,
+                start_date=ago(started), latest_heartbeat=ago(beat),
+            )
+        )  # fmt: skip
+
+    job("SchedulerJob", "a", 900, 300)
+    replaced_by = job("SchedulerJob", "a", 200, 1)
+    silent = job("SchedulerJob", "b", 900, 300)
+    job("TriggererJob", "c", 900, 1, state="success")
+    collector = HeartbeatsCollector(SystemClock(), database, None)
+    assert set(values(collector, "component_heartbeat_timestamp_seconds")) == {
+        ("scheduler", "a", replaced_by),
+        ("scheduler", "b", silent),
+    }
+    assert values(collector, "component_up") == {("scheduler", "a"): 1}
+
+
+def test_dags_by_status(rows: AirflowRows, database: PostgresMetadata) -> None:
+    rows.dag("a")
+    rows.dag("b", is_paused=True)
+    rows.dag("c", has_import_errors=True)
+    rows.dag("d", is_stale=True)
+    rows.insert("import_error", timestamp=now(), filename="c.py", bundle_name="dags")
+    collector = DagsCollector(database, DagRegistry(database, (), SystemClock()))
+    statuses = ("active", "paused", "import_error", "stale")
+    assert values(collector, "dags") == {(status,): 1 for status in statuses}
+    assert values(collector, "dag_import_errors") == {(): 1}
+
+
+def test_assets_with_a_target(rows: AirflowRows, database: PostgresMetadata) -> None:
+    for name in ("orders", "fresh", "paused", "other"):
+        rows.insert(
+            "asset", name=name, uri=f"s3://{name}", group="", extra="{}",
+            created_at=ago(5000), updated_at=ago(5000),
+        )  # fmt: skip
+    ids = dict(rows.connection.execute("SELECT name, id FROM asset").fetchall())
+    rows.dag("slow", "tier:low", "team:a")
+    rows.dag("quick", "tier:critical", "team:b")
+    rows.dag("off", is_paused=True)
+    makers = [("orders", "slow"), ("orders", "quick"), ("paused", "off")]
+    for asset, dag in makers:
+        rows.insert(
+            "task_outlet_asset_reference", asset_id=ids[asset], dag_id=dag, task_id="t",
+            created_at=now(), updated_at=now(),
+        )  # fmt: skip
+    for asset, seconds in (("orders", 700), ("orders", 60), ("other", 1)):
+        rows.insert("asset_event", asset_id=ids[asset], extra="{}", timestamp=ago(seconds))
+    rows.run("slow", "success", end_date=ago(50))
+    rows.run("slow", "failed", end_date=ago(5))
+    rows.dag("tagged", "sla:1h30m")
+    rows.run("tagged", "success", end_date=ago(30))
+
+    clock = SystemClock()
+    targets = (
+        FreshnessTarget("orders", 3600),
+        FreshnessTarget("s3://fresh", 60),
+        FreshnessTarget("paused", 60),
+        FreshnessTarget("missing", 60),
+        FreshnessTarget("slow", 120, is_dag=True),
+    )
+    collector = AssetsCollector(database, DagRegistry(database, (), clock), targets, clock)
+    updates = values(collector, "asset_last_update_timestamp_seconds")
+    ages = {labels: round(now().timestamp() - at) for labels, at in updates.items()}
+    assert ages == {
+        ("orders", "critical", "b"): pytest.approx(60, abs=5),
+        ("s3://fresh", "unset", "unset"): pytest.approx(5000, abs=5),
+        ("dag:slow", "low", "a"): pytest.approx(50, abs=5),
+        ("dag:tagged", "unset", "unset"): pytest.approx(30, abs=5),
+    }
+    assert values(collector, "asset_freshness_sla_seconds") == {
+        ("orders",): 3600, ("s3://fresh",): 60, ("dag:slow",): 120, ("dag:tagged",): 5400,
+    }  # fmt: skip
+
+
+def test_sessions_and_who_holds_the_schedulers_lock(
+    airflow: Database, database: PostgresMetadata
+) -> None:
+    collector = DatabaseCollector(database)
+    assert nonzero(collector.collect(), "db_scheduler_lock_held_seconds") == {}
+    with psycopg.connect(f"{airflow.dsn}?application_name=notebook") as holder:
+        holder.execute("SELECT * FROM slot_pool FOR UPDATE")
+
+        def held() -> dict[Labels, float]:
+            return nonzero(collector.collect(), "db_scheduler_lock_held_seconds")
+
+        assert list(eventually(held, within=5)) == [("notebook",)]
+        families = collector.collect()
+        assert ("notebook",) in nonzero(families, "db_idle_in_transaction_age_seconds")
+        connections = nonzero(families, "db_connections")
+        assert connections["idle in transaction", "notebook", "postgres"] == 1
+        limit = nonzero(families, "db_connections_max")[()]
+        ratio = nonzero(families, "db_connection_utilization_ratio")[()]
+        assert ratio == pytest.approx(sum(connections.values()) / limit)
+    assert nonzero(collector.collect(), "db_up") == {(): 1}
+
+
+def test_the_page_is_served_at_once_while_the_database_is_frozen(
+    airflow: Database, rows: AirflowRows, postgres_server: PostgresServer
+) -> None:
+    rows.dag("orders", "tier:high")
+    proxy = FreezableProxy(postgres_server.port)
+    dsn = airflow.dsn.replace(f":{postgres_server.port}/", f":{proxy.port}/")
+    database = PostgresMetadata(dsn, statement_timeout=1.0)
+    database.open()
+    cluster = ClusterSources("east", database=database)
+    exporter = Exporter([cluster], ExporterConfig(port=0), SystemClock())
+    exporter.start()
+    url = f"http://127.0.0.1:{exporter.port}"
+
+    def page() -> str:
+        answer = httpx.get(f"{url}/metrics", timeout=5)
+        assert answer.elapsed.total_seconds() < 0.5
+        return answer.text
+
+    try:
+        eventually(lambda: "\nairwarden_db_up" in page(), within=20)
+        eventually(lambda: httpx.get(f"{url}/readyz").status_code == 200, within=20)
+        assert 'airwarden_db_up{cluster="east"} 1\n' in page()
+        proxy.freeze()
+        eventually(lambda: 'airwarden_db_up{cluster="east"} 0\n' in page(), within=30)
+        assert "airwarden_dag_runs_finished_total" in page(), "counters stay"
+        proxy.thaw()
+        eventually(lambda: 'airwarden_db_up{cluster="east"} 1\n' in page(), within=30)
+    finally:
+        exporter.stop()
+        proxy.close()
+        database.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("collect-east")]

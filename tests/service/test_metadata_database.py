@@ -1,0 +1,291 @@
+"""The metadata database adapter against a real PostgreSQL with Airflow's own schema."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from importlib import resources
+
+import psycopg
+import pytest
+
+from airwarden.adapters.metadata_database import SCHEMAS, PostgresMetadata, grants
+from airwarden.core.errors import RejectedError, UnavailableError
+from airwarden.core.platform import DatabaseSession
+from support.airflow_rows import AirflowRows
+from support.eventually import eventually
+from support.postgres import Database, FreshDatabase, PostgresServer
+from support.proxy import FreezableProxy
+
+Make = Callable[..., PostgresMetadata]
+#: What each query takes, beside nothing.
+PARAMETERS: dict[str, dict[str, object]] = {
+    "sessions": {"application": "airwarden"},
+    "new_runs": {"after": 0, "missing": [1, 2]},
+    "runs": {"ids": [1]},
+    "tasks_of_runs": {"settle": [1], "open": [2], "lookback": 60.0},
+    "assets": {"names": ["a"]},
+    "last_successes": {"dags": ["d"]},
+}
+QUERIES = sorted(
+    file.name.removesuffix(".sql")
+    for file in (resources.files("airwarden.adapters") / "sql" / "airflow_3_3").iterdir()
+    if file.name.endswith(".sql") and file.name != "grants.sql"
+)
+
+
+@pytest.fixture
+def airflow(fresh_database: FreshDatabase) -> Database:
+    return fresh_database(template="airflow")
+
+
+@pytest.fixture
+def observe(airflow: Database) -> Iterator[Make]:
+    made: list[PostgresMetadata] = []
+
+    def make(dsn: str = "", **options: float) -> PostgresMetadata:
+        made.append(PostgresMetadata(dsn or airflow.dsn, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.close()
+
+
+@pytest.fixture
+def observer(airflow: Database) -> Iterator[str]:
+    """The DSN of a role that has what `grants` gives, and nothing else."""
+    airflow.execute("CREATE ROLE watcher LOGIN PASSWORD 'w'")
+    with airflow.connect() as connection:
+        connection.execute(grants("watcher").encode())
+    yield airflow.dsn_as("watcher", "w")
+    airflow.execute("DROP OWNED BY watcher")
+    airflow.execute("DROP ROLE watcher")
+
+
+@pytest.mark.parametrize("query", QUERIES)
+def test_the_grants_are_enough_for_every_query(query: str, observe: Make, observer: str) -> None:
+    rows = observe(observer).rows(query, **PARAMETERS.get(query, {}))
+    assert isinstance(rows, list)
+
+
+@pytest.mark.parametrize(
+    "table", ["connection", "variable", "xcom", "dag_run", "task_instance", "serialized_dag"]
+)
+def test_the_grants_do_not_show_what_is_secret(table: str, observer: str) -> None:
+    with (
+        psycopg.connect(observer) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(f"SELECT * FROM {table}".encode())
+
+
+def test_a_missing_grant_is_rejected_with_its_name(observe: Make, airflow: Database) -> None:
+    airflow.execute("CREATE ROLE nobody LOGIN PASSWORD 'n'")
+    airflow.execute("GRANT SELECT ON alembic_version TO nobody")
+    try:
+        database = observe(airflow.dsn_as("nobody", "n"))
+        with pytest.raises(RejectedError, match=r"grant for query jobs.*permission denied.*job"):
+            database.rows("jobs")
+        assert database.probe() >= 0, "a refused query does not cost the connection"
+    finally:
+        airflow.execute("DROP OWNED BY nobody")
+        airflow.execute("DROP ROLE nobody")
+
+
+def test_an_unknown_schema_version_is_named(observe: Make, airflow: Database) -> None:
+    airflow.execute("UPDATE alembic_version SET version_num = 'feedc0ffee00'")
+    with pytest.raises(RejectedError, match=f"feedc0ffee00.*{next(iter(SCHEMAS))}"):
+        observe().open()
+
+
+def test_a_database_without_airflow_is_named(observe: Make, fresh_database: FreshDatabase) -> None:
+    with pytest.raises(RejectedError, match="no Airflow schema"):
+        observe(fresh_database().dsn).open()
+
+
+def test_a_wrong_password_is_rejected_and_not_shown(observe: Make, airflow: Database) -> None:
+    with pytest.raises(RejectedError) as caught:
+        observe(airflow.dsn_as("postgres", "hunter2")).open()
+    assert "hunter2" not in str(caught.value)
+
+
+def test_nothing_can_be_written(
+    observe: Make, airflow: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import airwarden.adapters.metadata_database as module
+
+    monkeypatch.setattr(module, "query_text", lambda *_: "DELETE FROM slot_pool RETURNING 1")
+    with pytest.raises(RejectedError, match="read-only"):
+        observe().rows("probe")
+    assert airflow.execute("SELECT count(*) FROM slot_pool") == [(1,)]
+
+
+def test_a_long_query_is_cancelled_and_the_connection_kept(
+    observe: Make, airflow: Database
+) -> None:
+    database = observe(statement_timeout=0.3, connections=1)
+    database.open()
+    with airflow.connect() as other, other.transaction():
+        other.execute("LOCK TABLE job")
+        with pytest.raises(UnavailableError, match="jobs"):
+            database.rows("jobs")
+    pid = session(airflow, "airwarden")
+    assert database.rows("jobs") == []
+    assert session(airflow, "airwarden") == pid
+
+
+def session(airflow: Database, application: str) -> int:
+    rows = airflow.execute(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = %s",
+        application,
+    )
+    assert len(rows) == 1
+    return int(rows[0][0])
+
+
+def test_a_frozen_server_costs_a_deadline_and_heals(
+    observe: Make, airflow: Database, postgres_server: PostgresServer
+) -> None:
+    proxy = FreezableProxy(postgres_server.port)
+    database = observe(
+        airflow.dsn.replace(f":{postgres_server.port}/", f":{proxy.port}/"),
+        statement_timeout=0.5,
+        connections=1,
+    )
+    database.open()
+    proxy.freeze()
+    begun = time.monotonic()
+    with pytest.raises(UnavailableError):
+        database.rows("jobs")
+    assert time.monotonic() - begun < 4
+    proxy.thaw()
+
+    def answers() -> bool:
+        try:
+            return database.rows("jobs") == []
+        except UnavailableError:
+            return False
+
+    eventually(answers, within=10)
+    proxy.close()
+
+
+def test_a_busy_connection_does_not_hold_up_another_query(observe: Make, airflow: Database) -> None:
+    database = observe(statement_timeout=5.0, connections=2)
+    database.open()
+    with airflow.connect() as other, other.transaction():
+        other.execute("LOCK TABLE job")
+        waiting = threading.Thread(target=lambda: database.rows("jobs"), daemon=True)
+        waiting.start()
+        eventually(lambda: [s for s in blocked(airflow) if s], within=5)
+        assert database.probe() < 2
+    waiting.join(10)
+    assert not waiting.is_alive()
+
+
+def blocked(airflow: Database) -> list[int]:
+    rows = airflow.execute("SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+    return [int(row[0]) for row in rows]
+
+
+def test_a_standing_connection_reads_on_when_no_new_one_can_be_had(
+    observe: Make, airflow: Database
+) -> None:
+    airflow.execute("CREATE ROLE leaker LOGIN PASSWORD 'l'")
+    airflow.execute("GRANT SELECT ON alembic_version, job TO leaker")
+    database = observe(airflow.dsn_as("leaker", "l"), connections=1)
+    database.open()
+    leaked: list[psycopg.Connection[tuple[object, ...]]] = []
+    try:
+        with pytest.raises(psycopg.OperationalError, match="remaining connection slots"):
+            leak(airflow.dsn_as("leaker", "l"), leaked)
+        assert database.rows("jobs") == []
+        rows = database.rows("connections")
+        assert sum(row["sessions"] for row in rows) >= rows[0]["connections_max"] - 1
+        with pytest.raises(UnavailableError, match="remaining connection slots"):
+            observe(airflow.dsn_as("leaker", "l"), connections=1).open()
+    finally:
+        for connection in leaked:
+            connection.close()
+    database.close()
+    eventually(lambda: airflow.execute("DROP OWNED BY leaker") == [], within=5)
+    airflow.execute("DROP ROLE leaker")
+
+
+def leak(dsn: str, into: list[psycopg.Connection[tuple[object, ...]]]) -> None:
+    """Open sessions until the server refuses one."""
+    while True:
+        into.append(psycopg.connect(dsn))
+
+
+def test_a_lost_connection_is_tried_again_with_pauses(observe: Make, airflow: Database) -> None:
+    database = observe(connections=1)
+    database.open()
+    airflow.execute("SELECT pg_terminate_backend(%s)", session(airflow, "airwarden"))
+    with pytest.raises(UnavailableError):
+        database.rows("jobs")
+    assert database.rows("jobs") == []
+
+
+def find(sessions: list[DatabaseSession], application: str) -> DatabaseSession:
+    (found,) = [s for s in sessions if s.application == application]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("statement", "holds"),
+    [
+        ("SELECT pg_advisory_xact_lock(2)", True),
+        ("SELECT pg_advisory_xact_lock(1)", False),
+        ("SELECT * FROM slot_pool FOR UPDATE NOWAIT", True),
+        ("UPDATE slot_pool SET slots = slots", True),
+        ("SELECT * FROM slot_pool", False),
+    ],
+)
+def test_a_holder_of_what_scheduling_needs_is_known_though_nobody_waits(
+    statement: str, holds: bool, observe: Make, airflow: Database
+) -> None:
+    dsn = f"{airflow.dsn}?application_name=notebook"
+    with psycopg.connect(dsn) as holder:
+        holder.execute(statement.encode())
+        seen = find(list(observe().sessions()), "notebook")
+        assert (seen.holds_scheduler_lock, seen.state) == (holds, "idle in transaction")
+        assert seen.pid == holder.info.backend_pid
+        assert seen.blocks == ()
+        assert seen.xact_start is not None
+        assert 0 <= seen.state_age < 60
+        assert seen.client.startswith("127.0.0.1:")
+
+
+def test_a_lock_of_another_database_is_not_ours(
+    observe: Make, airflow: Database, fresh_database: FreshDatabase
+) -> None:
+    with psycopg.connect(fresh_database().dsn) as other:
+        other.execute("SELECT pg_advisory_xact_lock(2)")
+        with psycopg.connect(f"{airflow.dsn}?application_name=idle") as idle:
+            idle.execute("SELECT 1")
+            sessions = observe().sessions()
+    assert [s.holds_scheduler_lock for s in sessions] == [False]
+
+
+def test_sessions_say_who_waits_for_them_and_leave_ours_out(
+    observe: Make, airflow: Database
+) -> None:
+    rows = AirflowRows(airflow)
+    database = observe()
+    with psycopg.connect(f"{airflow.dsn}?application_name=holder") as holder:
+        holder.execute("LOCK TABLE job")
+        waiter = psycopg.connect(f"{airflow.dsn}?application_name=waiter")
+        thread = threading.Thread(target=lambda: waiter.execute("SELECT * FROM job"), daemon=True)
+        thread.start()
+        eventually(lambda: blocked(airflow), within=5)
+        sessions = list(database.sessions())
+        assert find(sessions, "holder").blocks == (waiter.info.backend_pid,)
+        assert find(sessions, "waiter").state == "active"
+        assert not [s for s in sessions if s.application == "airwarden"]
+    thread.join(10)
+    waiter.close()
+    rows.close()

@@ -1,0 +1,61 @@
+"""A TCP proxy that a test may freeze: bytes stop, connections stay."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+
+class FreezableProxy:
+    """Forwards to a port of 127.0.0.1.
+
+    Args:
+        target: The port behind it.
+    """
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._flows = threading.Event()
+        self._flows.set()
+        self._closing = False
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self._sockets: list[socket.socket] = []
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def freeze(self) -> None:
+        """Let nothing through from now on."""
+        self._flows.clear()
+
+    def thaw(self) -> None:
+        """Let everything through again, what was held first."""
+        self._flows.set()
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._closing = True
+        self._flows.set()
+        for end in (self._server, *self._sockets):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+
+    def _accept(self) -> None:
+        while not self._closing:
+            try:
+                near, _ = self._server.accept()
+                far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+            except OSError:
+                return
+            far.settimeout(None)
+            self._sockets += [near, far]
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with contextlib.suppress(OSError):
+            while data := source.recv(65536):
+                self._flows.wait()
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)

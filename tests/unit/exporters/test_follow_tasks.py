@@ -1,0 +1,94 @@
+"""Every attempt's start and end is counted once; what never ran has neither start nor duration."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from airwarden.exporters.follow_tasks import Attempt, TaskFollower
+
+T0 = datetime(2026, 1, 5, tzinfo=UTC)
+
+
+def attempt(
+    id_: str,
+    state: str | None,
+    *,
+    queued: float | None = 0.0,
+    start: float | None = None,
+    end: float | None = None,
+    history: bool = False,
+) -> Attempt:
+    def at(seconds: float | None) -> datetime | None:
+        return None if seconds is None else T0 + timedelta(seconds=seconds)
+
+    return Attempt(id_, 1, "dag", state, "default", at(start), at(end), at(queued), history)
+
+
+def ids(attempts: list[Attempt]) -> list[str]:
+    return [a.id for a in attempts]
+
+
+def test_start_and_end_of_an_attempt_are_taken_once() -> None:
+    follower = TaskFollower()
+    running = attempt("a", "running", start=3)
+    done = attempt("a", "success", start=3, end=10)
+
+    assert [ids(x) for x in follower.take([running])] == [["a"], []]
+    assert [ids(x) for x in follower.take([done])] == [[], ["a"]]
+    assert [ids(x) for x in follower.take([done])] == [[], []]
+    assert (done.queue_wait, done.duration) == (3.0, 7.0)
+
+
+def test_a_retry_is_another_attempt_and_keeps_the_old_ones_start_out() -> None:
+    follower = TaskFollower()
+    follower.take([attempt("a", "running", start=3)])
+    old = attempt("a", "failed", start=3, end=10, history=True)
+    waiting = attempt("b", "up_for_retry", start=3, end=10)
+    started, ended = follower.take([old, waiting])
+    assert (ids(started), ids(ended)) == ([], ["a"])
+    assert ended[0].outcome == "up_for_retry"
+
+    final = attempt("b", "failed", queued=20, start=21, end=30)
+    started, ended = follower.take([old, final])
+    assert (ids(started), ids(ended), ended[0].outcome) == (["b"], ["b"], "failed")
+
+
+@pytest.mark.parametrize("state", ["skipped", "upstream_failed", "removed"])
+def test_what_never_ran_has_no_start_and_no_duration(state: str) -> None:
+    follower = TaskFollower()
+    started, ended = follower.take([attempt("a", state, queued=None, start=5, end=5)])
+    assert (ids(started), ids(ended)) == ([], ["a"])
+    assert (ended[0].duration, ended[0].queue_wait) == (None, None)
+
+
+def test_a_task_failed_while_queued_did_not_start_though_it_has_the_start_of_the_try_before() -> (
+    None
+):
+    started, ended = TaskFollower().take([attempt("b", "failed", queued=20, start=3, end=25)])
+    assert (started, ids(ended), ended[0].duration) == ([], ["b"], None)
+
+
+def test_what_was_there_at_the_start_is_not_counted() -> None:
+    follower = TaskFollower()
+    old = [attempt("a", "success", start=1, end=2), attempt("b", "running", start=1)]
+    follower.baseline(old, before=lambda _: None)
+    started, ended = follower.take([old[0], attempt("b", "failed", start=1, end=9)])
+    assert (started, ids(ended)) == ([], ["b"])
+
+
+def test_of_a_cleared_run_only_what_ended_after_the_clear_is_new() -> None:
+    follower = TaskFollower()
+    rows = [attempt("a", "success", start=1, end=2), attempt("b", "success", start=90, end=99)]
+    follower.baseline(rows, before=lambda _: T0 + timedelta(seconds=50))
+    _, ended = follower.take(rows)
+    assert ids(ended) == ["b"]
+
+
+def test_a_settled_run_is_forgotten() -> None:
+    follower = TaskFollower()
+    done = attempt("a", "success", start=1, end=2)
+    follower.take([done])
+    follower.forget([1])
+    assert ids(follower.take([done])[1]) == ["a"]

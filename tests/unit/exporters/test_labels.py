@@ -1,0 +1,91 @@
+"""Tier, team and type of a DAG are bounded, and tags win over rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from airwarden.adapters.fakes import FakeClock
+from airwarden.core.errors import AirwardenError, UnavailableError
+from airwarden.core.platform import DatabaseSession
+from airwarden.exporters.labels import MAX_TEAMS, OVERFLOW, UNSET, DagLabels, DagRegistry, labels_of
+from airwarden.exporters.sources import DagRule
+
+RULES = (
+    DagRule("etl_*", tier="high", team="data"),
+    DagRule("*", team="platform", type="analytics"),
+)
+
+
+class Table:
+    """A `MetadataDatabase` that knows one query's rows."""
+
+    def __init__(self, *dags: tuple[str, Sequence[str]]) -> None:
+        self.dags = list(dags)
+        self.error: AirwardenError | None = None
+        self.reads = 0
+
+    def rows(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
+        assert (query, parameters) == ("dags", {})
+        self.reads += 1
+        if self.error:
+            raise self.error
+        flags = {"is_paused": False, "is_stale": False, "has_import_errors": False}
+        return [{"dag_id": dag_id, "tags": list(tags), **flags} for dag_id, tags in self.dags]
+
+    def probe(self) -> float:
+        return 0.0
+
+    def sessions(self) -> Sequence[DatabaseSession]:
+        return ()
+
+
+def test_tags_win_over_rules_and_rules_in_their_order() -> None:
+    tags = ["tier:critical", "type:etl", "example"]
+    assert labels_of("etl_orders", tags, RULES) == DagLabels("critical", "data", "etl")
+    assert labels_of("other", [], RULES) == DagLabels(UNSET, "platform", "analytics")
+    assert labels_of("other", [], ()) == DagLabels(UNSET, UNSET, UNSET)
+
+
+def test_a_tag_that_is_none_of_the_known_values_is_unset() -> None:
+    assert labels_of("d", ["tier:urgent", "type:misc"], ()) == DagLabels()
+
+
+def test_labels_are_read_again_after_a_while_and_for_an_unknown_dag() -> None:
+    clock, table = FakeClock(), Table(("a", ["tier:low"]))
+    registry = DagRegistry(table, (), clock)
+    assert registry.of(["a"])["a"].tier == "low"
+    registry.of(["a"])
+    assert table.reads == 1
+
+    table.dags.append(("b", ["tier:high"]))
+    assert registry.of(["b"])["b"] == DagLabels()
+    clock.advance(6)
+    assert registry.of(["b"])["b"].tier == "high"
+    assert table.reads == 2
+    clock.advance(61)
+    registry.of(["a"])
+    assert table.reads == 3
+
+
+def test_old_labels_are_used_while_the_database_is_gone_and_none_never() -> None:
+    clock, table = FakeClock(), Table(("a", ["tier:low"]))
+    registry = DagRegistry(table, (), clock)
+    table.error = UnavailableError("gone")
+    with pytest.raises(UnavailableError):
+        registry.of(["a"])
+    table.error = None
+    registry.of(["a"])
+    table.error = UnavailableError("gone")
+    clock.advance(1000)
+    assert registry.of(["a"])["a"].tier == "low"
+
+
+def test_the_number_of_teams_is_bounded() -> None:
+    dags = [(f"d{n:04}", [f"team:t{n}"]) for n in range(MAX_TEAMS + 50)]
+    registry = DagRegistry(Table(*dags), (), FakeClock())
+    teams = {labels.team for labels in registry.all().values()}
+    assert len(teams) == MAX_TEAMS + 1
+    assert OVERFLOW in teams

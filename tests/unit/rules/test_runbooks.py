@@ -1,0 +1,81 @@
+"""The runbooks keep what they promise: equal headings, real queries, real names, today's defaults."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+import promql_parser
+import pytest
+import yaml
+
+from airwarden.core.metrics import metric
+from airwarden.core.thresholds import Threshold, Unit, parse_threshold
+from airwarden.rules import runbook
+from airwarden.rules.catalogue import ALERTS, resolve
+from airwarden.rules.config import AlertOverride, RuleConfig
+from airwarden.rules.lint import selected_metrics
+
+HEADINGS = [
+    "Meaning", "Impact", "Diagnosis", "What Airwarden does", "What you do", "Threshold", "Silence",
+]  # fmt: skip
+_FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.S | re.M)
+_ALERT = re.compile(r"\b(?:Airflow|Airwarden)[A-Z][a-z]+[A-Z]\w+")
+_METRIC = re.compile(r"`(airwarden_\w+)")
+#: Metrics of Alertmanager itself, which our catalogue does not list.
+_FOREIGN = {"alertmanager_notifications_failed_total"}
+
+
+def blocks(name: str, language: str) -> list[str]:
+    found = _FENCE.findall(runbook.read(name))
+    return [textwrap.dedent(body).strip() for kind, body in found if kind == language]
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_a_runbook_has_every_heading_with_something_below_it(name: str) -> None:
+    text = runbook.read(name)
+    assert text.startswith(f"# {name}\n")
+    assert re.findall(r"^## (.+)$", text, re.M) == HEADINGS
+    parts = re.split(r"^## .+$", text, flags=re.M)[1:]
+    assert min(len(part.strip()) for part in parts) > 15
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_its_queries_parse_and_ask_for_metrics_that_are_emitted(name: str) -> None:
+    for query in blocks(name, "promql"):
+        promql_parser.parse(query)
+        for series in selected_metrics(query) - _FOREIGN:
+            assert metric(series).name
+    for series in _METRIC.findall(runbook.read(name)):
+        assert metric(series).name
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_the_alerts_it_names_exist(name: str) -> None:
+    assert set(_ALERT.findall(runbook.read(name))) <= set(ALERTS)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_the_threshold_it_shows_is_todays_default_in_the_settings_own_words(name: str) -> None:
+    (snippet,) = blocks(name, "yaml")
+    shown = yaml.safe_load(snippet)["alerts"]
+    assert list(shown) == [name]
+    context = resolve(RuleConfig()).get(name)
+    assert context is not None
+    words = dict(shown[name])
+    if words.pop("enabled", None):
+        return
+    written = parse_threshold(words.pop("threshold"))
+    limit = context.threshold
+    expected = (
+        Threshold(limit.operator, limit.value, limit.unit, context.hold)
+        if limit
+        else Threshold(None, written.value, Unit.NONE, context.hold)
+    )
+    assert written == expected
+    if "over" in words:
+        assert parse_threshold(f"for {words.pop('over')}").window == context.over
+    if "at_least" in words:
+        assert words.pop("at_least") == context.at_least
+    assert words == {}
+    resolve(RuleConfig(overrides={name: AlertOverride(threshold=written)}))
