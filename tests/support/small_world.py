@@ -11,6 +11,7 @@ from airwarden.core.errors import (
     AirwardenError,
     ConflictError,
     NotFoundError,
+    RejectedError,
 )
 from airwarden.core.platform import (
     Component,
@@ -231,6 +232,8 @@ class SmallDatabase:
     def rows(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         if self.error:
             raise self.error
+        if query not in self.answers:
+            raise RejectedError(f"no answer is set for query {query}")
         return self.answers[query]
 
     def end(self, session: DatabaseSession) -> bool:

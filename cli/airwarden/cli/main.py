@@ -10,7 +10,22 @@ from typing import Annotated
 import typer
 
 from airwarden.cli import failures
-from airwarden.cli.commands import build, check, doctor, exporter, init, up
+from airwarden.cli.commands import (
+    approve,
+    build,
+    check,
+    deny,
+    doctor,
+    explain,
+    exporter,
+    incidents,
+    init,
+    maintenance,
+    pause,
+    remediator,
+    resume,
+    up,
+)
 
 app = typer.Typer(
     name="airwarden",
@@ -39,7 +54,10 @@ def _root(
     """Monitoring, alerting and self-healing control plane for Apache Airflow."""
 
 
-for _command in (init, doctor, up, build, check, exporter):
+for _command in (
+    init, doctor, up, build, check, exporter, remediator,
+    incidents, explain, approve, deny, pause, resume, maintenance,
+):  # fmt: skip
     _command.register(app)
 
 

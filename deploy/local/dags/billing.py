@@ -1,6 +1,7 @@
-"""Billing: two DAGs that need the external billing service, one of them safe to repeat.
+"""Billing: two DAGs that need the external billing service, one of them safe to repeat, and a canary.
 
-Both declare it by tag and take their slots from the pool that protects it.
+Both declare it by tag and take their slots from the pool that protects it. The canary runs only when
+started, after an outage, before the others are let loose again.
 """
 
 from __future__ import annotations
@@ -61,5 +62,22 @@ def billing_charge() -> None:
     charge()
 
 
+@dag(
+    schedule=None,
+    start_date=datetime(2025, 1, 1),
+    catchup=False,
+    is_paused_upon_creation=False,
+    default_args={**DEFAULTS, "retries": 0, "priority_weight": 100},
+    tags=["tier:low", "team:finance", "type:ad_hoc", "canary:billing-api"],
+)
+def billing_canary() -> None:
+    @task
+    def ask() -> int:
+        return _call_billing("/invoices?page=1")
+
+    ask()
+
+
 billing_sync()
 billing_charge()
+billing_canary()

@@ -6,7 +6,6 @@ here, in the same words that an operator would use.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,29 +40,56 @@ THRESHOLDS = {
     "AirflowTeamDagFailureRateHigh": "> 20% for 5s",
 }
 
-#: Playbook → what differs from its production defaults.
+#: What differs from production in every playbook that acts.
 _QUICK = {
     "mode": "auto",
     "confirm": {"times": 2, "every": "1s"},
     "verify": {"within": "60s", "stable": "5s"},
     "page": {"after": "90s"},
 }
-PLAYBOOKS = (
-    "scheduler-restart",
-    "component-restart",
-    "queue-scale-up",
-    "dependency-breaker",
-    "database-session",
-    "database-slow",
-    "broker-out",
-    "worker-silent",
-    "team-failure-burst",
-)
+#: Playbook → what differs beside the common part: waits and ramps of minutes become seconds.
+_STEPS: dict[str, dict[str, Any]] = {
+    "scheduler-restart": {},
+    "component-restart": {},
+    "queue-scale-up": {"drained": {"stable": "5s", "every": "1s"}},
+    "dependency-breaker": {
+        "hold": {"parameters": {"every": 2}},
+        "answers": {"stable": "3s", "every": "1s"},
+        "canary-succeeds": {"every": "1s"},
+    },
+    "database-session": {
+        "idle": {"parameters": {"idle_for": 5}, "every": "1s"},
+        "lock-holder": {"parameters": {"idle_for": 5}},
+        "leak": {"parameters": {"idle_for": 5}},
+    },
+    "broker-out": {
+        "hold": {"parameters": {"every": 2}},
+        "answers": {"stable": "3s", "every": "1s"},
+        "workers": {"stable": "3s", "every": "1s"},
+    },
+    "worker-silent": {},
+}
+PLAYBOOKS = {name: _QUICK | ({"steps": steps} if steps else {}) for name, steps in _STEPS.items()}
 
 
-def render(
-    platform: Platform, addresses: Addresses, folder: Path, *, playbooks: Iterable[str] = PLAYBOOKS
-) -> str:
+#: The rails as in production, but for what would keep one demo from following the other: within an
+#: hour the same scheduler is broken several times on purpose.
+RAILS = {
+    "cool_down": "1s",
+    "recurrence_window": "1s",
+    "target_per_hour": 50,
+    "target_per_day": 200,
+    "playbook_per_hour": 100,
+    "all_per_hour": 300,
+    "all_per_day": 1000,
+    "recheck": "1s",
+    "verify_every": "1s",
+    "backoff_base": "2s",
+    "quiet_close": "5s",
+}
+
+
+def render(platform: Platform, addresses: Addresses, folder: Path) -> str:
     """Return the YAML text; secrets lie in files below `folder` and the platform's own."""
     programs: dict[str, list[str]] = {}
     for program in platform.programs:
@@ -127,6 +153,7 @@ def render(
                 "routing_key_file": str(folder / "pagerduty.key"),
                 "events_url": f"{endpoints}/v2/enqueue",
             },
+            "heartbeat": {"url": f"{endpoints}/heartbeat"},
         },
         "alerts": {name: {"threshold": text} for name, text in THRESHOLDS.items()},
         "exporter": {"listen": f"127.0.0.1:{addresses.exporter}"},
@@ -136,7 +163,9 @@ def render(
             "api_token_file": str(folder / "api.token"),
             "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
             "mode": "auto",
+            "rails": RAILS,
+            "kill_switch_file": str(folder / "kill-switch"),
         },
-        "playbooks": {name: dict(_QUICK) for name in playbooks},
+        "playbooks": PLAYBOOKS,
     }
     return yaml.safe_dump(settings, sort_keys=False)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from airwarden.remediation import ends, records
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Reading, Verdict
@@ -62,16 +64,20 @@ class Closer:
         with parts.journal.lead(parts.leadership.fence) as tx:
             later = tx.now + 2 * rails.recheck
             if firing or (reading is not None and reading.verdict is not Verdict.TRUE):
-                incidents.change(tx, one, healthy_since=None, next_at=later)
+                self._later(tx, one, healthy_since=None, next_at=later)
                 return
             since = one.healthy_since or tx.now
             stable = self._verify(one).stable if reading is not None else rails.quiet_close
             if tx.now - since < stable:
-                incidents.change(tx, one, healthy_since=since, next_at=later)
+                self._later(tx, one, healthy_since=since, next_at=later)
                 return
             sentence = reading.sentence if reading is not None else "its alerts are gone"
             by_itself = not records.acted(tx, one) and not one.owner
             ends.resolve_incident(parts, tx, one, sentence, by_itself=by_itself)
+
+    def _later(self, tx: Tx, one: Incident, **fields: datetime | None) -> None:
+        # A look that changes nothing for people leaves the time of the last change alone.
+        incidents.change(tx, one, updated_at=one.updated_at, **fields)
 
     def _verify(self, one: Incident) -> Verify:
         loaded = self._parts.playbooks().by_name.get(one.playbook)

@@ -6,9 +6,11 @@ names no process: rows and processes are told apart by their start times.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from airwarden.core.errors import AirwardenError, UnavailableError
 from airwarden.core.platform import Component, HostProcess, Job, ProcessState
@@ -22,6 +24,12 @@ DATABASE_SLOW = 1.0
 JOB_ROW_WITHIN = 60.0
 #: Components that write a job row and beat in it.
 HEARTBEATING = frozenset({Component.SCHEDULER, Component.TRIGGERER, Component.DAG_PROCESSOR})
+#: Airflow's `job.job_type` of each.
+_TYPES = {
+    Component.SCHEDULER: "SchedulerJob",
+    Component.TRIGGERER: "TriggererJob",
+    Component.DAG_PROCESSOR: "DagProcessorJob",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +71,29 @@ def database_pace(world: World) -> DatabasePace:
 
 
 def read_jobs(world: World, component: Component) -> list[Job]:
-    """Return the component's job rows in state running.
+    """Return the component's job rows in state running: from the database, else over REST.
 
     Raises:
-        UnavailableError: Airflow does not answer, or there is no access to it.
+        UnavailableError: Neither answers, or there is no access to either.
     """
+    if world.database is not None:
+        with contextlib.suppress(AirwardenError):
+            rows = world.database.rows("jobs")
+            return [_job(row, component) for row in rows if row["job_type"] == _TYPES[component]]
     if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
+        raise UnavailableError("neither the metadata database nor the REST API can be read")
     return [job for job in world.airflow.jobs() if job.component is component]
+
+
+def _job(row: Mapping[str, Any], component: Component) -> Job:
+    return Job(
+        id=int(row["id"]),
+        component=component,
+        hostname=str(row["hostname"]),
+        state="running",
+        started_at=row["start_date"],
+        latest_heartbeat=row["latest_heartbeat"],
+    )
 
 
 def read_processes(world: World, labels: Mapping[str, str]) -> list[HostProcess]:

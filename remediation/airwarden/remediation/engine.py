@@ -11,7 +11,6 @@ from airwarden.remediation.closing import Closer
 from airwarden.remediation.decide.states import Mode, RunState
 from airwarden.remediation.journal import (
     alerts,
-    audit,
     breakers,
     inbox,
     incidents,
@@ -21,6 +20,7 @@ from airwarden.remediation.journal import (
 )
 from airwarden.remediation.journal.store import Fence, FencedError
 from airwarden.remediation.run import Runner
+from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Snapshot
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.work import Crew
@@ -59,7 +59,7 @@ class Engine:
             self._advance()
             self._closer.page_due(fence)
         except FencedError as error:
-            _log.info("turn dropped", reason=str(error))
+            _log.debug("turn dropped", reason=str(error))
             return False
         return True
 
@@ -98,7 +98,7 @@ class Engine:
             self._crew.do(
                 f"incident/{incident_id}",
                 lambda incident_id=incident_id: self._closer.look(incident_id),  # type: ignore[misc]
-                lambda error: None,
+                lambda error: _log.error("incident not looked after", error=error),
             )
 
     def _give_up(self, run_id: int, error: str) -> None:
@@ -123,37 +123,3 @@ class Engine:
             if any(s.cluster == rails.EVERYWHERE for s in mine):
                 return
             stop_everything(tx, set_by="file", reason=f"the kill switch file {file} exists")
-
-
-def stop_everything(
-    tx: rails.Tx,
-    *,
-    set_by: str,
-    reason: str,
-    cluster: str = rails.EVERYWHERE,
-) -> None:
-    """Set the kill switch and write who did and why; only `let_go` takes it back."""
-    rails.set_switch(
-        tx, scope=rails.KILL, cluster=cluster, mode=Mode.OFF, set_by=set_by, reason=reason
-    )
-    audit.append(
-        tx,
-        actor=set_by,
-        action="kill-switch",
-        object=f"switch/{cluster}",
-        sentence=f"Everything is stopped: {reason}.",
-    )
-
-
-def let_go(tx: rails.Tx, *, by: str, reason: str, cluster: str = rails.EVERYWHERE) -> bool:
-    """Take the kill switch back, with a person's reason; returns whether it was set."""
-    if not rails.clear_switch(tx, scope=rails.KILL, cluster=cluster):
-        return False
-    audit.append(
-        tx,
-        actor=by,
-        action="kill-switch",
-        object=f"switch/{cluster}",
-        sentence=f"Acting is allowed again: {reason}.",
-    )
-    return True

@@ -29,13 +29,14 @@ class Headroom:
 def connection_headroom(world: World) -> Headroom | None:
     """Return the headroom, None where it cannot be read.
 
-    The named query `connection_limit` gives `used` and `most` over the whole server, since sessions
-    of other databases take the same slots.
+    The sessions of the whole server count, since those of other databases take the same slots.
     """
     if world.database is None:
         return None
     try:
-        row = next(iter(world.database.rows("connection_limit")), None)
+        rows = world.database.rows("connections")
     except AirwardenError:
         return None
-    return Headroom(int(row["used"]), int(row["most"])) if row else None
+    if not rows:
+        return None
+    return Headroom(sum(int(row["sessions"]) for row in rows), int(rows[0]["connections_max"]))

@@ -127,7 +127,7 @@ def view(tx: Tx, one: Incident) -> IncidentView:
         state=one.state,
         mode=one.mode,
         opened_at=one.opened_at,
-        updated_at=tx.now,
+        updated_at=one.updated_at,
         ended_at=one.ended_at,
         labels=one.labels,
         alerts=tuple(shown),

@@ -66,6 +66,19 @@ def test_it_works_where_nothing_else_is_installed(environment: Path, tmp_path: P
 
 
 def test_its_version_is_the_projects(environment: Path, tmp_path: Path) -> None:
-    script = "import importlib.metadata as m; print(m.version('airwarden'))"
-    seen = run(environment / "bin/python", "-I", "-c", script, cwd=tmp_path)
-    assert seen.strip() == project()["project"]["version"]
+    said = run(environment / "bin/airwarden", "--version", cwd=tmp_path)
+    assert said.split() == ["airwarden", project()["project"]["version"]]
+
+
+def test_it_builds_from_the_profiles_blocks_with_the_data_it_brings(
+    environment: Path, tmp_path: Path
+) -> None:
+    profile = (ROOT / "tests/data/monitoring_framework.yaml").read_text()
+    (tmp_path / "airwarden.yaml").write_text(profile)
+    run(environment / "bin/airwarden", "build", "--out", "out", cwd=tmp_path)
+    written = {str(path.relative_to(tmp_path / "out")) for path in tmp_path.rglob("out/**/*.*")}
+    assert "alertmanager/alertmanager.yml" in written
+    assert "prometheus/prometheus.yml" in written
+    assert "grafana/airwarden-overview.json" in written
+    rules = "".join(path.read_text() for path in tmp_path.glob("out/prometheus/rules/*.yml"))
+    assert "AirflowSchedulerLagHigh" in rules

@@ -48,14 +48,14 @@ def test_no_collected_test_is_a_failure(tmp_path: Path) -> None:
 def test_a_hanging_step_is_ended_with_its_children(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_layers, "PATIENCE", 1.0)
+    monkeypatch.setattr(run_layers, "LEAST_PATIENCE", 1.5)
     told = tmp_path / "pid"
     script = (
         "import subprocess, sys, pathlib; "
         "child = subprocess.Popen([sys.executable, '-c', 'import signal; signal.pause()']); "
         f"pathlib.Path({str(told)!r}).write_text(str(child.pid)); child.wait()"
     )
-    result = run_layer(Layer("sample", 1.5, ((sys.executable, "-c", script),)), tmp_path)
+    result = run_layer(Layer("sample", 0.5, ((sys.executable, "-c", script),)), tmp_path)
     assert result.failed == 1
     assert "exit status 124" in result.complaints[0]
     child = int(told.read_text())
@@ -69,6 +69,11 @@ def test_a_hanging_step_is_ended_with_its_children(
         return state.exists() and state.read_text().rsplit(")", 1)[1].split()[0] == "Z"
 
     assert eventually(gone, within=5)
+
+
+def test_the_budgets_are_what_was_promised() -> None:
+    assert sum(layer.budget for layer in PLANS["test"]) <= 15 * 60
+    assert sum(layer.budget for layer in PLANS["check"]) <= 90
 
 
 def test_the_plans_name_folders_that_exist_and_every_folder_of_tests_is_in_one() -> None:

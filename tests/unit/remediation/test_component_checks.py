@@ -101,6 +101,25 @@ def test_without_a_host_the_heartbeats_alone_speak(small: Small) -> None:
     assert LATE.read(world, about, {}).verdict is Verdict.TRUE
 
 
+def test_the_database_is_asked_for_heartbeats_before_rest(small: Small) -> None:
+    small.airflow.error = UnavailableError("the API server is down")
+    rows = [
+        {
+            "id": row.id,
+            "job_type": kind,
+            "hostname": row.hostname,
+            "start_date": row.started_at,
+            "latest_heartbeat": row.latest_heartbeat,
+        }
+        for row in (job(1), job(2, started=1795))
+        for kind in ("SchedulerJob", "TriggererJob")
+    ]
+    small.database.answers["jobs"] = rows
+    assert healthy(small).verdict is Verdict.TRUE
+    small.database.answers["jobs"] = rows[2:]
+    assert healthy(small).verdict is Verdict.FALSE
+
+
 def test_a_worker_is_healthy_when_it_consumes_not_when_it_answers(small: Small) -> None:
     small.host.known = [process("w1", Component.WORKER, celery="w1@box")]
     small.workers.known = [Worker("w1@box", (), 0, 0, 4)]
@@ -110,6 +129,16 @@ def test_a_worker_is_healthy_when_it_consumes_not_when_it_answers(small: Small) 
     assert healthy(small, component="worker").verdict is Verdict.TRUE
     small.workers.known = []
     assert late(small, component="worker", hostname="w1@box").verdict is Verdict.TRUE
+
+
+def test_a_worker_that_is_stopped_on_purpose_is_not_late(small: Small) -> None:
+    small.host.known = [
+        process("w1", Component.WORKER, celery="w1@box"),
+        process("w2", Component.WORKER, ProcessState.STOPPED, pid=None),
+    ]
+    small.workers.known = [Worker("w1@box", ("default",), 0, 0, 4)]
+    assert late(small, component="worker").verdict is Verdict.FALSE
+    assert healthy(small, component="worker").verdict is Verdict.TRUE
 
 
 def test_the_api_server_is_healthy_when_it_answers(small: Small) -> None:

@@ -145,11 +145,28 @@ class PageOverride(Section):
     """With `unhealed`: how long to wait."""
 
 
+class StepOverride(Section):
+    """Changes one step of a playbook, named by the step's id above it."""
+
+    parameters: dict[str, bool | int | float | str | list[float]] = Field(default_factory=dict)
+    """Parameters of its action or check to replace."""
+
+    within: Duration | None = None
+    """For a step that waits: how long at most."""
+
+    stable: Duration | None = None
+    """For a step that waits: how long the check must stay true."""
+
+    every: Duration | None = None
+    """For a step that waits: time between two reads."""
+
+
 class PlaybookOverride(Section):
     """Changes one playbook, named by the key above it."""
 
     mode: Mode | None = None
-    """What it may do; never more than `remediator.mode`. None: `remediator.mode`."""
+    """What it may do; never more than `remediator.mode`. None: `shadow`, so that raising
+    `remediator.mode` lets nothing act that nobody named."""
 
     confirm: ConfirmOverride = ConfirmOverride()
     """How the fault is confirmed."""
@@ -165,6 +182,9 @@ class PlaybookOverride(Section):
 
     deadline: Duration | None = None
     """How long a run may take before a person is told."""
+
+    steps: dict[str, StepOverride] = Field(default_factory=dict)
+    """Changes to single steps, by the step's id."""
 
     rails: dict[str, int | float | str] = Field(default_factory=dict)
     """Safety rails of this playbook alone."""

@@ -15,8 +15,6 @@ from airwarden.remediation.world import Json, Subject, World
 
 #: Shares of the old slots that are given back one after the other.
 RAMP = (0.1, 0.25, 0.5, 1.0)
-#: What "unlimited" is counted as when a share of it is asked for.
-_UNLIMITED = 128
 #: Share of the tries under the last share of slots that must have succeeded for the next.
 _ENOUGH = 0.95
 
@@ -33,7 +31,7 @@ class PoolHold:
 
     Each undo gives back the next share, if what used the last one has not failed; it touches a pool
     only while the pool has a number that we set. Slots are never set to 0, which stops everything,
-    nor to -1 where they were limited.
+    nor to -1: a pool without limit is left alone, since its limit could not be taken away again.
     """
 
     name = "pool.hold"
@@ -56,14 +54,18 @@ class PoolHold:
         way_back = _way_back(parameters)
         effects = tuple(
             self._effect(
-                world, pool, floor, way_back, f"hold pool {pool.name} at {floor} (of {_of(pool)})"
+                world, pool, floor, way_back, f"hold pool {pool.name} at {floor} (of {pool.slots})"
             )
             for pool in found
-            if pool.slots > floor or pool.slots == -1
+            if pool.slots > floor
         )
         if not effects:
             return Nothing(f"every pool has at most {floor} slots already")
-        return Plan(effects, {"running": {pool.name: pool.running for pool in found}})
+        evidence = {
+            "running": {pool.name: pool.running for pool in found},
+            "unlimited": [pool.name for pool in found if pool.slots < 0],
+        }
+        return Plan(effects, evidence)
 
     def _wanted(
         self, world: World, subject: Subject, parameters: Mapping[str, Any]
@@ -120,13 +122,13 @@ class PoolHold:
             return Nothing(f"pool {name} is gone")
         stages = ramp_stages(old, held, way_back["ramp"])
         if pool.slots == old:
-            return Nothing(f"pool {name} has its {_of(pool)} slots again")
+            return Nothing(f"pool {name} has its {old} slots again")
         if pool.slots not in (held, *stages):
             return Nothing(f"pool {name} was set to {pool.slots} by someone else: left alone")
         if pool.slots != held and (reason := self._too_early(world, pool, effect)):
             return Refused(reason)
-        slots = next(stage for stage in stages if stage == old or stage > pool.slots)
-        summary = f"give pool {name} {_word(slots)} slots"
+        slots = next(stage for stage in stages if stage > pool.slots)
+        summary = f"give pool {name} {slots} of {old} slots"
         return Plan((self._effect(world, pool, slots, way_back, summary),))
 
     def _too_early(self, world: World, pool: Pool, effect: Effect) -> str:
@@ -146,10 +148,9 @@ class PoolHold:
 
 
 def ramp_stages(old: int, held: int, ramp: Sequence[float]) -> list[int]:
-    """Return the slot numbers from above the hold to the old one (-1: unlimited), rising."""
-    whole = _UNLIMITED if old == -1 else old
-    rising = sorted({math.ceil(whole * share) for share in ramp if share < 1})
-    return [*(stage for stage in rising if held < stage < whole), old]
+    """Return the slot numbers from above the hold to the old one, rising."""
+    rising = sorted({math.ceil(old * share) for share in ramp if share < 1})
+    return [*(stage for stage in rising if held < stage < old), old]
 
 
 def _way_back(parameters: Mapping[str, Any]) -> Json:
@@ -169,11 +170,3 @@ def _pools(world: World) -> Sequence[Pool]:
 
 def _pool(world: World, name: str) -> Pool | None:
     return next((pool for pool in _pools(world) if pool.name == name), None)
-
-
-def _word(slots: int) -> str:
-    return "unlimited" if slots == -1 else str(slots)
-
-
-def _of(pool: Pool) -> str:
-    return _word(pool.slots)

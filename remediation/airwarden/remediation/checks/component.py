@@ -104,7 +104,8 @@ class ComponentLate:
         if world.workers is None:
             return Reading(Verdict.UNKNOWN, "Celery's remote control is not configured")
         hostname = subject.labels.get("hostname", "")
-        wanted = {hostname} if hostname else {p.celery_hostname for p in processes}
+        running = [p for p in processes if p.state is ProcessState.RUNNING and p.celery_hostname]
+        wanted = {hostname} if hostname else {p.celery_hostname for p in running}
         try:
             silent = wanted - {worker.hostname for worker in world.workers.workers()}
         except AirwardenError as error:

@@ -71,6 +71,7 @@ class GuardFacts:
         others_open: Other open incidents of the cluster.
         lead_left: Seconds until this process fences itself.
         lead_needed: Seconds that must be left for the effect to begin.
+        maintenance: Reasons of the maintenance windows that are open.
         unreadable: What could not be read, with why.
     """
 
@@ -92,6 +93,7 @@ class GuardFacts:
     others_open: Sequence[int]
     lead_left: float
     lead_needed: float
+    maintenance: Sequence[str] = ()
     unreadable: Sequence[str] = ()
 
     @property
@@ -107,6 +109,13 @@ def kill_switch(facts: GuardFacts, _rails: Rails) -> Refusal | None:
     """Nothing is done while anybody says stop; this wins over everything."""
     if facts.kill:
         return Refusal("kill-switch", "; ".join(facts.kill))
+    return None
+
+
+def no_maintenance(facts: GuardFacts, _rails: Rails) -> Refusal | None:
+    """Somebody works on the platform: what looks broken may be meant."""
+    if facts.maintenance:
+        return Refusal("maintenance", "; ".join(facts.maintenance), Patience.HOLD)
     return None
 
 
@@ -212,6 +221,7 @@ def lead_lasts(facts: GuardFacts, _rails: Rails) -> Refusal | None:
 
 GUARDS: tuple[Guard, ...] = (
     kill_switch,
+    no_maintenance,
     readable,
     mode_allows,
     not_suppressed,

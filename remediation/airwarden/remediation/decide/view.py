@@ -73,7 +73,7 @@ class IncidentView:
         state: See `IncidentState`.
         mode: The effective mode that the decision was made in.
         opened_at: When it was taken.
-        updated_at: When this view was made.
+        updated_at: When it last changed.
         ended_at: When it was resolved or closed.
         labels: The labels that all its alerts share.
         alerts: Its alerts, firing ones first, at most 50.

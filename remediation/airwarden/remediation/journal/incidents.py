@@ -114,7 +114,7 @@ def change(tx: Tx, one: Incident, **fields: Any) -> Incident:
     Raises:
         FencedError: Somebody did: drop the work and read again.
     """
-    values = {**fields, "rev": one.rev + 1, "updated_at": tx.now}
+    values = {"updated_at": tx.now, **fields, "rev": one.rev + 1}
     done = tx.connection.execute(
         update(incident)
         .where(incident.c.id == one.id, incident.c.rev == one.rev, incident.c.state == one.state)

@@ -30,7 +30,6 @@ class PagerDutyComposer:
 
     def __init__(
         self,
-        *,
         default_key: str,
         team_keys: Mapping[str, str] | None = None,
         incident_url: str = "",

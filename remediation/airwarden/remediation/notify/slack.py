@@ -34,7 +34,6 @@ class SlackComposer:
 
     def __init__(
         self,
-        *,
         default_channel: str,
         team_channels: Mapping[str, str] | None = None,
         incident_url: str = "",

@@ -1,0 +1,20 @@
+"""`airwarden deny`: an operator's decision about a plan."""
+
+from __future__ import annotations
+
+import typer
+
+from airwarden.cli.commands._operating import IncidentArgument, ReasonOption, decide
+from airwarden.cli.options import DEFAULT, ConfigOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("deny")(_deny)
+
+
+def _deny(
+    incident: IncidentArgument, config: ConfigOption = DEFAULT, reason: ReasonOption = ""
+) -> None:
+    """Deny the plan that an incident waits with; a person is called instead."""
+    decide(config, incident, "deny", reason)

@@ -1,0 +1,28 @@
+"""`airwarden explain`: an incident's story in sentences."""
+
+from __future__ import annotations
+
+import typer
+
+from airwarden.cli.commands._operating import IncidentArgument, connect
+from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, OutputFormat
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("explain")(_explain)
+
+
+def _explain(
+    incident: IncidentArgument,
+    config: ConfigOption = DEFAULT,
+    output: FormatOption = OutputFormat.TEXT,
+) -> None:
+    """Tell what happened in an incident, what was done or not done, and why."""
+    import json
+
+    answer = connect(config).get(f"incidents/{incident}/explain")
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps(answer["explanation"], indent=2))
+    else:
+        typer.echo(answer["text"])

@@ -1,0 +1,258 @@
+"""The remediator, composed from the settings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from pydantic import SecretStr
+
+from airwarden.adapters.clock import SystemClock
+from airwarden.adapters.secrets import read_secret
+from airwarden.cli import composition
+from airwarden.cli.composition import ClusterPorts
+from airwarden.core.errors import AirwardenError, WrongInputError
+from airwarden.core.ports import Chat, Pager
+from airwarden.core.settings import PlaybookOverride, SecretRef, Settings
+from airwarden.core.settings.base import Section
+from airwarden.remediation.actions.registry import actions
+from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.checks.registry import checks
+from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
+from airwarden.remediation.journal.store import Journal, open_journal
+from airwarden.remediation.notify.pagerduty import PagerDutyComposer
+from airwarden.remediation.notify.slack import SlackComposer
+from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
+from airwarden.remediation.poll import PollTimes
+from airwarden.remediation.world import Dependency, WorkerFleet, World
+
+if TYPE_CHECKING:
+    from airwarden.remediation.decide.correlate import PlaybookSet
+
+_log = structlog.get_logger(__name__)
+#: While this variable holds a reason, the kill switch is set at start.
+KILL_VARIABLE = "AIRWARDEN_KILL_SWITCH"
+
+
+class RemediatorProgram:
+    """The remediator with what it takes to read its settings again.
+
+    Args:
+        load: Reads the settings; raises WrongInputError.
+    """
+
+    def __init__(self, load: Callable[[], Settings]) -> None:
+        self._load = load
+        self._ports: list[ClusterPorts] = []
+        self._retired: list[ClusterPorts] = []
+        self.clock = SystemClock()
+        settings = load()
+        config = remediator_config(settings)
+        journal_url = _secret(settings.remediator.journal.url, "remediator.journal.url")
+        playbooks = playbook_set(settings)
+        self._journal = open_journal(journal_url, self.clock)
+        try:
+            self.remediator = Remediator(
+                journal=self._journal,
+                clock=self.clock,
+                composition=self._compose(settings, playbooks),
+                actions=actions(),
+                checks=checks(),
+                config=config,
+                alertmanager=composition.alertmanager(settings),
+                pager=pager(settings),
+                chat=chat(settings),
+                reload=self._reload,
+            )
+        except BaseException:
+            self._journal.close()
+            raise
+
+    def reload(self) -> None:
+        """Read the settings again; a refusal is logged and shown as a metric."""
+        try:
+            self.remediator.reload()
+        except AirwardenError as error:
+            _log.error("configuration refused, the old one stays in force", error=str(error))
+        else:
+            _log.info("configuration read again")
+
+    def stop(self) -> None:
+        """Stop and close what is open."""
+        self.remediator.stop()
+        self.clock.stop()
+        composition.close(self._ports)
+
+    def _reload(self) -> Composition:
+        settings = self._load()
+        playbooks = playbook_set(settings)
+        # Those of the reload before: no remedy that began with them is still under way.
+        composition.close(self._retired)
+        retiring = self._ports
+        composed = self._compose(settings, playbooks)
+        self._retired = retiring
+        return composed
+
+    def _compose(self, settings: Settings, playbooks: PlaybookSet) -> Composition:
+        if not settings.clusters:
+            raise WrongInputError(
+                "is missing: there is nothing to heal",
+                place="clusters",
+                hint="airwarden init writes one",
+            )
+        ports = [composition.cluster_ports(cluster) for cluster in settings.clusters]
+        for one in ports:
+            _open(one)
+        self._ports = ports
+        worlds = {
+            one.cluster.name: world(settings, one, self.clock, self._journal) for one in ports
+        }
+        return Composition(worlds, playbooks, *composers(settings))
+
+
+def _secret(reference: SecretRef, place: str) -> str:
+    return read_secret(reference, place=place).get_secret_value()
+
+
+def _open(ports: ClusterPorts) -> None:
+    """Open the databases now: at exhaustion, when they are needed most, a login is refused."""
+    for adapter in (ports.database, ports.session_ender):
+        if adapter is None:
+            continue
+        try:
+            adapter.open()
+        except AirwardenError as error:
+            _log.warning("metadata database", cluster=ports.cluster.name, error=str(error))
+
+
+def remediator_config(settings: Settings) -> RemediatorConfig:
+    """Return how the remediator runs.
+
+    Raises:
+        WrongInputError: A token is not configured or cannot be read.
+    """
+    wanted = settings.remediator
+    tokens: dict[str, SecretStr] = {}
+    for name in ("webhook_token", "api_token"):
+        reference: SecretRef | None = getattr(wanted, name)
+        if reference is None:
+            raise WrongInputError(
+                "is missing: the remediator takes alerts and orders only with a token",
+                place=f"remediator.{name}_file",
+                hint="airwarden init makes one; airwarden up brings its own",
+            )
+        tokens[name] = read_secret(reference, place=f"remediator.{name}")
+    return RemediatorConfig(
+        webhook_token=tokens["webhook_token"],
+        api_token=tokens["api_token"],
+        host=wanted.listen.host,
+        port=wanted.listen.port,
+        kill_switch_file=wanted.kill_switch_file,
+        stopped_at_start=os.environ.get(KILL_VARIABLE, ""),
+        poll=PollTimes(every=settings.alertmanager.poll_interval.total_seconds()),
+    )
+
+
+def playbook_set(settings: Settings) -> PlaybookSet:
+    """Return the playbooks in force; raises WrongInputError where one is wrong."""
+    return load_playbooks(
+        actions=actions().keys(),
+        checks=checks().keys(),
+        folder=settings.remediator.playbooks_dir,
+        changes={name: _change(wanted) for name, wanted in settings.playbooks.items()},
+        ceiling=Mode(settings.remediator.mode.value),
+        rails=settings.remediator.rails,
+    )
+
+
+def _change(wanted: PlaybookOverride) -> PlaybookChange:
+    changes: dict[str, Any] = {}
+    for name in ("confirm", "verify", "page", "attempts", "deadline"):
+        value = getattr(wanted, name)
+        if isinstance(value, Section):
+            given = {key: one for key, one in value if one is not None}
+            if given:
+                changes[name] = given
+        elif value is not None:
+            changes[name] = value
+    if wanted.steps:
+        changes["steps"] = {name: dict(step) for name, step in wanted.steps.items()}
+    mode = Mode(wanted.mode.value) if wanted.mode else None
+    return PlaybookChange(mode=mode, changes=changes, rails=wanted.rails)
+
+
+def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: Journal) -> World:
+    """Return what a remedy may reach in one cluster."""
+    cluster = ports.cluster
+    probes = composition.probes(settings, cluster.name)
+    return World(
+        cluster=cluster.name,
+        clock=clock,
+        airflow=ports.airflow,
+        database=ports.database,
+        session_ender=ports.session_ender,
+        broker=ports.broker,
+        workers=ports.workers,
+        host=ports.host,
+        prometheus=composition.prometheus(settings),
+        dependencies={
+            one.name: Dependency(one.name, one.pools, one.tags, one.floor, probes.get(one.name))
+            for one in settings.dependencies
+            if settings.cluster_of(one) == cluster.name
+        },
+        fleet=WorkerFleet(cluster.workers.min, cluster.workers.max),
+        breakers=JournalBreakers(journal),
+        ledger=JournalLedger(journal),
+    )
+
+
+def composers(settings: Settings) -> tuple[SlackComposer, PagerDutyComposer]:
+    """Return what turns an incident into a message and into a page."""
+    slack, pagerduty = settings.notifications.slack, settings.notifications.pagerduty
+    default_key = ""
+    if pagerduty is not None and pagerduty.routing_key is not None:
+        default_key = _secret(pagerduty.routing_key, "notifications.pagerduty.routing_key")
+    channels = {
+        name: team.slack_channel for name, team in settings.teams.items() if team.slack_channel
+    }
+    keys = {
+        name: _secret(team.pagerduty_key, f"teams.{name}.pagerduty_key")
+        for name, team in settings.teams.items()
+        if team.pagerduty_key is not None
+    }
+    return (
+        SlackComposer(
+            default_channel=slack.default_channel if slack else "", team_channels=channels
+        ),
+        PagerDutyComposer(default_key=default_key, team_keys=keys),
+    )
+
+
+def pager(settings: Settings) -> Pager | None:
+    """Return PagerDuty's sender, None where neither a common key nor a team's is configured."""
+    wanted = settings.notifications.pagerduty
+    if wanted is None and not any(team.pagerduty_key for team in settings.teams.values()):
+        return None
+    from airwarden.adapters.pagerduty import EVENTS_URL, PagerDutyEvents
+
+    return PagerDutyEvents(
+        url=wanted.events_url if wanted else EVENTS_URL, client_url=settings.remediator_url
+    )
+
+
+def chat(settings: Settings) -> Chat | None:
+    """Return Slack's sender: by bot token, else by webhook, which cannot update its messages."""
+    wanted = settings.notifications.slack
+    if wanted is None:
+        return None
+    from airwarden.adapters.slack import SlackChat, SlackWebhook
+
+    if wanted.token is not None:
+        token = _secret(wanted.token, "notifications.slack.token")
+        return SlackChat(token, base_url=f"{wanted.base_url}/")
+    if wanted.webhook_url is not None:
+        return SlackWebhook(_secret(wanted.webhook_url, "notifications.slack.webhook_url"))
+    return None

@@ -1,0 +1,239 @@
+"""The routes. Handlers are plain functions run in threads; only the intake reads asynchronously."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from airwarden.core.durations import Duration
+from airwarden.core.errors import (
+    AirwardenError,
+    ConflictError,
+    NotFoundError,
+    RejectedError,
+    UnavailableError,
+    WrongInputError,
+)
+from airwarden.remediation.api.intake_gate import IntakeGate, TooLargeError
+from airwarden.remediation.decide.view import IncidentView
+from airwarden.remediation.journal.rails import EVERYWHERE
+from airwarden.remediation.operations import Operations
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """What the routes stand on.
+
+    Attributes:
+        webhook_token: What Alertmanager has to show.
+        api_token: What operators have to show.
+        alive: Why the loops are dead, or empty.
+        ready: Why no alert should be sent here now, or empty.
+        reload: Reads the configuration anew; raises WrongInputError.
+    """
+
+    gate: IntakeGate
+    operations: Operations
+    registry: CollectorRegistry
+    webhook_token: SecretStr
+    api_token: SecretStr
+    alive: Callable[[], str]
+    ready: Callable[[], str]
+    reload: Callable[[], None]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Reasoned(_Body):
+    """A decision with its reason."""
+
+    reason: str = Field(default="", max_length=1000)
+
+
+class Switching(Reasoned):
+    """Stopping or allowing effects, in one cluster or everywhere."""
+
+    cluster: str = Field(default=EVERYWHERE, max_length=128)
+
+
+class Maintenance(Switching):
+    """Beginning a maintenance window (`for`) or ending it (`end`)."""
+
+    lasts: Duration | None = Field(default=None, alias="for")
+    end: bool = False
+
+
+def _bearer(token: SecretStr) -> Callable[[str], None]:
+    expected = token.get_secret_value().encode()
+
+    def check(authorization: Annotated[str, Header()] = "") -> None:
+        scheme, _, shown = authorization.partition(" ")
+        # Compared in constant time, also when the scheme is wrong.
+        same = hmac.compare_digest(shown.strip().encode(), expected)
+        if not (same and scheme.lower() == "bearer" and expected):
+            raise HTTPException(
+                401, "a valid bearer token is required", {"WWW-Authenticate": "Bearer"}
+            )
+
+    return check
+
+
+def _actor(x_airwarden_actor: Annotated[str, Header(max_length=200)] = "operator") -> str:
+    return "".join(c for c in x_airwarden_actor if c.isprintable()).strip() or "operator"
+
+
+Actor = Annotated[str, Depends(_actor)]
+
+
+def build_app(edge: Edge, version: str) -> FastAPI:
+    """Return the application."""
+    app = FastAPI(title="Airwarden remediator", version=version, redoc_url=None)
+    app.include_router(_intake(edge))
+    app.include_router(_incidents(edge))
+    app.include_router(_switches(edge))
+    app.include_router(_plain(edge))
+    app.add_exception_handler(AirwardenError, _answer)
+    return app
+
+
+def _answer(_request: Request, error: Exception) -> JSONResponse:
+    """Turn our errors into statuses: what to do next is the class of the error."""
+    status = 500
+    headers: dict[str, str] = {}
+    match error:
+        case TooLargeError():
+            status = 413
+        case WrongInputError():
+            status = 400
+        case NotFoundError():
+            status = 404
+        case ConflictError():
+            status = 409
+        case RejectedError():
+            status = 403
+        case UnavailableError(retry_after=after):
+            status, headers = 503, {"Retry-After": str(int(after or 5))}
+    return JSONResponse({"detail": str(error)}, status, headers)
+
+
+def _intake(edge: Edge) -> APIRouter:
+    router = APIRouter(prefix="/api/v1", dependencies=[Depends(_bearer(edge.webhook_token))])
+
+    @router.post("/alerts", summary="Take a delivery of Alertmanager (webhook version 4)")
+    async def alerts(request: Request) -> dict[str, Any]:
+        announced = request.headers.get("content-length", "")
+        size = int(announced) if announced.isdigit() else None
+        body = await edge.gate.read(request.stream(), size)
+        return await run_in_threadpool(edge.gate.accept, body)
+
+    return router
+
+
+def _incidents(edge: Edge) -> APIRouter:
+    router = APIRouter(dependencies=[Depends(_bearer(edge.api_token))])
+    do = edge.operations
+
+    @router.get("/api/v1/incidents")
+    def incidents(
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+        before: Annotated[int, Query(ge=0, le=2**53)] = 0,
+        cluster: Annotated[str, Query(max_length=128)] = "",
+        open: bool = False,  # noqa: A002 - the query's natural name
+    ) -> dict[str, list[IncidentView]]:
+        found = do.incidents(open_only=open, cluster=cluster, limit=limit, before=before)
+        return {"incidents": list(found)}
+
+    @router.get("/api/v1/incidents/{incident_id}")
+    def incident(incident_id: int) -> IncidentView:
+        return do.incident(_number(incident_id))
+
+    @router.get("/api/v1/incidents/{incident_id}/explain")
+    def explain(incident_id: int) -> Any:
+        found = do.explain(_number(incident_id))
+        return {"explanation": found, "text": found.text()}
+
+    @router.post("/api/v1/incidents/{incident_id}/approve")
+    def approve(incident_id: int, body: Reasoned, by: Actor) -> IncidentView:
+        return do.decide(_number(incident_id), decision="approved", by=by, reason=body.reason)
+
+    @router.post("/api/v1/incidents/{incident_id}/deny")
+    def deny(incident_id: int, body: Reasoned, by: Actor) -> IncidentView:
+        return do.decide(_number(incident_id), decision="denied", by=by, reason=body.reason)
+
+    @router.post("/api/v1/incidents/{incident_id}/acknowledge")
+    def acknowledge(incident_id: int, body: Reasoned, by: Actor) -> IncidentView:
+        return do.acknowledge(_number(incident_id), by=by, reason=body.reason)
+
+    @router.post("/api/v1/incidents/{incident_id}/close")
+    def close(incident_id: int, body: Reasoned, by: Actor) -> IncidentView:
+        return do.close(_number(incident_id), by=by, reason=body.reason)
+
+    return router
+
+
+def _switches(edge: Edge) -> APIRouter:
+    router = APIRouter(dependencies=[Depends(_bearer(edge.api_token))])
+    do = edge.operations
+
+    @router.get("/api/v1/status")
+    def status() -> Any:
+        return do.status()
+
+    @router.post("/api/v1/pause")
+    def pause(body: Switching, by: Actor) -> Any:
+        return do.pause(by=by, reason=body.reason, cluster=body.cluster)
+
+    @router.post("/api/v1/resume")
+    def resume(body: Switching, by: Actor) -> Any:
+        return do.resume(by=by, reason=body.reason, cluster=body.cluster)
+
+    @router.post("/api/v1/maintenance")
+    def maintenance(body: Maintenance, by: Actor) -> Any:
+        if body.end:
+            return do.end_maintenance(by=by, cluster=body.cluster)
+        lasts = body.lasts or timedelta(0)
+        return do.start_maintenance(by=by, reason=body.reason, lasts=lasts, cluster=body.cluster)
+
+    @router.post("/-/reload")
+    def reload() -> dict[str, str]:
+        edge.reload()
+        return {"status": "reloaded"}
+
+    return router
+
+
+def _number(incident_id: int) -> int:
+    if not 0 < incident_id < 2**53:
+        raise NotFoundError(f"there is no incident {incident_id}")
+    return incident_id
+
+
+def _plain(edge: Edge) -> APIRouter:
+    router = APIRouter()
+
+    @router.get("/metrics", response_class=Response)
+    def metrics() -> Response:
+        return Response(generate_latest(edge.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/healthz", response_class=PlainTextResponse)
+    def healthz() -> PlainTextResponse:
+        why = edge.alive()
+        return PlainTextResponse(why or "ok", 503 if why else 200)
+
+    @router.get("/readyz", response_class=PlainTextResponse)
+    def readyz() -> PlainTextResponse:
+        why = edge.alive() or edge.ready()
+        return PlainTextResponse(why or "ok", 503 if why else 200)
+
+    return router

@@ -1,0 +1,72 @@
+"""uvicorn in a thread of ours: bound before anything else starts, stopped cleanly."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+
+import uvicorn
+from fastapi import FastAPI
+
+from airwarden.core.errors import UnavailableError, WrongInputError
+
+
+class Server:
+    """Serves the application.
+
+    Args:
+        app: The application.
+        host: Address to listen on.
+        port: Port; 0 takes a free one, which `port` tells afterwards.
+
+    Raises:
+        WrongInputError: The address cannot be bound.
+    """
+
+    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            self._socket.bind((host, port))
+        except OSError as error:
+            self._socket.close()
+            raise WrongInputError(
+                f"cannot listen on {host}:{port}: {error.strerror}", place="remediator.listen"
+            ) from None
+        self.host = host
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            backlog=2048,
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(
+            target=self._server.run, args=([self._socket],), name="http", daemon=True
+        )
+
+    def start(self, within: float = 10.0) -> None:
+        """Begin to serve; returns once connections are taken."""
+        self._thread.start()
+        end = time.monotonic() + within
+        while not self._server.started:
+            if not self._thread.is_alive() or time.monotonic() > end:
+                raise UnavailableError("the HTTP server did not start")
+            time.sleep(0.01)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it serves."""
+        return self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Finish what is being answered and close the port."""
+        self._server.should_exit = True
+        self._thread.join(timeout=10)
+        self._socket.close()

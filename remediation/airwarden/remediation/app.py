@@ -1,0 +1,375 @@
+"""The remediator, put together: its loops, its edge, and a clean stop.
+
+Composed by the command line, which builds the real adapters; a test composes it with fakes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import structlog
+from pydantic import SecretStr
+
+from airwarden.core.alerts import Severity
+from airwarden.core.clock import Clock
+from airwarden.core.errors import AirwardenError, UnavailableError, WrongInputError
+from airwarden.core.ports import Alertmanager, Chat, Pager
+from airwarden.remediation.actions.base import Action
+from airwarden.remediation.calls import ThreadedCalls
+from airwarden.remediation.case import Parts
+from airwarden.remediation.checks.base import Check
+from airwarden.remediation.decide.correlate import PlaybookSet
+from airwarden.remediation.decide.notices import ChatComposer, PagerComposer
+from airwarden.remediation.decide.states import IncidentState, Mode
+from airwarden.remediation.decide.view import IncidentView
+from airwarden.remediation.engine import Engine
+from airwarden.remediation.journal.inbox import InboxWriter
+from airwarden.remediation.journal.outbox import Channel
+from airwarden.remediation.journal.store import FencedError, Journal
+from airwarden.remediation.leadership import Leadership, LeaseTimes
+from airwarden.remediation.operations import Operations
+from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
+from airwarden.remediation.poll import Poller, PollTimes
+from airwarden.remediation.switches import stop_everything
+from airwarden.remediation.telemetry import Telemetry
+from airwarden.remediation.triage import Triage
+from airwarden.remediation.work import ThreadedCrew
+from airwarden.remediation.world import World
+
+if TYPE_CHECKING:
+    from airwarden.remediation.api.server import Server
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RemediatorConfig:
+    """How the remediator runs; every time in seconds.
+
+    Attributes:
+        host: Where it listens.
+        port: 0 takes a free one.
+        webhook_token: What Alertmanager has to show.
+        api_token: What operators have to show.
+        kill_switch_file: While it exists nothing is done, and afterwards only `resume` helps.
+        stopped_at_start: A reason to set the kill switch at start (from the environment), or empty.
+        lease: The lease's times.
+        poll: The poll's times.
+        turn: Between two turns of the loop, when nothing wakes it earlier.
+        alarm_after: A journal gone for so long is paged for directly.
+    """
+
+    webhook_token: SecretStr
+    api_token: SecretStr
+    host: str = "127.0.0.1"
+    port: int = 9811
+    kill_switch_file: Path | None = None
+    stopped_at_start: str = ""
+    lease: LeaseTimes = field(default_factory=LeaseTimes)
+    poll: PollTimes = field(default_factory=PollTimes)
+    turn: float = 1.0
+    alarm_after: float = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What a reload replaces as a whole.
+
+    Attributes:
+        worlds: The clusters' ports by name.
+        playbooks: The set in force.
+        chat_composer: Makes messages; knows the teams' channels.
+        pager_composer: Makes events; knows the teams' keys.
+    """
+
+    worlds: Mapping[str, World]
+    playbooks: PlaybookSet
+    chat_composer: ChatComposer
+    pager_composer: PagerComposer
+
+
+class Remediator:
+    """Takes alerts, heals what it may, and tells people.
+
+    Args:
+        journal: Open and migrated; closed by `stop`.
+        clock: Its `wait` returns early when the process stops.
+        composition: What is in force at first.
+        actions: By name.
+        checks: By name.
+        config: See `RemediatorConfig`.
+        alertmanager: None where none is configured: then nothing is polled.
+        pager: None where none is configured.
+        chat: None where none is configured.
+        reload: Reads the configuration anew; raises WrongInputError, and the old one stays.
+
+    Raises:
+        WrongInputError: The address cannot be bound, or a token is empty.
+    """
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        clock: Clock,
+        composition: Composition,
+        actions: Mapping[str, Action],
+        checks: Mapping[str, Check],
+        config: RemediatorConfig,
+        alertmanager: Alertmanager | None = None,
+        pager: Pager | None = None,
+        chat: Chat | None = None,
+        reload: Callable[[], Composition] | None = None,
+    ) -> None:
+        _require_tokens(config)
+        self._journal, self._clock, self._config = journal, clock, config
+        self._composition = composition
+        self._reload_from = reload
+        self._stopping, self._awake = threading.Event(), threading.Event()
+        self._poll_now, self._send_now = threading.Event(), threading.Event()
+        self._turned_at = clock.elapsed()
+        self._threads: list[threading.Thread] = []
+        self._calls = ThreadedCalls()
+        self.leadership = Leadership(journal, clock, config.lease)
+        self.telemetry = Telemetry(lambda: self._composition.worlds, lambda: self.leadership.leads)
+        self.telemetry.reloaded(ok=True, at=clock.now().timestamp())
+        writer = InboxWriter(journal)
+        poller = (
+            Poller(journal, alertmanager, writer, self._calls, config.poll)
+            if alertmanager is not None
+            else None
+        )
+        self._parts = Parts(
+            journal=journal,
+            leadership=self.leadership,
+            worlds=lambda: self._composition.worlds,
+            playbooks=lambda: self._composition.playbooks,
+            actions=actions,
+            checks=checks,
+            calls=self._calls,
+            telemetry=self.telemetry,
+            poller=poller,
+            kill_switch_file=config.kill_switch_file,
+        )
+        self._crew = ThreadedCrew(clock, self._wake)
+        triage = Triage(
+            journal,
+            lambda: self._composition.playbooks,
+            lambda: self._composition.worlds,
+            actions,
+        )
+        self._engine = Engine(self._parts, triage, self._crew, clock)
+        self._senders = self._make_senders(pager, chat)
+        self._alarm = JournalAlarm(
+            pager,
+            lambda view, action: self._composition.pager_composer(view, action),
+            self._journal_view,
+            clock,
+            self._calls,
+            config.alarm_after,
+        )
+        self._server = self._make_server(writer)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return self._server.port
+
+    def start(self) -> None:
+        """Begin to take alerts and to work; returns at once."""
+        if self._config.stopped_at_start:
+            with self._journal.write() as tx:
+                stop_everything(tx, set_by="environment", reason=self._config.stopped_at_start)
+        loops = {"lease": self._lease_loop, "engine": self._engine_loop}
+        if self._parts.poller is not None:
+            loops["poll"] = self._poll_loop
+        for name, loop in loops.items():
+            self._spawn(name, loop)
+        for sender in self._senders:
+            self._spawn(f"send-{sender.channel}", lambda sender=sender: self._send_loop(sender))  # type: ignore[misc]
+        self._server.start()
+        _log.info("remediator listens", host=self._config.host, port=self.port)
+
+    def run(self) -> None:
+        """Start, and return when `stop` was called or the clock says that the process stops."""
+        self.start()
+        while not self._stopping.is_set() and not self._clock.wait(1.0):
+            pass
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop taking alerts, finish the calls under way, let go of the lease, close the journal."""
+        if self._stopping.is_set() and not self._threads:
+            return
+        self._stopping.set()
+        for event in (self._awake, self._poll_now, self._send_now):
+            event.set()
+        self._server.stop()
+        self._crew.stop()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        self._threads.clear()
+        self.leadership.stop()
+        self._journal.close()
+
+    def reload(self) -> None:
+        """Read the configuration anew and put it in force as a whole.
+
+        Raises:
+            WrongInputError: It is wrong; what was in force stays, and a metric shows it.
+        """
+        if self._reload_from is None:
+            raise WrongInputError("this remediator cannot reload its configuration")
+        try:
+            self._composition = self._reload_from()
+        except AirwardenError:
+            self.telemetry.reloaded(ok=False, at=self._clock.now().timestamp())
+            raise
+        self.telemetry.reloaded(ok=True, at=self._clock.now().timestamp())
+        self._wake()
+
+    # --- loops ------------------------------------------------------------------------------------
+
+    def _spawn(self, name: str, loop: Callable[[], None]) -> None:
+        thread = threading.Thread(target=loop, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _lease_loop(self) -> None:
+        while not self._stopping.is_set():
+            wait = 1.0
+            try:
+                led = self.leadership.leads
+                wait = self.leadership.step()
+                if self.leadership.leads and not led:
+                    self._wake()
+            except Exception:
+                _log.exception("lease loop")
+            self._stopping.wait(wait)
+
+    def _engine_loop(self) -> None:
+        while not self._stopping.is_set():
+            self._awake.clear()
+            try:
+                self._engine.tick()
+                self._engine.look()
+                self._alarm.back()
+                self._turned_at = self._clock.elapsed()
+                self._send_now.set()
+            except UnavailableError as error:
+                _log.warning("the journal does not answer", error=str(error))
+                self._alarm.gone(error)
+            except Exception:
+                _log.exception("engine loop")
+                self._stopping.wait(1.0)
+            self._awake.wait(self._config.turn)
+
+    def _poll_loop(self) -> None:
+        poller = self._parts.poller
+        if poller is None:
+            return
+        while not self._stopping.is_set():
+            self._poll_now.clear()
+            try:
+                if self.leadership.leads and poller.poll(self.leadership.fence):
+                    self._wake()
+            except FencedError as error:
+                _log.info("poll dropped", reason=str(error))
+            except AirwardenError as error:
+                _log.warning("poll failed", error=str(error))
+            except Exception:
+                _log.exception("poll loop")
+            self._poll_now.wait(self._config.poll.every if self.leadership.leads else 1.0)
+
+    def _send_loop(self, sender: Sender) -> None:
+        while not self._stopping.is_set():
+            try:
+                if self.leadership.leads:
+                    sender.step(self.leadership.fence)
+            except (FencedError, UnavailableError) as error:
+                _log.info("sending postponed", channel=sender.channel, reason=str(error))
+            except Exception:
+                _log.exception("send loop")
+            self._stopping.wait(min(self._config.turn, 1.0))
+
+    def _wake(self) -> None:
+        self._awake.set()
+
+    # --- parts ------------------------------------------------------------------------------------
+
+    def _make_senders(self, pager: Pager | None, chat: Chat | None) -> list[Sender]:
+        page = pager_delivery(
+            pager, lambda view, action: self._composition.pager_composer(view, action)
+        )
+        say = chat_delivery(chat, lambda view: self._composition.chat_composer(view))
+        return [
+            Sender(self._journal, Channel.PAGER, page, self._calls),
+            Sender(self._journal, Channel.CHAT, say, self._calls),
+        ]
+
+    def _make_server(self, writer: InboxWriter) -> Server:
+        from airwarden.remediation.api.intake_gate import IntakeGate
+        from airwarden.remediation.api.routes import Edge, build_app
+        from airwarden.remediation.api.server import Server
+
+        gate = IntakeGate(
+            writer,
+            pending=lambda: self.telemetry.snapshot.inbox_pending,
+            poll_soon=self._poll_now.set,
+            wake=self._wake,
+        )
+        edge = Edge(
+            gate=gate,
+            operations=Operations(self._parts, self._wake),
+            registry=self.telemetry.registry,
+            webhook_token=self._config.webhook_token,
+            api_token=self._config.api_token,
+            alive=self._why_dead,
+            ready=self._why_not_ready,
+            reload=self.reload,
+        )
+        app = build_app(edge, metadata.version("airwarden"))
+        return Server(app, self._config.host, self._config.port)
+
+    def _why_dead(self) -> str:
+        dead = [thread.name for thread in self._threads if not thread.is_alive()]
+        return f"loops ended: {', '.join(dead)}" if dead else ""
+
+    def _why_not_ready(self) -> str:
+        age = self._clock.elapsed() - self._turned_at
+        if age > 15:
+            return f"the journal has not answered for {age:.0f} s"
+        if self._calls.overdue:
+            return f"{self._calls.overdue} calls are overdue"
+        return ""
+
+    def _journal_view(self, error: str) -> IncidentView:
+        now = self._clock.now()
+        clusters = sorted(self._composition.worlds)
+        return IncidentView(
+            incident_id="",
+            # Without the process in it: however many replicas say so, it is one page.
+            dedup_key="airwarden/journal-unavailable/" + ",".join(clusters)[:200],
+            cluster=",".join(clusters),
+            playbook="",
+            title="Airwarden's journal is unavailable: nothing is healed",
+            severity=Severity.CRITICAL,
+            state=IncidentState.ESCALATED,
+            mode=Mode.OFF,
+            opened_at=now,
+            updated_at=now,
+            reason=error,
+            cause="the journal's database",
+        )
+
+
+def _require_tokens(config: RemediatorConfig) -> None:
+    for name in ("webhook_token", "api_token"):
+        token: SecretStr = getattr(config, name)
+        if not token.get_secret_value().strip():
+            raise WrongInputError("is empty", place=f"remediator.{name}")

@@ -1,0 +1,199 @@
+"""Gathering what the guards judge, and what follows from a refusal."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from airwarden.remediation import ends, records
+from airwarden.remediation.actions.base import Action, Danger
+from airwarden.remediation.case import Case, Parts, effective
+from airwarden.remediation.decide.guards import AlertSight, GuardFacts, Patience, Refusal
+from airwarden.remediation.decide.states import RunState
+from airwarden.remediation.journal import alerts, incidents, rails, runs, windows
+from airwarden.remediation.journal.rails import EVERYWHERE, BudgetUse
+from airwarden.remediation.journal.store import Tx
+from airwarden.remediation.modes import kill_reasons
+from airwarden.remediation.plans import Planned, StoredPlan
+
+#: Seconds of sure leadership that must be left when an effect begins.
+LEAD_NEEDED = 5.0
+_HOUR, _DAY = 3600, 86400
+
+
+class Guarding:
+    """The guards' eyes and hands."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def sight(self, case: Case) -> tuple[AlertSight, list[str]]:
+        """Return what Alertmanager says of the alerts now, and what could not be read."""
+        poller = self._parts.poller
+        if poller is None:
+            return AlertSight.NOT_ASKED, []
+        with self._parts.journal.read() as tx:
+            members = alerts.of_incident(tx, case.incident.id, firing=True)
+        prints = frozenset(member.alert.fingerprint for member in members)
+        try:
+            return poller.sight(prints), []
+        except Exception as error:
+            return AlertSight.ACTIVE, [f"Alertmanager ({error or type(error).__name__})"]
+
+    def facts(
+        self,
+        tx: Tx,
+        case: Case,
+        plan: StoredPlan,
+        action: Action,
+        sight: AlertSight,
+        unreadable: list[str],
+    ) -> GuardFacts:
+        """Gather what the guards look at, in the transaction that may write the intent."""
+        planned, run = plan.left[0], case.run
+        effect = planned.effect
+        holder = rails.lock_holder(tx, effect.target)
+        horizon = tx.now - case.rails.cool_down_cap - case.rails.cool_down_reset
+        flying = runs.in_flight(tx, besides_run=run.id)
+        spent = rails.exhausted(tx, self.budgets(case, planned, action))
+        return GuardFacts(
+            now=tx.now,
+            effect=effect,
+            danger=action.danger,
+            undo=planned.undo_of is not None,
+            acted=case.acted,
+            kill=self.kill(tx, case),
+            mode=effective(
+                self._parts, rails.switches(tx), case.incident.playbook, case.run.cluster
+            ),
+            approved=self._approved(tx, case, plan),
+            alerts=sight,
+            plan_valid_until=run.plan_valid_until or tx.now,
+            lock_holder=holder if holder != run.id else None,
+            in_flight=[(cluster, danger) for cluster, _, danger in flying],
+            cluster=run.cluster,
+            exhausted=[f"{use.scope} ({use.limit})" for use in spent],
+            uses=runs.uses(
+                tx,
+                playbook=case.incident.playbook,
+                target=effect.target,
+                since=horizon,
+                but=(case.incident.id, run.episode),
+            ),
+            others_open=incidents.others_open(tx, case.incident),
+            lead_left=self._parts.leadership.remaining(),
+            lead_needed=min(action.deadline, LEAD_NEEDED),
+            maintenance=[
+                f"maintenance by {one.set_by}: {one.reason}"
+                for one in windows.open_now(tx)
+                if one.cluster in (EVERYWHERE, run.cluster)
+            ],
+            unreadable=unreadable,
+        )
+
+    def kill(self, tx: Tx, case: Case) -> tuple[str, ...]:
+        """Return why everything is stopped; empty when nothing is."""
+        file = self._parts.kill_switch_file
+        reasons = kill_reasons(rails.switches(tx), case.run.cluster)
+        if file is not None and file.exists():
+            return (*reasons, f"the kill switch file {file} exists")
+        return reasons
+
+    def _approved(self, tx: Tx, case: Case, plan: StoredPlan) -> bool:
+        if plan.begun:
+            # The yes was for the whole plan, of which this is the rest.
+            return True
+        found = rails.approval_of(tx, case.run.id, plan.content_hash)
+        return (
+            found is not None
+            and found.decision == "approved"
+            and found.decided_at is not None
+            and tx.now <= found.decided_at + case.rails.approved_within
+        )
+
+    def budgets(self, case: Case, planned: Planned, action: Action) -> list[BudgetUse]:
+        """Return the budgets that an effect draws on."""
+        if planned.undo_of is not None:
+            # The way back must stay open, or a hold of ours would outlast its reason.
+            return []
+        numbers, cluster = case.rails, case.run.cluster
+        book, target = f"playbook/{case.incident.playbook}", f"target/{planned.effect.target}"
+        if action.danger is Danger.A:
+            return [
+                BudgetUse(f"{book}/mild/hour", cluster, _HOUR, numbers.mild_playbook_per_hour),
+                BudgetUse(f"{target}/mild/hour", cluster, _HOUR, numbers.mild_target_per_hour),
+                BudgetUse("all/mild/hour", EVERYWHERE, _HOUR, numbers.mild_all_per_hour),
+            ]
+        return [
+            BudgetUse(f"{book}/hour", cluster, _HOUR, numbers.playbook_per_hour),
+            BudgetUse(f"{target}/hour", cluster, _HOUR, numbers.target_per_hour),
+            BudgetUse(f"{target}/day", cluster, _DAY, numbers.target_per_day),
+            BudgetUse("all/hour", EVERYWHERE, _HOUR, numbers.all_per_hour),
+            BudgetUse("all/day", EVERYWHERE, _DAY, numbers.all_per_day),
+        ]
+
+    def refused(self, tx: Tx, case: Case, plan: StoredPlan, refusal: Refusal) -> None:
+        """Wait, ask a person, or call one, as the refusal says."""
+        progress = case.progress
+        if refusal.guard == "plan-age":
+            case.save(tx, plan_valid_until=None, next_at=tx.now)
+            return
+        if refusal.guard == "approval":
+            self._ask(tx, case, plan)
+            return
+        since = progress.blocked_since or tx.now
+        if progress.blocked_by != refusal.guard:
+            self._parts.telemetry.blocked(case.run.cluster, refusal.guard)
+            case.say(
+                tx,
+                "guard",
+                f"Not done: {plan.left[0].effect.summary}. Guard {refusal.guard}: {refusal.reason}.",
+                guard=refusal.guard,
+            )
+            records.tell(tx, incidents.change(tx, incidents.get(tx, case.incident.id)))
+        patience = (
+            case.rails.unreadable_patience
+            if refusal.guard == "unreadable"
+            else case.rails.guard_patience
+        )
+        lasted = refusal.patience is Patience.WAIT and tx.now - since >= patience
+        if refusal.patience is Patience.STOP or lasted:
+            ends.escalate(
+                self._parts,
+                tx,
+                case,
+                f"guard {refusal.guard}: {refusal.reason}",
+                state=RunState.ABORTED,
+            )
+            return
+        case.save(
+            tx,
+            state=RunState.GATED,
+            progress=replace(progress, blocked_since=since, blocked_by=refusal.guard),
+            next_at=tx.now + case.rails.recheck,
+        )
+
+    def _ask(self, tx: Tx, case: Case, plan: StoredPlan) -> None:
+        summary = "; ".join(planned.effect.summary for planned in plan.left)
+        known = rails.approval_of(tx, case.run.id, plan.content_hash)
+        asked = rails.ask(
+            tx,
+            cluster=case.run.cluster,
+            run_id=case.run.id,
+            plan_hash=plan.content_hash,
+            summary=summary,
+            ttl=case.rails.approval_ttl,
+        )
+        if asked.decision is None and asked.expires_at <= tx.now:
+            rails.decide(tx, asked, decision="expired", by=records.ENGINE, reason="nobody answered")
+            ends.escalate(self._parts, tx, case, "nobody approved in time", state=RunState.ABORTED)
+            return
+        if asked.decision is not None:
+            said = f"the approval is {asked.decision}"
+            if asked.decision == "approved":
+                said = "the approved plan did not start in time"
+            ends.escalate(self._parts, tx, case, said, state=RunState.ABORTED)
+            return
+        if known is None:
+            case.say(tx, "approval", f"A person has to approve: {summary}.")
+            records.tell(tx, incidents.change(tx, incidents.get(tx, case.incident.id)))
+        case.save(tx, state=RunState.WAIT_APPROVAL, next_at=tx.now + case.rails.recheck)

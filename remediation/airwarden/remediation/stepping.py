@@ -1,0 +1,279 @@
+"""The steps of a playbook: acting, waiting, taking back, and what is left to a person."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from airwarden.core.errors import AirwardenError, UnavailableError
+from airwarden.remediation import ends, records
+from airwarden.remediation.actions.base import Nothing, Plan, Refused
+from airwarden.remediation.calls import OverdueError
+from airwarden.remediation.case import READ_DEADLINE, Case, Parts
+from airwarden.remediation.checks.base import Verdict
+from airwarden.remediation.confirming import unreadable
+from airwarden.remediation.crash import crash_at
+from airwarden.remediation.decide.paging import Escalation
+from airwarden.remediation.decide.states import Mode, RunState
+from airwarden.remediation.effects import Effects
+from airwarden.remediation.journal import incidents, runs
+from airwarden.remediation.journal.store import Tx
+from airwarden.remediation.plans import Planned, StoredPlan
+from airwarden.remediation.playbook import ActionStep, HumanStep, UndoStep, WaitStep
+from airwarden.remediation.undoing import MAX_UNDOS, plan_undo
+from airwarden.remediation.verifying import Verifying
+
+Outcome = Plan | Nothing | Refused
+
+
+class Steps:
+    """The middle phase of a run."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._effects = Effects(parts)
+        self._verifying = Verifying(parts)
+
+    def advance(self, case: Case) -> None:
+        """Do the next thing of the current step, or go on to verifying after the last one."""
+        if case.mode is Mode.OFF and not case.acted:
+            with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+                ends.escalate(
+                    self._parts,
+                    tx,
+                    case,
+                    f"playbook {case.book.name} is switched off",
+                    state=RunState.ABORTED,
+                    escalation=Escalation.BY_DESIGN,
+                )
+            return
+        if case.mode is Mode.SHADOW and not case.acted:
+            self._shadow(case)
+            return
+        if case.progress.step >= len(case.book.steps):
+            self._verifying.begin(case, "")
+            return
+        step = case.book.steps[case.progress.step]
+        match step:
+            case ActionStep():
+                self._action(case, step)
+            case UndoStep():
+                self._undo(case, step)
+            case WaitStep():
+                self._wait(case, step)
+            case HumanStep():
+                with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+                    case.say(tx, "step", f"For a person: {step.human}")
+                    one = incidents.get(tx, case.incident.id)
+                    asked = (*one.human_steps, step.human)
+                    records.tell(tx, incidents.change(tx, one, human_steps=asked))
+                    self._next_step(tx, case)
+
+    def _next_step(self, tx: Tx, case: Case, **fields: Any) -> None:
+        progress = replace(
+            case.progress,
+            step=case.progress.step + 1,
+            step_since=None,
+            holds_since=None,
+            blocked_since=None,
+            blocked_by="",
+            unreadable_since=None,
+            conflicts=0,
+            undone=0,
+        )
+        empty = {"plan_json": None, "plan_hash": None, "plan_valid_until": None}
+        state = case.run.state if case.run.state is not RunState.GATED else RunState.PLANNED
+        case.save(tx, state=state, progress=progress, next_at=tx.now, **empty, **fields)
+
+    def _stored(self, case: Case, step_id: str) -> StoredPlan | None:
+        if case.run.plan_json is None:
+            return None
+        plan = StoredPlan.from_json(case.run.plan_json)
+        return plan if plan.step == step_id and plan.left else None
+
+    def _fresh(self, case: Case) -> bool:
+        until = case.run.plan_valid_until
+        return until is not None and case.now <= until
+
+    def _action(self, case: Case, step: ActionStep) -> None:
+        stored = self._stored(case, step.id)
+        if stored is None or not self._fresh(case):
+            outcome = self._ask_action(case, step)
+            if outcome is None:
+                return
+            fresh = self._store(case, step, stored, outcome)
+            if fresh is None:
+                return
+            case, stored = fresh
+            crash_at("after-plan")
+        self._effects.attempt(case, stored, optional=step.optional)
+
+    def _ask_action(self, case: Case, step: ActionStep) -> Outcome | None:
+        """Let the action plan; None where that could not be done and is taken care of."""
+        action = self._parts.actions.get(step.action)
+        if action is None:
+            return Refused(f"there is no action named {step.action!r}")
+        missing = sorted(need for need in action.needs if not case.world.has(need))
+        if missing:
+            return Refused(f"{step.action} needs {', '.join(missing)}: not configured")
+        return self._planning(case, lambda: action.plan(case.world, case.subject, step.parameters))
+
+    def _planning(self, case: Case, plan: Callable[[], Outcome]) -> Outcome | None:
+        try:
+            return self._parts.calls.run(plan, deadline=READ_DEADLINE)
+        except (UnavailableError, OverdueError) as error:
+            unreadable(self._parts, case, str(error))
+        except AirwardenError as error:
+            return Refused(str(error) or type(error).__name__)
+        except Exception as error:
+            return Refused(f"planning failed: {type(error).__name__}: {error}")
+        return None
+
+    def _store(
+        self, case: Case, step: ActionStep, stored: StoredPlan | None, outcome: Outcome
+    ) -> tuple[Case, StoredPlan] | None:
+        """Write what the action answered; returns the plan to go on with, if there is one."""
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            match outcome:
+                case Nothing(reason=reason):
+                    case.say(tx, "plan", f"{step.id}: nothing to do, {reason}.")
+                    self._next_step(tx, case)
+                    return None
+                case Refused(reason=reason, cause=cause, evidence=evidence):
+                    if step.optional:
+                        case.say(tx, "plan", f"{step.id}: left out, {reason}.")
+                        self._next_step(tx, case)
+                        return None
+                    ends.escalate(
+                        self._parts,
+                        tx,
+                        case,
+                        f"{step.action} refuses: {reason}",
+                        cause=cause,
+                        evidence=evidence,
+                        state=RunState.ABORTED,
+                    )
+                    return None
+                case Plan(effects=effects):
+                    planned = [Planned(effect, 0) for effect in effects]
+                    if stored is not None and stored.begun:
+                        # The rest of a plan that grew old: never more than was planned at first.
+                        wanted = {p.effect.target for p in stored.left}
+                        planned = [p for p in planned if p.effect.target in wanted]
+                    if not planned:
+                        self._next_step(tx, case)
+                        return None
+                    return self._keep(tx, case, step.id, planned, stored)
+
+    def _keep(
+        self,
+        tx: Tx,
+        case: Case,
+        step_id: str,
+        planned: list[Planned],
+        stored: StoredPlan | None,
+    ) -> tuple[Case, StoredPlan]:
+        first = case.progress.seq
+        numbered = tuple(replace(p, seq=first + i) for i, p in enumerate(planned))
+        begun = stored.total - len(stored.left) if stored is not None else 0
+        plan = StoredPlan(step_id, len(numbered) + begun, numbered)
+        if plan.content_hash != case.run.plan_hash:
+            summary = "; ".join(p.effect.summary for p in planned)
+            case.say(tx, "plan", f"{step_id}: {summary}.", plan=plan.content_hash)
+        case = case.save(
+            tx,
+            progress=replace(case.progress, seq=first + len(numbered), unreadable_since=None),
+            plan_json=plan.to_json(),
+            plan_hash=plan.content_hash,
+            plan_valid_until=tx.now + case.rails.plan_ttl,
+            next_at=tx.now,
+        )
+        return case, plan
+
+    def _wait(self, case: Case, step: WaitStep) -> None:
+        reading = self._parts.read_check(case.world, case.subject, step.wait)
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            progress = case.progress
+            since = progress.step_since or tx.now
+            holds = (progress.holds_since or tx.now) if reading.verdict is Verdict.TRUE else None
+            if progress.step_since is None:
+                case.say(tx, "step", f"{step.id}: waiting; now: {reading.sentence}.")
+            if holds is not None and tx.now - holds >= step.stable:
+                case.say(tx, "step", f"{step.id}: {reading.sentence}.")
+                self._next_step(tx, case)
+                return
+            if tx.now - since >= step.within:
+                reason = f"{step.id}: not within {step.within}: {reading.sentence}"
+                ends.escalate(self._parts, tx, case, reason, evidence=reading.evidence)
+                return
+            case.save(
+                tx,
+                progress=replace(progress, step_since=since, holds_since=holds),
+                next_at=tx.now + step.every,
+            )
+
+    def _undo(self, case: Case, step: UndoStep) -> None:
+        stored = self._stored(case, step.id)
+        if stored is not None and self._fresh(case):
+            self._effects.attempt(case, stored)
+            return
+        if case.progress.undone >= MAX_UNDOS:
+            reason = f"{step.id}: still not undone after {MAX_UNDOS} effects"
+            with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+                ends.escalate(self._parts, tx, case, reason)
+            return
+        planned, refusals, unread = plan_undo(self._parts, case, step)
+        if unread:
+            unreadable(self._parts, case, unread)
+            return
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            if planned:
+                case, stored = self._keep(tx, case, step.id, planned, None)
+            elif refusals:
+                self._undo_later(tx, case, step, refusals[0])
+                return
+            else:
+                case.say(tx, "step", f"{step.id}: {step.undo} is taken back.")
+                self._next_step(tx, case)
+                return
+        if stored is not None:
+            crash_at("after-plan")
+            self._effects.attempt(case, stored)
+
+    def _undo_later(self, tx: Tx, case: Case, step: UndoStep, reason: str) -> None:
+        """An undo that is refused now (a worker still busy) is asked for again until the deadline."""
+        if case.progress.blocked_by != reason:
+            case.say(tx, "step", f"{step.id}: not yet, {reason}.")
+        case.save(
+            tx,
+            progress=replace(case.progress, blocked_by=reason),
+            next_at=tx.now + case.rails.recheck,
+        )
+
+    def _shadow(self, case: Case) -> None:
+        """Plan every action against the live state and record it; do nothing."""
+        would_do: list[dict[str, Any]] = []
+        said: list[str] = []
+        for step in case.book.steps:
+            if not isinstance(step, ActionStep):
+                continue
+            outcome = self._ask_action(case, step)
+            if outcome is None:
+                return
+            match outcome:
+                case Plan(effects=effects):
+                    would_do.extend(runs.dump_effect(effect) for effect in effects)
+                    said.extend(effect.summary for effect in effects)
+                case Refused(reason=reason) if not step.optional:
+                    said.append(f"{step.action} would refuse: {reason}")
+                    break
+                case Refused() | Nothing():
+                    pass
+        summary = "; ".join(said) or "nothing"
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            sentence = f"in shadow mode nothing is done; it would have done: {summary}"
+            ends.finish_shadow(
+                self._parts, tx, case, json.loads(json.dumps(would_do, default=str)), sentence
+            )

@@ -1,0 +1,55 @@
+"""Planning the way back from what an incident's runs have done."""
+
+from __future__ import annotations
+
+from airwarden.core.errors import UnavailableError
+from airwarden.remediation.actions.base import Plan, Refused
+from airwarden.remediation.calls import OverdueError
+from airwarden.remediation.case import READ_DEADLINE, Case, Parts
+from airwarden.remediation.decide.states import AttemptState
+from airwarden.remediation.journal import runs
+from airwarden.remediation.plans import Planned
+from airwarden.remediation.playbook import UndoStep
+
+#: More effects than this in one undo step: something undoes the undoing.
+MAX_UNDOS = 60
+
+
+def plan_undo(parts: Parts, case: Case, step: UndoStep) -> tuple[list[Planned], list[str], str]:
+    """Ask each action for the way back from what was done, newest first."""
+    planned: list[Planned] = []
+    refusals: list[str] = []
+    with parts.journal.read() as tx:
+        # Of every run of this incident: an effect of an earlier attempt is ours to undo too.
+        done = runs.attempts_of_incident(tx, case.incident.id)
+    mine = [
+        a
+        for a in done
+        if a.step_id == step.undo and a.state is AttemptState.CONFIRMED and a.undo_of is None
+    ]
+    for attempt in reversed(mine):
+        action = parts.actions.get(attempt.action)
+        if action is None:
+            refusals.append(f"action {attempt.action} is no longer known")
+            continue
+        effect = attempt.effect
+        try:
+            outcome = parts.calls.run(
+                lambda action=action, effect=effect: action.undo(case.world, effect),  # type: ignore[misc]
+                deadline=READ_DEADLINE,
+            )
+        except (UnavailableError, OverdueError) as error:
+            return [], [], str(error)
+        except Exception as error:
+            refusals.append(str(error) or type(error).__name__)
+            continue
+        if isinstance(outcome, Plan):
+            targets = {p.effect.target for p in planned}
+            planned.extend(
+                Planned(one, 0, undo_of=attempt.id)
+                for one in outcome.effects
+                if one.target not in targets
+            )
+        elif isinstance(outcome, Refused):
+            refusals.append(outcome.reason)
+    return planned, refusals, ""

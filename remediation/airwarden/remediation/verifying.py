@@ -1,0 +1,107 @@
+"""Verifying: the live check has to read healthy in time, and for long enough."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from airwarden.remediation import ends, records
+from airwarden.remediation.case import Case, Parts
+from airwarden.remediation.checks.base import Verdict
+from airwarden.remediation.crash import crash_at
+from airwarden.remediation.decide.progress import Phase, Progress
+from airwarden.remediation.decide.states import IncidentState, RunState
+from airwarden.remediation.journal import incidents
+from airwarden.remediation.journal.store import Tx
+
+
+class Verifying:
+    """The last phase of a run."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    def begin(self, case: Case, reason: str) -> None:
+        """Go over to verifying; a reason says why no (further) step is done."""
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            self.begin_in(tx, case, reason)
+
+    def begin_in(self, tx: Tx, case: Case, reason: str) -> None:
+        """Go over to verifying in the caller\'s transaction."""
+        if reason:
+            case.say(tx, "run", f"Nothing (more) is done: {reason}. Verifying.")
+        progress: Progress = replace(
+            case.progress,
+            phase=Phase.VERIFY,
+            verify_since=tx.now,
+            healthy_since=None,
+            unreadable_since=None,
+            skip_to_verify=reason,
+        )
+        case.save(tx, state=RunState.VERIFYING, progress=progress, next_at=tx.now)
+
+    def advance(self, case: Case) -> None:
+        """Read once more: healed, not yet, or not in time."""
+        use = case.book.verify
+        if use is None:
+            self._verify_by_alerts(case)
+            return
+        reading = self._parts.read_check(case.world, case.subject, use)
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            progress = case.progress
+            since = progress.verify_since or tx.now
+            if reading.verdict is Verdict.TRUE:
+                healthy = progress.healthy_since or tx.now
+                if tx.now - healthy >= use.stable:
+                    self._resolve(tx, case, reading.sentence)
+                    return
+                self._stabilize(tx, case, healthy, reading.sentence)
+                return
+            # Only a read that says so ends a healthy time; an unreadable moment proves nothing.
+            healthy_since = progress.healthy_since if reading.verdict is Verdict.UNKNOWN else None
+            if progress.healthy_since is not None and healthy_since is None:
+                case.say(tx, "verify", f"Not healthy any more: {reading.sentence}.")
+            if tx.now - since >= use.within + (use.stable if healthy_since else 0 * use.stable):
+                ends.try_again(self._parts, tx, case, f"not healthy: {reading.sentence}")
+                return
+            case.save(
+                tx,
+                progress=replace(progress, verify_since=since, healthy_since=healthy_since),
+                next_at=tx.now + case.rails.verify_every,
+            )
+
+    def _resolve(self, tx: Tx, case: Case, sentence: str) -> None:
+        crash_at("before-resolve")
+        if case.incident.state is IncidentState.REMEDIATING:
+            moved = incidents.move(tx, case.incident, IncidentState.STABILIZING)
+            case = replace(case, incident=moved)
+        ends.resolve(self._parts, tx, case, sentence)
+
+    def _stabilize(self, tx: Tx, case: Case, healthy: datetime, sentence: str) -> None:
+        if case.incident.state is IncidentState.REMEDIATING:
+            records.move(
+                tx, case.incident, IncidentState.STABILIZING, f"Healthy: {sentence}; watching it."
+            )
+        case.save(
+            tx,
+            progress=replace(case.progress, healthy_since=healthy, unreadable_since=None),
+            next_at=tx.now + case.rails.verify_every,
+        )
+
+    def _verify_by_alerts(self, case: Case) -> None:
+        """Without a live check only the alerts tell: gone for a while, or not within the limit."""
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            progress = case.progress
+            since = progress.verify_since or tx.now
+            quiet = None if case.firing else (progress.healthy_since or tx.now)
+            if quiet is not None and tx.now - quiet >= case.rails.quiet_close:
+                self._resolve(tx, case, "its alerts are gone")
+                return
+            if quiet is None and tx.now - since >= case.rails.guard_patience:
+                ends.try_again(self._parts, tx, case, "its alerts still fire")
+                return
+            case.save(
+                tx,
+                progress=replace(progress, verify_since=since, healthy_since=quiet),
+                next_at=tx.now + case.rails.verify_every,
+            )

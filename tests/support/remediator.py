@@ -1,0 +1,145 @@
+"""A remediator that listens on a free port, with fakes behind its ports and a real clock."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
+from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.journal.store import open_journal
+from airwarden.remediation.leadership import LeaseTimes
+from airwarden.remediation.playbook import Playbook
+from airwarden.remediation.poll import PollTimes
+from airwarden.remediation.world import World
+from support.engine import (
+    Ask,
+    FakeAlertmanager,
+    Hold,
+    Machine,
+    Recorder,
+    Restart,
+    compose_chat,
+    compose_page,
+    playbook,
+)
+
+WEBHOOK_TOKEN = "webhook-" + "w" * 24
+API_TOKEN = "operator-" + "o" * 24
+
+
+class RealClock:
+    """The machine's clocks; `wait` returns early once `stop` was called."""
+
+    def __init__(self) -> None:
+        self._stopped = threading.Event()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def elapsed(self) -> float:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+    def wait(self, seconds: float) -> bool:
+        return self._stopped.wait(seconds)
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+
+def quick_playbook(**changes: Any) -> Playbook:
+    """The machine's playbook with times short enough to wait for."""
+    quick = {
+        "confirm": {"check": "sick", "times": 1, "every": "100ms"},
+        "verify": {"check": "well", "within": "5s", "stable": "0s"},
+        "page": {"when": "unhealed", "after": "30s"},
+    }
+    return playbook(**{**quick, **changes})
+
+
+class Running:
+    """A started remediator and what is behind it."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        book: Playbook | None = None,
+        mode: Mode = Mode.AUTO,
+        lease: LeaseTimes | None = None,
+        poll: PollTimes | None = None,
+        machine: Machine | None = None,
+        with_alertmanager: bool = True,
+        alarm_after: float = 20.0,
+    ) -> None:
+        self.machine = machine or Machine()
+        self.alertmanager = FakeAlertmanager()
+        self.recorder = Recorder()
+        self.clock = RealClock()
+        used = book or quick_playbook()
+        self.playbooks = PlaybookSet({used.name: LoadedPlaybook(used, mode)})
+        actions = {one.name: one for one in (Restart(self.machine), Hold())}
+        self.remediator = Remediator(
+            journal=open_journal(url, self.clock),
+            clock=self.clock,
+            composition=Composition(
+                worlds={"lab": World("lab", self.clock)},
+                playbooks=self.playbooks,
+                chat_composer=compose_chat,
+                pager_composer=compose_page,
+            ),
+            actions=actions,
+            checks={name: Ask(name, self.machine, name) for name in ("sick", "well", "flag")},
+            config=RemediatorConfig(
+                webhook_token=SecretStr(WEBHOOK_TOKEN),
+                api_token=SecretStr(API_TOKEN),
+                port=0,
+                lease=lease or LeaseTimes(),
+                poll=poll or PollTimes(),
+                turn=0.1,
+                alarm_after=alarm_after,
+            ),
+            alertmanager=self.alertmanager if with_alertmanager else None,
+            pager=self.recorder,
+            chat=self.recorder,
+        )
+        self.remediator.start()
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.remediator.port}", timeout=30, trust_env=False
+        )
+
+    def webhook(self, body: bytes, token: str = WEBHOOK_TOKEN) -> httpx.Response:
+        """Post a delivery."""
+        headers = {"Authorization": f"Bearer {token}".strip(), "Content-Type": "application/json"}
+        return self.http.post("/api/v1/alerts", content=body, headers=headers)
+
+    def get(self, path: str, token: str = API_TOKEN) -> Any:
+        """Read the operators' API."""
+        answer = self.http.get(path, headers={"Authorization": f"Bearer {token}"})
+        return answer.raise_for_status().json()
+
+    def post(
+        self, path: str, body: Mapping[str, Any] | None = None, token: str = API_TOKEN
+    ) -> httpx.Response:
+        """Send an operator's command."""
+        headers = {"Authorization": f"Bearer {token}", "X-Airwarden-Actor": "ada"}
+        return self.http.post(path, json=dict(body or {}), headers=headers)
+
+    def metrics(self) -> dict[str, float]:
+        """Return every sample of /metrics by its series."""
+        text = self.http.get("/metrics").raise_for_status().text
+        rows = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+        return {series: float(value) for series, value in rows}
+
+    def stop(self) -> None:
+        """Stop it cleanly."""
+        self.http.close()
+        self.clock.stop()
+        self.remediator.stop()
