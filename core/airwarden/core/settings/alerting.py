@@ -98,6 +98,10 @@ class Alertmanager(Section):
     listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9093)
     """Where the one that `airwarden up` starts listens."""
 
+    receiver: str = "remediator"
+    """Name of the receiver that delivers to the remediator; the poll takes up its alerts only. The
+    generated configuration calls it `remediator`."""
+
     remediator_group_wait: Duration = timedelta(0)
     """How long to collect a group's first alerts before the remediator is told. None: it adds
     directly to the time until a remedy starts, and the remediator groups by itself."""
@@ -119,11 +123,6 @@ class Alertmanager(Section):
 
     repeat_interval: Duration = timedelta(hours=4)
     """How often people are told again of what still fires."""
-
-    receiver: str = Field(default="remediator", min_length=1)
-    """Name of the receiver that delivers to the remediator. The poll takes only alerts that are
-    routed there, so that what is meant for a person alone stays with the person. `airwarden build`
-    calls it `remediator`."""
 
     poll_interval: Duration = timedelta(seconds=15)
     """How often the remediator asks for alerts that no webhook delivered."""
