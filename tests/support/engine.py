@@ -20,7 +20,7 @@ from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
 from airwarden.remediation.decide.rails import Rails
-from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.engine import Engine
 from airwarden.remediation.journal import audit, incidents
@@ -397,7 +397,8 @@ class Bench:
 
     def turn(self) -> None:
         """One turn of every loop."""
-        self.leadership.step()
+        if self.leadership.remaining() <= 5:
+            self.leadership.step()
         self.engine.tick()
         fence = self.leadership.fence
         for sender in self.senders:
@@ -420,6 +421,10 @@ class Bench:
         """The newest incident."""
         with self.journal.read() as tx:
             return incidents.search(tx)[0]
+
+    def state(self) -> IncidentState:
+        """The newest incident's state."""
+        return self.incident.state
 
     def incidents(self) -> list[incidents.Incident]:
         with self.journal.read() as tx:

@@ -189,8 +189,9 @@ def alertmanager(settings: Settings) -> AlertmanagerApi | None:
     from airwarden.adapters.alertmanager import AlertmanagerApi
 
     timeout = settings.alertmanager.timeout.total_seconds()
-    receiver = settings.alertmanager.receiver
-    return AlertmanagerApi(settings.alertmanager.url, timeout=timeout, receiver=receiver)
+    return AlertmanagerApi(
+        settings.alertmanager.url, timeout=timeout, receiver=settings.alertmanager.receiver
+    )
 
 
 def probe(wanted: DependencyProbe) -> Probe:
