@@ -124,11 +124,6 @@ class Alertmanager(Section):
     repeat_interval: Duration = timedelta(hours=4)
     """How often people are told again of what still fires."""
 
-    receiver: str = Field(default="remediator", min_length=1)
-    """Name of the receiver that delivers to the remediator. The poll takes only alerts that are
-    routed there, so that what is meant for a person alone stays with the person. `airwarden build`
-    calls it `remediator`."""
-
     poll_interval: Duration = timedelta(seconds=15)
     """How often the remediator asks for alerts that no webhook delivered."""
 
