@@ -259,7 +259,7 @@ def test_a_silence_that_begins_later_stops_what_is_not_done_yet(bench: Bench) ->
     one = bench.fire()
     bench.run(5)
     bench.alertmanager.shown = [replace(one, suppressed_by=("silence-1",))]
-    bench.run(900)
+    bench.run(400)
     assert bench.machine.restarts == 0
     assert bench.paged() == []
     assert any("silenced or inhibited" in line for line in bench.story())
@@ -421,10 +421,13 @@ def test_a_maintenance_window_holds_effects_while_it_lasts(bench: Bench) -> None
 
 
 def test_the_budget_of_a_target_is_never_exceeded(make: Make) -> None:
-    bench = make(books=[playbook(attempts=5)], rails=Rails(backoff_base=timedelta(seconds=5)))
+    verify = {"check": "well", "within": "10s", "stable": "5s"}
+    bench = make(
+        books=[playbook(attempts=5, verify=verify)], rails=Rails(backoff_base=timedelta(seconds=5))
+    )
     bench.machine.heals = False
     bench.fire()
-    bench.run(1500)
+    bench.run(200)
     assert bench.machine.restarts == Rails().target_per_hour
     assert "budget" in bench.incident.reason
     with bench.journal.read() as tx:
@@ -477,14 +480,14 @@ def test_a_changed_plan_is_asked_for_again(make: Make) -> None:
 
 @pytest.mark.parametrize("decision", ["denied", "expired"])
 def test_no_approval_means_no_effect_and_a_page(make: Make, decision: str) -> None:
-    bench = make(mode=Mode.APPROVE)
+    bench = make(mode=Mode.APPROVE, rails=Rails(approval_ttl=timedelta(minutes=2)))
     bench.fire()
     bench.run(30)
     if decision == "denied":
         Operations(bench.parts, lambda: None).decide(
             bench.incident.id, decision="denied", by="ada", reason="not now"
         )
-    bench.run(1000)
+    bench.run(150)
     assert bench.machine.restarts == 0
     assert bench.state() is IncidentState.ESCALATED
     assert len(bench.paged()) == 1
