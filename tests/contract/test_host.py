@@ -6,12 +6,14 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import FakeHost
 from airwarden.adapters.host_supervisord import SupervisordHost
+from airwarden.adapters.procfs import Incarnation, descendants
 from airwarden.core.errors import (
     ConflictError,
     NotFoundError,
@@ -26,7 +28,7 @@ from support.supervisord import PASSWORD, USER, Supervisord
 SCHEDULER, WORKER, TRIGGERER = Component.SCHEDULER, Component.WORKER, Component.TRIGGERER
 WORKERS = ("workers:worker_0", "workers:worker_1")
 REAL = {
-    SCHEDULER: ("scheduler", "spare", "stubborn", "polite"),
+    SCHEDULER: ("scheduler", "spare", "stubborn", "polite", "parent"),
     WORKER: ("workers:*",),
     TRIGGERER: ("broken", "absent"),
 }
@@ -178,6 +180,30 @@ def test_a_process_that_supervisord_leaves_down_is_started(supervisord: Supervis
     host.restart("polite", generation=before.generation)
 
     assert find(host, "polite").pid not in (None, before.pid)
+
+
+def test_children_that_were_frozen_with_it_do_not_stay(supervisord: Supervisord) -> None:
+    host = real_host(supervisord)
+    parent = find(host, "parent")
+    assert parent.pid is not None
+    (child,) = eventually(lambda: descendants(parent.pid or 0), within=5)
+    for pid in (parent.pid, child.pid):
+        os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: state(host, "parent") is ProcessState.FROZEN, within=5)
+
+    host.restart("parent", generation=find(host, "parent").generation)
+
+    eventually(lambda: child not in alive(child.pid), within=5)
+    assert find(host, "parent").pid != parent.pid
+
+
+def alive(pid: int) -> list[Incarnation]:
+    """Return the process with this pid, if there is one that is no zombie."""
+    fields = Path(f"/proc/{pid}/stat")
+    if not fields.exists():
+        return []
+    state_, *rest = fields.read_text().rpartition(")")[2].split()
+    return [] if state_ == "Z" else [Incarnation(pid, rest[18])]
 
 
 def test_a_program_that_cannot_be_spawned_is_refused(supervisord: Supervisord) -> None:

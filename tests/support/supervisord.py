@@ -11,7 +11,7 @@ from pathlib import Path
 from support.eventually import eventually
 from support.servers import Child, answers, free_port
 
-#: A program that obeys SIGTERM, one that ignores it, one that supervisord leaves down after a clean exit.
+#: Programs by their behaviour: command, and `autorestart`. `polite` is left down after a clean exit.
 PROGRAMS = {
     "scheduler": ("sleep 3600", "true"),
     "stubborn": ("""sh -c "trap '' TERM; while :; do sleep 1; done" """, "true"),
@@ -19,6 +19,7 @@ PROGRAMS = {
         """sh -c "trap 'exit 0' TERM; while :; do sleep 0.2; done" """,
         "unexpected",
     ),
+    "parent": ("""sh -c "setsid sleep 3600 & wait" """, "true"),
     "spare": ("sleep 3600", "true"),
     "broken": ("/nonexistent", "false"),
 }
