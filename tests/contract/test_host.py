@@ -6,14 +6,13 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import FakeHost
 from airwarden.adapters.host_supervisord import SupervisordHost
-from airwarden.adapters.procfs import Incarnation, descendants
+from airwarden.adapters.procfs import descendants, is_alive
 from airwarden.core.errors import (
     ConflictError,
     NotFoundError,
@@ -193,17 +192,8 @@ def test_children_that_were_frozen_with_it_do_not_stay(supervisord: Supervisord)
 
     host.restart("parent", generation=find(host, "parent").generation)
 
-    eventually(lambda: child not in alive(child.pid), within=5)
+    eventually(lambda: not is_alive(child), within=5)
     assert find(host, "parent").pid != parent.pid
-
-
-def alive(pid: int) -> list[Incarnation]:
-    """Return the process with this pid, if there is one that is no zombie."""
-    fields = Path(f"/proc/{pid}/stat")
-    if not fields.exists():
-        return []
-    state_, *rest = fields.read_text().rpartition(")")[2].split()
-    return [] if state_ == "Z" else [Incarnation(pid, rest[18])]
 
 
 def test_a_program_that_cannot_be_spawned_is_refused(supervisord: Supervisord) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
+from airwarden.adapters.procfs import descendants, is_alive
 from support.eventually import eventually
 from support.servers import Child, answers, free_port
 
@@ -78,6 +80,10 @@ class Supervisord:
         return "\n".join(parts)
 
     def stop(self) -> None:
-        """End it and its children, and remove its folder."""
+        """End it and its children, those in a session of their own too, and remove its folder."""
+        children = descendants(self.child.pid)
         self.child.stop(within=15)
+        for child in children:
+            if is_alive(child):
+                os.kill(child.pid, signal.SIGKILL)
         shutil.rmtree(self._folder, ignore_errors=True)

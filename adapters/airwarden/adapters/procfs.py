@@ -59,11 +59,16 @@ def descendants(pid: int) -> list[Incarnation]:
     return [Incarnation(child, starts[child]) for child in family[1:]]
 
 
+def is_alive(process: Incarnation) -> bool:
+    """Return whether this very process still runs; one that nobody has waited for does not."""
+    fields = _stat(process.pid)
+    return fields is not None and fields[19] == process.start_ticks and fields[0] != "Z"
+
+
 def end_frozen(processes: Iterable[Incarnation]) -> None:
     """Kill those that are still there and frozen; what we may not kill stays."""
     for process in processes:
-        fields = _stat(process.pid)
-        if fields is not None and fields[19] == process.start_ticks and is_frozen(process.pid):
+        if is_alive(process) and is_frozen(process.pid):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(process.pid, signal.SIGKILL)
 
