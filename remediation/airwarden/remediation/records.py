@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.alerts import AlertStatus
 from airwarden.remediation.decide.states import AttemptState, IncidentState
 from airwarden.remediation.decide.view import AlertView, EffectView, IncidentView, TimelineEntry
 from airwarden.remediation.journal import alerts, audit, incidents, outbox, rails, runs
@@ -98,7 +97,7 @@ def page(tx: Tx, one: Incident, kind: str) -> None:
 
 def view(tx: Tx, one: Incident) -> IncidentView:
     """Gather everything that may be said about an incident now."""
-    members = alerts.of_incident(tx, one.id)
+    members = alerts.of_incident(tx, one.id, limit=_SHOWN_ALERTS)
     shown = [
         AlertView(
             name=member.alert.name,
@@ -111,7 +110,7 @@ def view(tx: Tx, one: Incident) -> IncidentView:
             runbook_url=member.alert.annotations.get("runbook_url", ""),
             dashboard_url=member.alert.annotations.get("dashboard_url", ""),
         )
-        for member in members[:_SHOWN_ALERTS]
+        for member in members
     ]
     effects, shadow = _effects(tx, one)
     all_runs = runs.of_incident(tx, one.id)
@@ -131,7 +130,7 @@ def view(tx: Tx, one: Incident) -> IncidentView:
         ended_at=one.ended_at,
         labels=one.labels,
         alerts=tuple(shown),
-        alerts_total=len(members),
+        alerts_total=alerts.tally(tx, one.id).total,
         team=one.labels.get("team", ""),
         reason=one.reason,
         cause=one.cause,
@@ -186,8 +185,8 @@ def acted(tx: Tx, one: Incident) -> bool:
 
 
 def firing(tx: Tx, one: Incident) -> list[alerts.StoredAlert]:
-    """Return the incident's alerts that fire now."""
-    return [m for m in alerts.of_incident(tx, one.id) if m.alert.status is AlertStatus.FIRING]
+    """Return the incident's alerts that fire now, a storm's not all."""
+    return alerts.of_incident(tx, one.id, firing=True)
 
 
 def evidence_of(body: Mapping[str, Any]) -> dict[str, str]:
