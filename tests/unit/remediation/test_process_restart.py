@@ -78,6 +78,21 @@ def test_a_process_newer_than_the_alert_is_left_alone(two: Small) -> None:
     assert "after the alert began" in planned.reason
 
 
+def test_a_healthy_twin_is_not_taken_for_the_replaced_one(two: Small) -> None:
+    """Both started together; one was killed and restarted by its supervisor: nobody is silent."""
+    two.host.known = [
+        process("scheduler", pid=101, started=49),
+        process("scheduler2", pid=200, started=3600),
+    ]
+    old = job(1, beat=52, hostname="scheduler-0")
+    twin = job(2, hostname="scheduler-1")
+    two.airflow.job_rows = [old, twin, job(3, started=44, hostname="scheduler-0")]
+    about = subject({**SCHEDULER, "hostname": "scheduler-0", "job_id": "1"}, began=10)
+    assert isinstance(plan(two, about), Nothing)
+    two.airflow.job_rows = [old, twin, job(3, started=44, hostname="scheduler-9")]
+    assert isinstance(plan(two, about), Nothing)
+
+
 def test_one_silent_scheduler_beside_a_well_database_is_restarted(two: Small) -> None:
     two.airflow.job_rows = [job(1, beat=90), job(2, started=1795)]
     planned = plan(two, subject({**SCHEDULER, "hostname": "box", "job_id": "1"}))
