@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -20,16 +21,23 @@ class AlertmanagerApi:
         url: Base URL.
         timeout: Seconds for one request.
         token: Bearer token; none if empty, never printed.
+        receiver: Alerts that are routed to this receiver only; all of them if empty. What goes to
+            people directly, such as Watchdog, is none of the remediator's business.
     """
 
-    def __init__(self, url: str, *, timeout: float = 5.0, token: str = "") -> None:
+    def __init__(
+        self, url: str, *, timeout: float = 5.0, token: str = "", receiver: str = ""
+    ) -> None:
         self._url = url.rstrip("/")
+        self._receiver = re.escape(receiver)
         self._timeout = timeout
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def alerts(self) -> Sequence[Alert]:
-        """Return all active alerts, the suppressed ones with `suppressed_by` set."""
+        """Return the active alerts, the suppressed ones with `suppressed_by` set."""
         query = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
+        if self._receiver:
+            query["receiver"] = self._receiver
         return self._get("alerts", query, _alert)
 
     def silences(self) -> Sequence[Silence]:

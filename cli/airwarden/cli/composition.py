@@ -189,7 +189,8 @@ def alertmanager(settings: Settings) -> AlertmanagerApi | None:
     from airwarden.adapters.alertmanager import AlertmanagerApi
 
     timeout = settings.alertmanager.timeout.total_seconds()
-    return AlertmanagerApi(settings.alertmanager.url, timeout=timeout)
+    receiver = settings.alertmanager.receiver
+    return AlertmanagerApi(settings.alertmanager.url, timeout=timeout, receiver=receiver)
 
 
 def probe(wanted: DependencyProbe) -> Probe:

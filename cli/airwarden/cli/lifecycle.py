@@ -8,6 +8,11 @@ from collections.abc import Callable
 from types import FrameType
 
 
+def hold_hangups() -> None:
+    """Ignore SIGHUP until `wait`: while a program starts, its settings are being read anyway."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def wait(*, reload: Callable[[], object], tick: Callable[[], None] | None = None) -> signal.Signals:
     """Return the signal that asks to stop; call from the main thread.
 

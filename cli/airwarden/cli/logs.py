@@ -25,7 +25,9 @@ def clean(value: Any) -> Any:
         return _CREDENTIALS.sub(r"\g<scheme>***@", redact(value))
     if isinstance(value, Mapping):
         return {
-            key: "***" if _SECRET_KEY.search(str(key)) and item else clean(item)
+            key: "***"
+            if item and _SECRET_KEY.search(str(key)) and isinstance(item, str)
+            else clean(item)
             for key, item in value.items()
         }
     if isinstance(value, list | tuple):
@@ -77,5 +79,5 @@ def configure(log_format: LogFormat = LogFormat.AUTO, level: LogLevel = LogLevel
     root.handlers[:] = [handler]
     root.setLevel(level.value.upper())
     # These say at INFO what our own lines say already.
-    for noisy in ("httpx", "httpcore", "urllib3", "uvicorn.access", "alembic", "kombu", "amqp"):
+    for noisy in ("httpx", "httpcore", "urllib3", "uvicorn", "alembic", "kombu", "amqp"):
         logging.getLogger(noisy).setLevel(logging.WARNING)

@@ -68,6 +68,15 @@ def test_one_state_folder_has_one_owner(tmp_path: Path) -> None:
         assert (tmp_path / "up").stat().st_mode & 0o777 == 0o700
 
 
+def test_operators_find_the_one_that_runs(tmp_path: Path) -> None:
+    folder = tmp_path / "up"
+    assert state.of_running(folder) == {}
+    with state.owned(folder):
+        state.remember(folder, {"AIRWARDEN_REMEDIATOR__LISTEN": "127.0.0.1:4"})
+        assert state.of_running(folder) == {"AIRWARDEN_REMEDIATOR__LISTEN": "127.0.0.1:4"}
+    assert state.of_running(folder) == {}
+
+
 def test_a_missing_program_is_named_with_the_way_around_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

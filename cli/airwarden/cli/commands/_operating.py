@@ -18,10 +18,14 @@ ClusterOption = Annotated[str, typer.Option("--cluster", help="One cluster only;
 
 
 def connect(config: Path) -> Operator:
-    """Return a connection to the remediator that the settings name."""
-    from airwarden.cli.operator import Operator
+    """Return a connection to the remediator that the settings name, or that `up` runs."""
+    import os
 
-    return Operator(load_settings(config))
+    from airwarden.cli.operator import Operator
+    from airwarden.cli.up import state
+
+    found = state.of_running(config.resolve().parent / state.DEFAULT)
+    return Operator(load_settings(config, environ={**os.environ, **found}))
 
 
 def decide(config: Path, incident: int, decision: str, reason: str) -> None:

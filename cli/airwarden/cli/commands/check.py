@@ -54,6 +54,7 @@ def _check(config: ConfigOption = DEFAULT, output: FormatOption = OutputFormat.T
 
 def _findings(settings: Settings) -> Iterator[Finding]:
 
+    from airwarden.cli.checks.playbooks import check_playbooks
     from airwarden.cli.checks.rules import check_rules
     from airwarden.cli.checks.settings import check_settings
     from airwarden.cli.checks.tools import check_generated
@@ -62,6 +63,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     files = render_all(settings)
     yield from check_settings(settings)
     yield from check_rules(settings)
+    yield from check_playbooks(settings)
     yield from check_generated(files)
 
 

@@ -34,6 +34,7 @@ def _exporter(
     from airwarden.cli.exporting import ExporterProgram
     from airwarden.cli.failures import listening
 
+    lifecycle.hold_hangups()
     logs.configure(log_format, log_level)
     program = ExporterProgram(lambda: load_settings(config))
     try:

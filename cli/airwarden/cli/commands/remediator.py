@@ -34,6 +34,7 @@ def _remediator(
     from airwarden.cli import lifecycle, logs
     from airwarden.cli.remediating import RemediatorProgram
 
+    lifecycle.hold_hangups()
     logs.configure(log_format, log_level)
     with located(config):
         program = RemediatorProgram(lambda: load_settings(config))

@@ -48,6 +48,7 @@ class Stack:
     def __init__(self, config: Path, folder: Path, say: Callable[[str], None]) -> None:
         self._config, self._folder, self._say = config, folder, say
         self._found = state.overrides(load_settings(config), folder)
+        state.remember(folder, self._found)
         composed = self._compose()
         self.settings, self.children = composed.settings, composed.children
         self._write(composed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import json
 import os
 import secrets
 import socket
@@ -15,18 +16,27 @@ from airwarden.core.settings import ListenAddress, Settings
 
 #: Everything below is relative to the folder of the settings file.
 DEFAULT = Path("var/up")
+_REMEMBERED = "filled-in.json"
 
 
 @contextmanager
-def owned(folder: Path) -> Iterator[None]:
-    """Hold the folder for this process; made if it is not there.
+def owned(folder: Path, *, make: bool = True) -> Iterator[None]:
+    """Hold the folder for this process.
+
+    Args:
+        folder: The state folder.
+        make: Make it if it is not there.
 
     Raises:
+        FileNotFoundError: It is not there, and `make` is not set.
         WrongInputError: Another `airwarden up` holds it, or it cannot be made.
     """
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        if make:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(folder / "lock", os.O_RDWR | (os.O_CREAT if make else 0), 0o600)
+    except FileNotFoundError:
+        raise
     except OSError as error:
         raise WrongInputError(f"cannot be used: {error.strerror}", place=str(folder)) from None
     try:
@@ -113,6 +123,27 @@ def _free(wanted: ListenAddress, taken: set[int]) -> ListenAddress:
                 continue
             return ListenAddress(host=wanted.host, port=trial.getsockname()[1])
     raise WrongInputError("no port is free", place=str(wanted.host))
+
+
+def remember(folder: Path, found: Mapping[str, str]) -> None:
+    """Write down what was filled in, for `of_running`; it names files of secrets, never secrets."""
+    (folder / _REMEMBERED).write_text(json.dumps(dict(found), indent=1) + "\n", encoding="utf-8")
+
+
+def of_running(folder: Path) -> dict[str, str]:
+    """Return what the `airwarden up` that runs on a folder has filled in; nothing if none runs."""
+    try:
+        with owned(folder, make=False):
+            return {}
+    except FileNotFoundError:
+        return {}
+    except WrongInputError:
+        pass
+    try:
+        found = json.loads((folder / _REMEMBERED).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in found.items()}
 
 
 def child_environment(found: Mapping[str, str]) -> dict[str, str]:

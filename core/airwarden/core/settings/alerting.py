@@ -98,6 +98,10 @@ class Alertmanager(Section):
     listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9093)
     """Where the one that `airwarden up` starts listens."""
 
+    receiver: str = "remediator"
+    """Name of the receiver that delivers to the remediator; the poll takes up its alerts only. The
+    generated configuration calls it `remediator`."""
+
     remediator_group_wait: Duration = timedelta(0)
     """How long to collect a group's first alerts before the remediator is told. None: it adds
     directly to the time until a remedy starts, and the remediator groups by itself."""
