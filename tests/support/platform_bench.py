@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 
 from airwarden.adapters.fakes.airflow import FakeAirflow
@@ -16,7 +17,6 @@ from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.platform import Component, Dag, Pool, TaskKey
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
-from airwarden.remediation.decide.correlate import PlaybookSet
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.engine import Engine
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
@@ -24,7 +24,7 @@ from airwarden.remediation.journal.outbox import Channel
 from airwarden.remediation.notify.pagerduty import PagerDutyComposer
 from airwarden.remediation.notify.slack import SlackComposer
 from airwarden.remediation.outbox import Sender, chat_delivery, pager_delivery
-from airwarden.remediation.playbooks_loader import load_playbooks
+from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.work import InlineCrew
 from airwarden.remediation.world import Dependency, WorkerFleet, World
@@ -45,6 +45,11 @@ _BEATING = {
     "triggerer": Component.TRIGGERER,
     "dag_processor": Component.DAG_PROCESSOR,
 }
+
+
+def _shipped() -> list[str]:
+    folder = resources.files("airwarden.remediation") / "playbooks"
+    return [file.name.removesuffix(".yaml") for file in folder.iterdir()]
 
 
 class PlatformBench(Bench):
@@ -91,8 +96,11 @@ class PlatformBench(Bench):
                 ledger=JournalLedger(self.journal),
             )
         }
-        self.playbooks: PlaybookSet = load_playbooks(
-            actions=actions().keys(), checks=checks().keys(), ceiling=mode
+        self.playbooks = load_playbooks(
+            actions=actions().keys(),
+            checks=checks().keys(),
+            ceiling=mode,
+            changes={name: PlaybookChange(mode=mode) for name in _shipped()},
         )
         self.parts = replace(self.parts, actions=actions(), checks=checks())
         triage = Triage(self.journal, lambda: self.playbooks, lambda: self.worlds, actions())
@@ -122,10 +130,6 @@ class PlatformBench(Bench):
                 job = self.airflow.put_job(_BEATING[process.name], process.name).id
                 self._jobs[process.name] = (process.generation, job)
             self.airflow.beat(job)
-
-    def run(self, seconds: float, *, step: float = 5.0, poll_every: float = 15.0) -> None:
-        """Let time pass, in longer steps than the engine's own tests: stories last for minutes."""
-        super().run(seconds, step=step, poll_every=poll_every)
 
     def turn(self) -> None:
         """One turn of the platform and of every loop."""
