@@ -27,7 +27,7 @@ class Program:
         """What it has written so far."""
         return self.log.read_text(encoding="utf-8", errors="replace")
 
-    def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 30.0) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM, *, within: float = 60.0) -> int:
         """Ask it to stop and return its exit code."""
         self.process.send_signal(number)
         return self.process.wait(timeout=within)
@@ -70,7 +70,7 @@ def free_port() -> int:
         return int(trial.getsockname()[1])
 
 
-def answers(url: str, *, within: float = 30.0) -> str:
+def answers(url: str, *, within: float = 60.0) -> str:
     """Return a page once it answers with 200."""
 
     def ask() -> str:

@@ -36,16 +36,11 @@ class Operator:
             )
         token = read_secret(settings.remediator.api_token, place="remediator.api_token")
         self._url = settings.remediator_url
-        self._client = httpx.Client(
-            base_url=f"{self._url}/api/v1/",
-            headers={
-                "Authorization": f"Bearer {token.get_secret_value()}",
-                "X-Airwarden-Actor": actor(),
-            },
-            timeout=OPERATOR_TIMEOUT.total_seconds(),
-            transport=transport,
-            trust_env=False,
-        )
+        self._headers = {
+            "Authorization": f"Bearer {token.get_secret_value()}",
+            "X-Airwarden-Actor": actor(),
+        }
+        self._transport = transport
 
     def get(self, path: str, **parameters: str | int | None) -> Any:
         """Return what a resource says.
@@ -62,7 +57,14 @@ class Operator:
 
     def _call(self, method: str, path: str, **arguments: Any) -> Any:
         try:
-            response = self._client.request(method, path, **arguments)
+            with httpx.Client(
+                base_url=f"{self._url}/api/v1/",
+                headers=self._headers,
+                timeout=OPERATOR_TIMEOUT.total_seconds(),
+                transport=self._transport,
+                trust_env=False,
+            ) as client:
+                response = client.request(method, path, **arguments)
         except httpx.HTTPError as error:
             raise UnavailableError(
                 f"the remediator at {self._url} does not answer: {error}"

@@ -180,11 +180,8 @@ def superseded(
     """Return whether a late row is only the trace of an incarnation that has been replaced.
 
     That is so when a newer row of the same host began after this one's last heartbeat, or when no
-    process that is not working or may be silent could be its writer.
+    running process that may be silent could be its writer; what the host proves dead needs no row.
     """
-    writers = [process for process in processes if belongs(job, process)]
-    if any(process.state is not ProcessState.RUNNING for process in writers):
-        return False
     silent_since = job.latest_heartbeat or job.started_at
     if silent_since is not None and any(
         other.hostname == job.hostname
@@ -197,7 +194,7 @@ def superseded(
         return False
     running = [process for process in processes if process.state is ProcessState.RUNNING]
     silent = possibly_silent(running, jobs, now, after)
-    return not any(process in silent for process in writers)
+    return not any(belongs(job, process) for process in silent)
 
 
 def late_jobs(

@@ -54,6 +54,16 @@ def test_a_second_apply_of_the_same_effect_restarts_nothing(two: Small) -> None:
     assert len(two.host.calls) == 1
 
 
+def test_another_incarnation_that_ended_too_is_not_what_was_planned_for(two: Small) -> None:
+    two.host.put(replace(two.host.get("scheduler"), state=ProcessState.EXITED, pid=None))
+    planned = plan(two, subject({**SCHEDULER, "process": "scheduler"}))
+    assert isinstance(planned, Plan)
+    two.host.put(replace(two.host.get("scheduler"), started_at=ago(2)))
+    with pytest.raises(ConflictError):
+        ACTION.apply(two.world(), planned.effects[0])
+    assert two.host.calls == []
+
+
 def test_a_process_that_died_again_after_the_kill_reads_back_as_not_done(two: Small) -> None:
     two.host.put(replace(two.host.get("scheduler"), state=ProcessState.FROZEN))
     planned = plan(two, subject({**SCHEDULER, "process": "scheduler"}))
