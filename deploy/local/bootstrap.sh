@@ -54,7 +54,6 @@ missing_packages() { # by what is used of each, not by name: another source of i
     command -v redis-server >/dev/null || echo redis-server
     command -v prometheus >/dev/null || echo prometheus
     command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null || echo prometheus-alertmanager
-    command -v runuser >/dev/null || echo util-linux
 }
 
 install_packages() {

@@ -26,7 +26,7 @@ from stories.scene import Scene
 from stories.timeline import Timeline
 
 HERE = Path(__file__).parent
-START_SECONDS = 240
+START_SECONDS = 420
 
 
 class Boot:

@@ -10,6 +10,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from sqlalchemy import func, select, union_all
+
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import ChatMessage, PagerEvent, Silence
@@ -20,10 +22,10 @@ from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
 from airwarden.remediation.decide.rails import Rails
-from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.engine import Engine
-from airwarden.remediation.journal import audit, incidents
+from airwarden.remediation.journal import audit, incidents, tables
 from airwarden.remediation.journal import runs as journal_runs
 from airwarden.remediation.journal.inbox import InboxWriter
 from airwarden.remediation.journal.outbox import Channel
@@ -397,14 +399,15 @@ class Bench:
 
     def turn(self) -> None:
         """One turn of every loop."""
-        self.leadership.step()
+        if self.leadership.remaining() <= 5:
+            self.leadership.step()
         self.engine.tick()
         fence = self.leadership.fence
         for sender in self.senders:
             sender.step(fence)
 
-    def run(self, seconds: float, *, step: float = 1.0, poll_every: float = 15.0) -> None:
-        """Let time pass, polling now and then."""
+    def run(self, seconds: float, *, poll_every: float = 15.0) -> None:
+        """Let time pass, turning when something is due, and polling now and then."""
         next_poll = self.clock.elapsed()
         end = self.clock.elapsed() + seconds
         while self.clock.elapsed() < end:
@@ -412,14 +415,38 @@ class Bench:
             if self.clock.elapsed() >= next_poll and not self.alertmanager.down:
                 self.poller.poll(self.leadership.fence)
                 next_poll += poll_every
-            self.clock.advance(step)
+                self.turn()
+            now = self.clock.elapsed()
+            until = max(min(self._next_due(), max(next_poll, now + 1), end), now + 1)
+            self.clock.advance(until - now)
         self.turn()
+
+    def _next_due(self) -> float:
+        """When the journal says that something is to be done next, in elapsed seconds."""
+        due = [
+            (tables.inbox.c.next_at, tables.inbox.c.state == "new"),
+            (tables.run.c.next_at, tables.run.c.ended_at.is_(None)),
+            (tables.incident.c.next_at, tables.incident.c.ended_at.is_(None)),
+            (tables.incident.c.page_at, tables.incident.c.paged_at.is_(None)),
+            (tables.outbox.c.next_at, tables.outbox.c.state == "new"),
+        ]
+        with self.journal.read() as tx:
+            # What was due and is still there waits for something else, not for the clock.
+            query = union_all(
+                *(select(func.min(one)).where(where, one > tx.now) for one, where in due)
+            )
+            moments = [m for m in tx.connection.execute(query).scalars() if m is not None]
+        return min(((m - START).total_seconds() for m in moments), default=1e12)
 
     @property
     def incident(self) -> incidents.Incident:
         """The newest incident."""
         with self.journal.read() as tx:
             return incidents.search(tx)[0]
+
+    def state(self) -> IncidentState:
+        """The newest incident's state."""
+        return self.incident.state
 
     def incidents(self) -> list[incidents.Incident]:
         with self.journal.read() as tx:

@@ -170,17 +170,39 @@ class PostgresServer:
         return self.create(f"test_{next(self._numbers)}", template or "template1")
 
     def _make_airflow_template(self) -> None:
-        if "airflow" in self._templates:
-            return
-        dump = ROOT / ".cache" / f"airflow-schema-{airflow_version()}.sql"
-        database = self.create("airflow")
+        if "airflow" not in self._templates:
+            self._fill_or_load("airflow", f"airflow-schema-{airflow_version()}", "", _migrate)
+            self._templates.add("airflow")
+
+    def kept(self, name: str, *, template: str, fill: Callable[[Database], None]) -> Database:
+        """Return a database that `fill` made once; later sessions load its dump.
+
+        Args:
+            name: Changes whenever what `fill` does changes.
+            template: What it is a copy of (`airflow`), before it is filled.
+            fill: Fills it; takes seconds to minutes.
+        """
+        return self._fill_or_load(f"kept_{next(self._numbers)}", name, template, fill)
+
+    def _fill_or_load(
+        self, name: str, dump_name: str, template: str, fill: Callable[[Database], None]
+    ) -> Database:
+        dump = ROOT / ".cache" / f"{dump_name}.sql"
         if dump.exists():
+            database = self.create(name)
             self._load(database, dump)
-        else:
-            _migrate(database)
+            return database
+        if template == "airflow":
+            self._make_airflow_template()
+        database = self.create(name, template or "template1")
+        try:
+            fill(database)
             dump.parent.mkdir(exist_ok=True)
             self._dump(database, dump)
-        self._templates.add("airflow")
+        except BaseException:
+            self.drop(database)
+            raise
+        return database
 
     def _load(self, database: Database, dump: Path) -> None:
         copy = self._folder / dump.name
@@ -193,7 +215,7 @@ class PostgresServer:
     def _dump(self, database: Database, dump: Path) -> None:
         copy = self._folder / dump.name
         self._run("pg_dump", *self._place, "--no-owner", "-f", str(copy), database.name)
-        partial = dump.with_suffix(".partial")
+        partial = dump.with_suffix(f".{os.getpid()}")
         shutil.copyfile(copy, partial)
         partial.replace(dump)
 

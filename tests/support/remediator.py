@@ -76,12 +76,13 @@ class Running:
         lease: LeaseTimes | None = None,
         poll: PollTimes | None = None,
         machine: Machine | None = None,
+        recorder: Recorder | None = None,
         with_alertmanager: bool = True,
         alarm_after: float = 20.0,
     ) -> None:
         self.machine = machine or Machine()
         self.alertmanager = FakeAlertmanager()
-        self.recorder = Recorder()
+        self.recorder = recorder or Recorder()
         self.clock = RealClock()
         used = book or quick_playbook()
         self.playbooks = PlaybookSet({used.name: LoadedPlaybook(used, mode)})

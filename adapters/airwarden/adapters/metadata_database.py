@@ -15,11 +15,11 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     Connection = psycopg.Connection[dict[str, Any]]
 
+_T = TypeVar("_T")
 #: Airflow's Alembic revision → the folder of queries that were tested against it.
 SCHEMAS = {"d2f4e1b3c5a7": "airflow_3_3"}
 #: Pauses in seconds before a lost connection is tried again; the last one repeats.
@@ -110,10 +111,7 @@ class PostgresMetadata:
     def probe(self) -> float:
         """Return the seconds that `SELECT 1` took on a standing connection."""
         with self._slot() as slot:
-            slot.connected()
-            begun = time.monotonic()
-            slot.run("probe", {})
-            return time.monotonic() - begun
+            return slot.ping()
 
     def sessions(self) -> Sequence[DatabaseSession]:
         """Return the client sessions of this database, ours excluded.
@@ -162,13 +160,30 @@ class _Slot:
 
     def run(self, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         """Run one named query in a read-only transaction that ends with it."""
+        connection = self.connected()
+        text = query_text(self._schema, name).encode()
+        return self._bounded(name, lambda: self._transact(connection, text, parameters))
+
+    def ping(self) -> float:
+        """Return the seconds that the cheapest statement took: one round trip, no transaction."""
+        connection = self.connected()
+        text = query_text(self._schema, "probe").encode()
+
+        def ask() -> float:
+            begun = time.monotonic()
+            connection.execute(text).fetchall()
+            return time.monotonic() - begun
+
+        return self._bounded("probe", ask)
+
+    def _bounded(self, name: str, ask: Callable[[], _T]) -> _T:
+        """Ask within the deadline, in our errors; a connection that broke is dropped."""
         import psycopg
 
         connection = self.connected()
-        text = query_text(self._schema, name)
         try:
             with _Cutter(connection, self._statement_timeout + 1.0):
-                return self._transact(connection, text, parameters)
+                return ask()
         except psycopg.Error as error:
             raise self._translate(error, name) from None
         finally:
@@ -176,17 +191,25 @@ class _Slot:
                 self.drop()
 
     def _transact(
-        self, connection: Connection, text: str, parameters: Mapping[str, object]
+        self, connection: Connection, text: bytes, parameters: Mapping[str, object]
     ) -> list[dict[str, Any]]:
+        """Send everything at once: a slow network costs one round trip, not one per statement."""
+        from psycopg.pq import TransactionStatus
+
         milliseconds = int(self._statement_timeout * 1000)
-        connection.execute(
-            f"BEGIN READ ONLY; SET LOCAL statement_timeout = {milliseconds};"
-            "SET LOCAL timezone = 'UTC'".encode()
-        )
         try:
-            return connection.execute(text.encode(), parameters or None).fetchall()
+            with connection.pipeline():
+                connection.execute(b"BEGIN READ ONLY")
+                connection.execute(f"SET LOCAL statement_timeout = {milliseconds}".encode())
+                connection.execute(b"SET LOCAL timezone = 'UTC'")
+                cursor = connection.execute(text, parameters or None)
+                connection.execute(b"ROLLBACK")
+            return cursor.fetchall()
         finally:
-            if not connection.closed:
+            if not connection.closed and connection.info.transaction_status in (
+                TransactionStatus.INERROR,
+                TransactionStatus.INTRANS,
+            ):
                 connection.execute(b"ROLLBACK")
 
     def connected(self) -> Connection:

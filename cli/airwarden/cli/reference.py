@@ -134,6 +134,8 @@ def _playbooks_page(shipped: Iterable[Playbook]) -> str:
             "Each matches alerts by their labels; no alert matches two. Times are production",
             "defaults; `playbooks: {NAME: …}` in airwarden.yaml overrides them. Every playbook starts",
             "in shadow: [promote a playbook](../how-to/promote-a-playbook.md).",
+            "A critical alert whose remedy was refused or did not help pages at once; a warning pages",
+            "only if something was done about it and did not help, and is in Slack otherwise.",
         ]
     ]
     for book in shipped:
@@ -169,7 +171,7 @@ def _playbook_facts(book: Playbook) -> list[str]:
     when = (
         "at once"
         if book.page.when is PageWhen.AT_ONCE
-        else f"if it is not healed {format_duration(book.page.after)} after it was taken"
+        else f"if it is critical and not healed {format_duration(book.page.after)} after it was taken"
     )
     facts.append(f"- Pages {when}.")
     facts.append(f"- Attempts: {book.attempts}; given up after {format_duration(book.deadline)}.")

@@ -1,4 +1,4 @@
-"""The command line: ``python -m localplatform up | down | status | fault …``."""
+"""The command line: ``python -m localplatform up | down | status | purge | fault …``."""
 
 from __future__ import annotations
 
@@ -48,6 +48,12 @@ def down(state: StateOption = None) -> None:
     """Stop the platform; nothing of it stays running."""
     ended = lifecycle.down(state)
     print(f"stopped {len(ended)} processes")
+
+
+@app.command()
+def purge(state: StateOption = None) -> None:
+    """Stop the platform and delete everything it kept."""
+    lifecycle.purge(state)
 
 
 @app.command()

@@ -90,9 +90,8 @@ class ClientSide(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Connect to the upstream before reading anything."""
+        """Connect to the upstream; what the client sends meanwhile is held."""
         self.transport = cast(asyncio.Transport, transport)
-        self.transport.pause_reading()
         self.route.connections.add(self)
         self._connecting = self._loop.create_task(self._connect())
 
@@ -107,11 +106,11 @@ class ClientSide(asyncio.Protocol):
         if self.transport is None or self.transport.is_closing():
             self.server.abort()
         else:
-            self.transport.resume_reading()
+            self._release()
 
     def data_received(self, data: bytes) -> None:
         """Pass the bytes on, at once or after the delay in force; never out of order."""
-        if self.route.delay_seconds == 0 and not self._held:
+        if self.server is not None and self.route.delay_seconds == 0 and not self._held:
             self._pass_on(data)
         else:
             self._hold(data)
@@ -159,7 +158,7 @@ class ClientSide(asyncio.Protocol):
         if self._held:
             due = max(due, self._held[-1][0])
         self._held.append((due, data))
-        if self._timer is None:
+        if self._timer is None and self.server is not None:
             self._timer = self._loop.call_at(due, self._release)
 
     def _release(self) -> None:

@@ -40,7 +40,7 @@ THRESHOLDS = {
     "AirflowTeamDagFailureRateHigh": "> 20% for 5s",
 }
 
-#: Playbook → what differs from its production defaults.
+#: What differs from production in every playbook that acts.
 _QUICK = {
     "mode": "auto",
     "confirm": {"times": 2, "every": "1s"},
@@ -62,16 +62,31 @@ _STEPS: dict[str, dict[str, Any]] = {
         "lock-holder": {"parameters": {"idle_for": 5}},
         "leak": {"parameters": {"idle_for": 5}},
     },
-    "database-slow": {},
     "broker-out": {
         "hold": {"parameters": {"every": 2}},
         "answers": {"stable": "3s", "every": "1s"},
         "workers": {"stable": "3s", "every": "1s"},
     },
     "worker-silent": {},
-    "team-failure-burst": {},
 }
 PLAYBOOKS = {name: _QUICK | ({"steps": steps} if steps else {}) for name, steps in _STEPS.items()}
+
+
+#: The rails as in production, but for what would keep one demo from following the other: within an
+#: hour the same scheduler is broken several times on purpose.
+RAILS = {
+    "cool_down": "1s",
+    "recurrence_window": "1s",
+    "target_per_hour": 50,
+    "target_per_day": 200,
+    "playbook_per_hour": 100,
+    "all_per_hour": 300,
+    "all_per_day": 1000,
+    "recheck": "1s",
+    "verify_every": "1s",
+    "backoff_base": "2s",
+    "quiet_close": "5s",
+}
 
 
 def render(platform: Platform, addresses: Addresses, folder: Path) -> str:
@@ -148,6 +163,7 @@ def render(platform: Platform, addresses: Addresses, folder: Path) -> str:
             "api_token_file": str(folder / "api.token"),
             "journal": {"url": f"sqlite:///{folder / 'journal.db'}"},
             "mode": "auto",
+            "rails": RAILS,
             "kill_switch_file": str(folder / "kill-switch"),
         },
         "playbooks": PLAYBOOKS,

@@ -94,9 +94,9 @@ def run_airwarden(*arguments: str) -> str:
 
 def _write(platform: Platform, folder: Path) -> Installation:
     addresses = _addresses(folder)
-    for name, length in (("api.token", 24), ("webhook.token", 24), ("slack.token", 24)):
+    for name, prefix in (("api.token", ""), ("webhook.token", ""), ("slack.token", "xoxb-")):
         if not (folder / name).exists():
-            write_private(folder / name, secrets.token_hex(length) + "\n")
+            write_private(folder / name, prefix + secrets.token_hex(24) + "\n")
     if not (folder / "pagerduty.key").exists():
         write_private(folder / "pagerduty.key", secrets.token_hex(16) + "\n")
     endpoints = f"http://127.0.0.1:{addresses.endpoints}"

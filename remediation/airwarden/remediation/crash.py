@@ -16,7 +16,7 @@ CRASH_POINTS = (
     "after-result",
     "before-read-back",
     "before-resolve",
-    "after-resolve",
+    "after-verify",
     "before-send",
     "after-send",
 )

@@ -31,7 +31,7 @@ class PlaybookChange:
     """What an operator's settings change in one playbook.
 
     Attributes:
-        mode: What it may do; None: as much as the ceiling lets every playbook do.
+        mode: What it may do; None: shadow, whatever the ceiling, until somebody names it.
         changes: Keys of the playbook to replace, nested ones merged (`{"verify": {"within": "1m"}}`);
             `steps` maps a step's id to the keys of that step to replace.
         rails: Numbers for this playbook alone; durations as in playbooks (`10m`).
@@ -83,7 +83,7 @@ def load_playbooks(
         _cross_check(book, place, actions, checks)
         loaded[name] = LoadedPlaybook(
             playbook=book,
-            mode=effective_mode(ceiling, change.mode or ceiling),
+            mode=effective_mode(ceiling, change.mode or Mode.SHADOW),
             rails=parse_rails(change.rails, general, place=f"playbooks.{name}.rails"),
             source=place,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from airwarden.remediation import ends
 from airwarden.remediation.case import Case, Parts, open_case
 from airwarden.remediation.confirming import Confirming
+from airwarden.remediation.crash import crash_at
 from airwarden.remediation.decide.progress import Phase
 from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.results import Results
@@ -49,6 +50,7 @@ class Runner:
     def _by_phase(self, case: Case) -> None:
         if case.progress.phase is Phase.VERIFY:
             self._verifying.advance(case)
+            crash_at("after-verify")
         elif case.now > case.run.deadline:
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.escalate(self._parts, tx, case, f"not done within {case.book.deadline}")

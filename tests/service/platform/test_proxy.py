@@ -93,6 +93,14 @@ def test_bytes_pass_unchanged(proxied: Proxied) -> None:
         assert received == block
 
 
+def test_a_client_is_heard_that_speaks_before_the_upstream_is_reached(proxied: Proxied) -> None:
+    # PostgreSQL's clients do. Bytes lost here would hang a session until a server's timeout.
+    for number in range(100):
+        with proxied.client() as client:
+            line = b"hasty %d\n" % number
+            assert ask(client, line) == line
+
+
 def test_a_delay_holds_each_request_and_keeps_their_order(proxied: Proxied) -> None:
     with proxied.client() as client:
         ask(client, b"warm\n")

@@ -22,6 +22,12 @@ def test_skips() -> None: pytest.skip("here")
 """
 
 
+@pytest.fixture(autouse=True)
+def _plain_pytest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The inner pytest needs none of our plugins, and starts in half the time without."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+
+
 def test_tests_are_counted_from_their_report(tmp_path: Path) -> None:
     (tmp_path / "test_sample.py").write_text(ONE_OF_EACH)
     command = (sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path), str(tmp_path))

@@ -38,4 +38,5 @@ def test_ruff_checks_every_python_file() -> None:
 @pytest.mark.parametrize("path", committed("*.py"))
 def test_each_file_is_about_one_thing(path: str) -> None:
     lines = len((ROOT / path).read_text(encoding="utf-8").splitlines())
-    assert lines <= 500, "split it by subject: files stay around 400 lines"
+    limit = 700 if path.startswith("tests/") else 500  # cases of one subject read well together
+    assert lines <= limit, "split it by subject: files stay around 400 lines"

@@ -165,7 +165,8 @@ class PlaybookOverride(Section):
     """Changes one playbook, named by the key above it."""
 
     mode: Mode | None = None
-    """What it may do; never more than `remediator.mode`. None: `remediator.mode`."""
+    """What it may do; never more than `remediator.mode`. None: `shadow`, so that raising
+    `remediator.mode` lets nothing act that nobody named."""
 
     confirm: ConfirmOverride = ConfirmOverride()
     """How the fault is confirmed."""

@@ -1,2 +1,2 @@
--- probe: the cheapest statement; how long it takes is the database's answer time.
+-- probe: the cheapest statement; how long it takes is the answer time of the database.
 SELECT 1 AS alive;
