@@ -556,7 +556,7 @@ def test_a_person_who_acknowledges_owns_it(bench: Bench) -> None:
     hands = Operations(bench.parts, lambda: None)
     bench.machine.refuse = "not by me"
     bench.fire()
-    bench.run(30)
+    bench.run(60)
     hands.acknowledge(bench.incident.id, by="ada", reason="")
     bench.run(5)
     assert bench.state() is IncidentState.HUMAN_OWNED
