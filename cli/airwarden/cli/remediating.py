@@ -36,6 +36,16 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 #: While this variable holds a reason, the kill switch is set at start.
 KILL_VARIABLE = "AIRWARDEN_KILL_SWITCH"
+_FIXED = (
+    "remediator.listen",
+    "remediator.webhook_token",
+    "remediator.api_token",
+    "remediator.journal",
+    "remediator.kill_switch_file",
+    "alertmanager",
+    "notifications.slack",
+    "notifications.pagerduty.events_url",
+)
 
 
 class RemediatorProgram:
@@ -51,6 +61,7 @@ class RemediatorProgram:
         self._retired: list[ClusterPorts] = []
         self.clock = SystemClock()
         settings = load()
+        self._started_with = settings
         config = remediator_config(settings)
         journal_url = _secret(settings.remediator.journal.url, "remediator.journal.url")
         playbooks = playbook_set(settings)
@@ -90,6 +101,8 @@ class RemediatorProgram:
     def _reload(self) -> Composition:
         settings = self._load()
         playbooks = playbook_set(settings)
+        if later := fixed_at_start(self._started_with, settings):
+            _log.warning("these settings take effect at the next start", keys=later)
         # Those of the reload before: no remedy that began with them is still under way.
         composition.close(self._retired)
         retiring = self._ports
@@ -112,6 +125,17 @@ class RemediatorProgram:
             one.cluster.name: world(settings, one, self.clock, self._journal) for one in ports
         }
         return Composition(worlds, playbooks, *composers(settings))
+
+
+def fixed_at_start(before: Settings, now: Settings) -> list[str]:
+    """Return the keys that have changed and that a reload does not take up."""
+    return [key for key in _FIXED if _value(before, key) != _value(now, key)]
+
+
+def _value(settings: Any, key: str) -> Any:
+    for step in key.split("."):
+        settings = getattr(settings, step, None)
+    return settings
 
 
 def _secret(reference: SecretRef, place: str) -> str:
