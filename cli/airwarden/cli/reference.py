@@ -1,63 +1,282 @@
-"""The reference page of all commands, made from their declarations."""
+"""The reference pages under `docs/reference/`, made from what they describe.
+
+`python -m airwarden.cli.reference FOLDER` writes them (`make generate`); a test compares the committed
+pages with a fresh run, so that nothing exists without its line.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
-from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
-from typer.main import get_command
+from airwarden.cli import command_reference
+from airwarden.core import metrics
+from airwarden.core.durations import format_duration
+from airwarden.core.settings import reference as settings
+from airwarden.remediation.actions.registry import actions
+from airwarden.remediation.checks.registry import checks
+from airwarden.remediation.decide.rails import Rails
+from airwarden.remediation.playbook import (
+    ActionStep,
+    CheckUse,
+    HumanStep,
+    PageWhen,
+    Playbook,
+    Step,
+    UndoStep,
+    WaitStep,
+)
+from airwarden.remediation.playbooks_loader import load_playbooks
+from airwarden.rules.catalogue import SUBJECTS, resolve
+from airwarden.rules.config import RemediatorRoute, RuleConfig
+from airwarden.rules.model import Context, Route
 
-from airwarden.cli.main import app
-
-_HEAD = """\
-# Command reference
-
-Generated from the declarations in `cli/airwarden/cli/commands/`; do not edit.
-
-Exit codes: 0 done; 1 findings of severity error, or a system could not be reached or refused; 2 wrong
-input, nothing was changed; 70 an error of Airwarden's own. Errors are one block on stderr; `airwarden
---debug COMMAND …` shows the traceback. Every command takes `--config` (or `AIRWARDEN_CONFIG`); with
-none it reads `./airwarden.yaml`.
-"""
+_GENERATED = "This page is generated (`make generate`); a test compares it with what it describes."
+_RUNBOOKS = "../../rules/airwarden/rules/runbooks"
+_TOLD = {
+    Route.REMEDIATOR: "remediator",
+    Route.PAGER: "PagerDuty directly",
+    Route.HEARTBEAT: "heartbeat receiver",
+}
 
 
-def render() -> str:
-    """Return the page as Markdown; every command and option has its line."""
-    group = get_command(app)
-    if not isinstance(group, TyperGroup):
-        raise TypeError("the program has no commands")
-    commands = [(name, one) for name, one in group.commands.items()]
-    sections = [_section(name, one) for name, one in commands if isinstance(one, TyperCommand)]
-    return "\n".join([_HEAD, *sections])
+def pages() -> Mapping[str, str]:
+    """Return file name → content of every reference page."""
+    shipped = playbooks()
+    return {
+        "actions.md": _actions_page(),
+        "alerts.md": _alerts_page(shipped),
+        "commands.md": command_reference.render(),
+        "configuration.md": settings.render(),
+        "metrics.md": metrics.render_reference(),
+        "playbooks.md": _playbooks_page(shipped),
+        "rails.md": _rails_page(),
+    }
 
 
-def _section(name: str, command: TyperCommand) -> str:
-    described = inspect.cleandoc(command.help or "")
-    arguments = [one for one in command.params if isinstance(one, TyperArgument)]
-    usage = " ".join(["airwarden", name, *(f"{one.name}".upper() for one in arguments)])
-    lines = [f"## `{usage}`", "", described, "", "| option | meaning |", "|---|---|"]
-    lines += [
-        f"| {_names(one)} | {one.help or ''} {_default(one)}|"
-        for one in command.params
-        if isinstance(one, TyperOption) and not one.hidden
-    ]
+def playbooks() -> tuple[Playbook, ...]:
+    """Return the shipped playbooks by name."""
+    loaded = load_playbooks(actions=actions().keys(), checks=checks().keys())
+    return tuple(loaded.by_name[name].playbook for name in sorted(loaded.by_name))
+
+
+def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    """Return a Markdown table."""
+    heads = tuple(heads)
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
+    return lines + ["| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in rows]
+
+
+def _page(title: str, *blocks: Iterable[str]) -> str:
+    lines = [f"# {title}", "", _GENERATED]
+    for block in blocks:
+        lines += ["", *block]
     return "\n".join(lines) + "\n"
 
 
-def _names(option: TyperOption) -> str:
-    return ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+def _alerts_page(shipped: Iterable[Playbook]) -> str:
+    config = RuleConfig(
+        clusters=("default",), remediator=RemediatorRoute("http://127.0.0.1:9811", "token")
+    )
+    rules = resolve(config)
+    by_alert = {
+        matcher["alertname"]: book.name
+        for book in shipped
+        for matcher in book.alerts
+        if "alertname" in matcher
+    }
+    blocks: list[list[str]] = [
+        [
+            "The thresholds are the defaults; change them under `alerts:` in airwarden.yaml",
+            "([how](../how-to/change-thresholds.md)). *Told first* says who hears of it before",
+            "anybody else. Every alert also carries `cluster`, `component` and `severity`.",
+        ]
+    ]
+    for subject in SUBJECTS:
+        contexts = [c for rule in subject.alerts if (c := rules.get(rule.name))]
+        rows = (_alert_row(context, by_alert) for context in contexts)
+        heads = ("alert", "severity", "says", "limit", "for", "told first", "playbook")
+        blocks += [[f"## {subject.name.replace('_', ' ').capitalize()}"], _table(heads, rows)]
+    return _page("Alerts", *blocks)
 
 
-def _default(option: TyperOption) -> str:
-    default = option.default
-    if option.required:
-        return "Required. "
-    if default is True:
-        return "On by default. "
-    if default in (None, "", False) or callable(default):
-        return ""
-    return f"Default: `{getattr(default, 'value', default)}`. "
+def _alert_row(context: Context, by_alert: Mapping[str, str]) -> tuple[str, ...]:
+    rule = context.rule
+    summary = re.sub(r"{{-?\s*(?:if|end)\b.*?}}", "", context.text(rule.summary))
+    summary = re.sub(r"{{-?\s*else\b.*?}}", " or ", summary)
+    summary = re.sub(r"{{\s*\$labels\.(\w+)\s*}}", r"*\1*", summary)
+    book = by_alert.get(rule.name, "")
+    return (
+        f"[{rule.name}]({_RUNBOOKS}/{rule.name}.md)",
+        str(context.severity),
+        " ".join(re.sub(r"{{.*?}}", "…", summary).split()),
+        context.threshold.limit if context.threshold else "–",
+        format_duration(context.hold) if context.hold else "at once",
+        _TOLD[rule.route],
+        f"[{book}](playbooks.md#{book})" if book else "–",
+    )
+
+
+def _playbooks_page(shipped: Iterable[Playbook]) -> str:
+    blocks = [
+        [
+            "Each matches alerts by their labels; no alert matches two. Times are production",
+            "defaults; `playbooks: {NAME: …}` in airwarden.yaml overrides them. Every playbook starts",
+            "in shadow: [promote a playbook](../how-to/promote-a-playbook.md).",
+            "A critical alert whose remedy was refused or did not help pages at once; a warning pages",
+            "only if something was done about it and did not help, and is in Slack otherwise.",
+        ]
+    ]
+    for book in shipped:
+        blocks += [[f"## {book.name}"], [f"**{book.title}.** {book.description.strip()}"]]
+        blocks.append(_playbook_facts(book))
+        if book.steps:
+            steps = (f"{n}. {_step(step)}" for n, step in enumerate(book.steps, 1))
+            blocks.append(["Steps:", "", *steps])
+    return _page("Playbooks", *blocks)
+
+
+def _playbook_facts(book: Playbook) -> list[str]:
+    alerts = ", ".join(
+        f"`{matcher['alertname']}`"
+        if set(matcher) == {"alertname"}
+        else "`{" + ", ".join(f"{k}={v}" for k, v in matcher.items()) + "}`"
+        for matcher in book.alerts
+    )
+    target = ", ".join(f"`{label}`" for label in book.correlate) or "the cluster"
+    facts = [f"- Alerts: {alerts}.", f"- One incident per: {target}."]
+    if book.human_only:
+        facts.append(f"- For a person only, {book.human_only}.")
+    if book.confirm:
+        facts.append(
+            f"- Confirmed by {_check(book.confirm)}, {book.confirm.times} times, "
+            f"{format_duration(book.confirm.every)} apart."
+        )
+    if book.verify:
+        facts.append(
+            f"- Healed when {_check(book.verify)} within {format_duration(book.verify.within)}, "
+            f"and still so for {format_duration(book.verify.stable)}."
+        )
+    when = (
+        "at once"
+        if book.page.when is PageWhen.AT_ONCE
+        else f"if it is critical and not healed {format_duration(book.page.after)} after it was taken"
+    )
+    facts.append(f"- Pages {when}.")
+    facts.append(f"- Attempts: {book.attempts}; given up after {format_duration(book.deadline)}.")
+    return facts
+
+
+def _check(use: CheckUse) -> str:
+    return f"[`{use.check}`](actions.md#checks){_parameters(use.parameters)}"
+
+
+def _parameters(given: Mapping[str, Any]) -> str:
+    return f" ({', '.join(f'{key}: {value}' for key, value in given.items())})" if given else ""
+
+
+def _step(step: Step) -> str:
+    match step:
+        case ActionStep():
+            optional = "; a refusal does not end the run" if step.optional else ""
+            named = f"[`{step.action}`](actions.md#actions){_parameters(step.parameters)}"
+            return f"*{step.id}*: {named}{optional}"
+        case WaitStep():
+            stable = f" for {format_duration(step.stable)}" if step.stable else ""
+            within = format_duration(step.within)
+            return f"*{step.id}*: wait up to {within} until {_check(step.wait)}{stable}"
+        case UndoStep():
+            return f"*{step.id}*: take back what *{step.undo}* did"
+        case HumanStep():
+            return f"*{step.id}*: a person: {step.human}"
+
+
+def _actions_page() -> str:
+    acts = (
+        (
+            f"`{name}`",
+            action.danger.value,
+            _needs(action.needs),
+            f"{action.deadline:g} s",
+            "yes" if action.decidable else "not always",
+            _documentation(action),
+        )
+        for name, action in sorted(actions().items())
+    )
+    questions = (
+        (f"`{name}`", _needs(check.needs), _documentation(check))
+        for name, check in sorted(checks().items())
+    )
+    heads = ("action", "danger", "needs", "deadline", "decidable", "what it does")
+    return _page(
+        "Actions and checks",
+        [
+            "What a playbook's steps may name. *Danger*: A reverts our own change or adds, B takes",
+            "down one unit, C loses work or touches many and always needs a person. *Needs*: without",
+            "that, the playbook becomes a page with the diagnosis. *Decidable*: whether it can always",
+            "be told afterwards, from the live state alone, that the effect happened.",
+        ],
+        ["## Actions"],
+        _table(heads, acts),
+        ["## Checks"],
+        ["Live re-reads: they confirm a fault before anything is done, and verify health after."],
+        _table(("check", "needs", "asks"), questions),
+    )
+
+
+def _rails_page() -> str:
+    meanings = _attributes(Rails)
+    defaults = Rails()
+    rows = (
+        (f"`{name}`", _number(getattr(defaults, name)), meanings[name])
+        for name in (entry.name for entry in dataclasses.fields(Rails))
+    )
+    return _page(
+        "Rails",
+        [
+            "The numbers of the [safety rails](../explanation/safety-rails.md), under `remediator.rails`",
+            "for all playbooks and under `playbooks.NAME.rails` for one. A, B and C are danger classes.",
+        ],
+        _table(("rail", "default", "meaning"), rows),
+    )
+
+
+def _number(value: object) -> str:
+    return format_duration(value) if isinstance(value, timedelta) else str(value)
+
+
+def _attributes(kind: type) -> dict[str, str]:
+    """Return name → meaning from a docstring's section of attributes."""
+    section = (inspect.getdoc(kind) or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {5,}.*)*)", section, flags=re.MULTILINE)
+    return {name: " ".join(text.split()) for name, text in entries}
+
+
+def _needs(names: Iterable[str]) -> str:
+    return ", ".join(sorted(name.replace("_", " ") for name in names)) or "–"
+
+
+def _documentation(thing: object) -> str:
+    """Return a class's docstring as one line."""
+    text = inspect.getdoc(type(thing)) or ""
+    return " ".join(text.split()).replace("Parameters:", "*Parameters*:")
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages into the folder given, and return the exit status."""
+    if len(arguments) != 1:
+        print("usage: python -m airwarden.cli.reference FOLDER", file=sys.stderr)
+        return 2
+    for name, content in pages().items():
+        (Path(arguments[0]) / name).write_text(content, encoding="utf-8")
+    return 0
 
 
 if __name__ == "__main__":
-    print(render(), end="")
+    sys.exit(main(sys.argv[1:]))

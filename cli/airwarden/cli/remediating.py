@@ -19,6 +19,7 @@ from airwarden.core.settings import PlaybookOverride, SecretRef, Settings
 from airwarden.core.settings.base import Section
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.breakers import guard
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
@@ -212,7 +213,7 @@ def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: 
     """Return what a remedy may reach in one cluster."""
     cluster = ports.cluster
     probes = composition.probes(settings, cluster.name)
-    return World(
+    whole = World(
         cluster=cluster.name,
         clock=clock,
         airflow=ports.airflow,
@@ -231,6 +232,7 @@ def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: 
         breakers=JournalBreakers(journal),
         ledger=JournalLedger(journal),
     )
+    return guard(whole)
 
 
 def composers(settings: Settings) -> tuple[SlackComposer, PagerDutyComposer]:

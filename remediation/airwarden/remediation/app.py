@@ -131,7 +131,7 @@ class Remediator:
         self._composition = composition
         self._reload_from = reload
         self._stopping, self._awake = threading.Event(), threading.Event()
-        self._poll_now, self._send_now = threading.Event(), threading.Event()
+        self._poll_now = threading.Event()
         self._turned_at = clock.elapsed()
         self._threads: list[threading.Thread] = []
         self._calls = ThreadedCalls()
@@ -207,7 +207,7 @@ class Remediator:
         if self._stopping.is_set() and not self._threads:
             return
         self._stopping.set()
-        for event in (self._awake, self._poll_now, self._send_now):
+        for event in (self._awake, self._poll_now):
             event.set()
         self._server.stop()
         self._crew.stop()
@@ -256,18 +256,26 @@ class Remediator:
         while not self._stopping.is_set():
             self._awake.clear()
             try:
-                self._engine.tick()
-                self._engine.look()
-                self._alarm.back()
-                self._turned_at = self._clock.elapsed()
-                self._send_now.set()
-            except UnavailableError as error:
-                _log.warning("the journal does not answer", error=str(error))
-                self._alarm.gone(error)
+                self._turn()
             except Exception:
                 _log.exception("engine loop")
                 self._stopping.wait(1.0)
             self._awake.wait(self._config.turn)
+
+    def _turn(self) -> None:
+        # A journal that can be read and not written is gone too: nobody can lead then.
+        trouble = self.leadership.trouble
+        try:
+            self._engine.tick()
+            self._engine.look()
+        except UnavailableError as error:
+            trouble = error
+        if trouble is None:
+            self._alarm.back()
+            self._turned_at = self._clock.elapsed()
+        else:
+            _log.warning("the journal does not answer", error=str(trouble))
+            self._alarm.gone(trouble)
 
     def _poll_loop(self) -> None:
         poller = self._parts.poller

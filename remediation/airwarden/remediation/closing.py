@@ -34,9 +34,9 @@ class Closer:
                 self._page(tx, incidents.get(tx, incident_id))
 
     def _page(self, tx: Tx, one: Incident) -> None:
-        members = records.firing(tx, one)
-        silenced = bool(members) and all(m.alert.suppressed_by for m in members)
-        over = not members and not records.acted(tx, one)
+        tally = alerts.tally(tx, one.id)
+        silenced = 0 < tally.firing == tally.suppressed
+        over = tally.firing == 0 and not records.acted(tx, one)
         if silenced or over or one.state.terminal or one.paged_at is not None:
             return
         paged = incidents.change(tx, one, paged_at=tx.now)
@@ -56,7 +56,7 @@ class Closer:
         parts = self._parts
         with parts.journal.lead(parts.leadership.fence) as tx:
             one = incidents.get(tx, incident_id)
-            firing = records.firing(tx, one)
+            firing = alerts.tally(tx, one.id).firing > 0
         if one.state not in WAITING:
             return
         rails = parts.playbooks().rails_of(one.playbook)

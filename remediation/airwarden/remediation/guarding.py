@@ -32,8 +32,7 @@ class Guarding:
         if poller is None:
             return AlertSight.NOT_ASKED, []
         with self._parts.journal.read() as tx:
-            members = alerts.of_incident(tx, case.incident.id, firing=True)
-        prints = frozenset(member.alert.fingerprint for member in members)
+            prints = alerts.firing_prints(tx, case.incident.id)
         try:
             return poller.sight(prints), []
         except Exception as error:

@@ -49,6 +49,8 @@ class Leadership:
         self._renewed = 0.0
         self._file: IO[str] | None = None
         self._old_is_dead = False
+        #: Why the lease could not be written at the last try; None where it could.
+        self.trouble: UnavailableError | None = None
 
     @property
     def fence(self) -> Fence:
@@ -80,7 +82,9 @@ class Leadership:
                 )
         except UnavailableError as error:
             _log.warning("lease not renewed", error=str(error))
+            self.trouble = error
             return self.times.standby_poll
+        self.trouble = None
         with self._mutex:
             if fence is not None:
                 if self._fence != fence:

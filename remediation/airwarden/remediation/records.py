@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.alerts import AlertStatus
 from airwarden.remediation.decide.states import AttemptState, IncidentState
 from airwarden.remediation.decide.view import AlertView, EffectView, IncidentView, TimelineEntry
 from airwarden.remediation.journal import alerts, audit, incidents, outbox, rails, runs
@@ -84,13 +83,16 @@ def tell(tx: Tx, one: Incident) -> None:
     )
 
 
-def page(tx: Tx, one: Incident, kind: str) -> None:
-    """Write a pager notice: `trigger`, `acknowledge` or `resolve`, once per recurrence."""
+def page(tx: Tx, one: Incident, kind: str, *, about: str = "") -> None:
+    """Write a pager notice: `trigger`, `acknowledge` or `resolve`, once per recurrence and `about`.
+
+    A second trigger of an incident has the same deduplication key: it adds to the page.
+    """
     outbox.put(
         tx,
         channel=Channel.PAGER,
         dedup_key=one.dedup_key,
-        kind=f"{kind}:{one.recurrence}",
+        kind=f"{kind}:{one.recurrence}{f':{about}' if about else ''}",
         incident_id=one.id,
         body=view(tx, one).to_json(),
     )
@@ -98,7 +100,7 @@ def page(tx: Tx, one: Incident, kind: str) -> None:
 
 def view(tx: Tx, one: Incident) -> IncidentView:
     """Gather everything that may be said about an incident now."""
-    members = alerts.of_incident(tx, one.id)
+    members = alerts.of_incident(tx, one.id, limit=_SHOWN_ALERTS)
     shown = [
         AlertView(
             name=member.alert.name,
@@ -111,7 +113,7 @@ def view(tx: Tx, one: Incident) -> IncidentView:
             runbook_url=member.alert.annotations.get("runbook_url", ""),
             dashboard_url=member.alert.annotations.get("dashboard_url", ""),
         )
-        for member in members[:_SHOWN_ALERTS]
+        for member in members
     ]
     effects, shadow = _effects(tx, one)
     all_runs = runs.of_incident(tx, one.id)
@@ -131,7 +133,7 @@ def view(tx: Tx, one: Incident) -> IncidentView:
         ended_at=one.ended_at,
         labels=one.labels,
         alerts=tuple(shown),
-        alerts_total=len(members),
+        alerts_total=alerts.tally(tx, one.id).total,
         team=one.labels.get("team", ""),
         reason=one.reason,
         cause=one.cause,
@@ -186,8 +188,8 @@ def acted(tx: Tx, one: Incident) -> bool:
 
 
 def firing(tx: Tx, one: Incident) -> list[alerts.StoredAlert]:
-    """Return the incident's alerts that fire now."""
-    return [m for m in alerts.of_incident(tx, one.id) if m.alert.status is AlertStatus.FIRING]
+    """Return the incident's alerts that fire now, a storm's not all."""
+    return alerts.of_incident(tx, one.id, firing=True)
 
 
 def evidence_of(body: Mapping[str, Any]) -> dict[str, str]:

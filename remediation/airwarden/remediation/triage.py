@@ -115,7 +115,7 @@ class Triage:
                 # It began and ended within one delivery: nothing is left to do about it.
                 joining.setdefault(where, {})
             incident_id = before.incident_id if before else None
-            alerts.store(tx, source, one, incident_id)
+            alerts.store(tx, source, [(one, incident_id)])
             if incident_id is not None:
                 self._look_again(tx, incident_id)
         for where, group in joining.items():
@@ -138,8 +138,7 @@ class Triage:
             one = self._widen(tx, one, loaded, group)
         else:
             one = self._open(tx, where, loaded, group)
-        for alert in group:
-            alerts.store(tx, source, alert, one.id)
+        alerts.store(tx, source, [(alert, one.id) for alert in group])
         if one.state in (IncidentState.OPEN, IncidentState.REOPENED):
             self._route(tx, one, loaded)
 

@@ -69,34 +69,41 @@ def known(tx: Tx, source: str, fingerprints: Sequence[str]) -> dict[str, Known]:
     return found
 
 
-def store(tx: Tx, source: str, one: Alert, incident_id: int | None) -> None:
-    """Write what is true of an alert now, and which incident it belongs to."""
-    values = {
-        "name": one.name,
-        "episode": one.starts_at,
-        "status": one.status.value,
-        "severity": one.severity.value,
-        "labels": _dump(one.labels),
-        "annotations": _dump(one.annotations),
-        "last_event": one.event_key(source),
-        "last_seen": tx.now,
-        "ended_at": one.ends_at or tx.now if one.status is AlertStatus.RESOLVED else None,
-        "suppressed_by": " ".join(one.suppressed_by),
-        "incident_id": incident_id,
-    }
-    statement = insert_into(tx, alert).values(
-        source=source, fingerprint=one.fingerprint, cluster=one.cluster, **values
-    )
-    tx.connection.execute(
-        statement.on_conflict_do_update(
-            index_elements=["source", "fingerprint", "cluster"], set_=values
+def store(tx: Tx, source: str, some: Sequence[tuple[Alert, int | None]]) -> None:
+    """Write what is true of alerts now, and which incident each belongs to (None: to none)."""
+    rows, links = [], []
+    for one, incident_id in some:
+        key = one.event_key(source)
+        ended = one.ends_at or tx.now if one.status is AlertStatus.RESOLVED else None
+        rows.append(
+            {
+                "source": source,
+                "fingerprint": one.fingerprint,
+                "cluster": one.cluster,
+                "name": one.name,
+                "episode": one.starts_at,
+                "status": one.status.value,
+                "severity": one.severity.value,
+                "labels": _dump(one.labels),
+                "annotations": _dump(one.annotations),
+                "last_event": key,
+                "last_seen": tx.now,
+                "ended_at": ended,
+                "suppressed_by": " ".join(one.suppressed_by),
+                "incident_id": incident_id,
+            }
         )
-    )
-    if incident_id is not None:
-        link = insert_into(tx, incident_alert).values(
-            incident_id=incident_id, event_key=one.event_key(source), cluster=one.cluster
+        if incident_id is not None:
+            links.append({"incident_id": incident_id, "event_key": key, "cluster": one.cluster})
+    key_columns = ("source", "fingerprint", "cluster")
+    if rows:
+        statement = insert_into(tx, alert)
+        fresh = {name: statement.excluded[name] for name in rows[0] if name not in key_columns}
+        tx.connection.execute(
+            statement.on_conflict_do_update(index_elements=list(key_columns), set_=fresh), rows
         )
-        tx.connection.execute(link.on_conflict_do_nothing())
+    if links:
+        tx.connection.execute(insert_into(tx, incident_alert).on_conflict_do_nothing(), links)
 
 
 def touch(tx: Tx, source: str, seen: Mapping[str, tuple[str, ...]]) -> None:
@@ -127,13 +134,47 @@ def unseen_since(tx: Tx, source: str, moment: datetime) -> list[StoredAlert]:
     return [_stored(row) for row in tx.connection.execute(query)]
 
 
-def of_incident(tx: Tx, incident_id: int, *, firing: bool = False) -> list[StoredAlert]:
-    """Return an incident's alerts, firing ones first, oldest first."""
+#: Alerts of one incident that are looked at one by one; a storm has thousands.
+SHOWN = 200
+
+
+def of_incident(
+    tx: Tx, incident_id: int, *, firing: bool = False, limit: int = SHOWN
+) -> list[StoredAlert]:
+    """Return an incident's alerts, firing ones first, oldest first, at most `limit`."""
     query = select(alert).where(alert.c.incident_id == incident_id)
     if firing:
         query = query.where(alert.c.status == "firing")
-    query = query.order_by(alert.c.status, alert.c.episode, alert.c.fingerprint)
+    query = query.order_by(alert.c.status, alert.c.episode, alert.c.fingerprint).limit(limit)
     return [_stored(row) for row in tx.connection.execute(query)]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many alerts an incident has: in all, firing, and firing but suppressed."""
+
+    total: int
+    firing: int
+    suppressed: int
+
+
+def tally(tx: Tx, incident_id: int) -> Tally:
+    """Count an incident's alerts."""
+    fires = alert.c.status == "firing"
+    query = select(
+        func.count(),
+        func.count().filter(fires),
+        func.count().filter(fires, alert.c.suppressed_by != ""),
+    ).where(alert.c.incident_id == incident_id)
+    return Tally(*tx.connection.execute(query).one())
+
+
+def firing_prints(tx: Tx, incident_id: int) -> frozenset[str]:
+    """Return the fingerprints of an incident's firing alerts."""
+    query = select(alert.c.fingerprint).where(
+        alert.c.incident_id == incident_id, alert.c.status == "firing"
+    )
+    return frozenset(tx.connection.execute(query).scalars())
 
 
 def firing_counts(tx: Tx) -> dict[tuple[str, str], int]:
