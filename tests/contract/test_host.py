@@ -12,6 +12,7 @@ import pytest
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import FakeHost
 from airwarden.adapters.host_supervisord import SupervisordHost
+from airwarden.adapters.procfs import descendants, is_alive
 from airwarden.core.errors import (
     ConflictError,
     NotFoundError,
@@ -26,7 +27,7 @@ from support.supervisord import PASSWORD, USER, Supervisord
 SCHEDULER, WORKER, TRIGGERER = Component.SCHEDULER, Component.WORKER, Component.TRIGGERER
 WORKERS = ("workers:worker_0", "workers:worker_1")
 REAL = {
-    SCHEDULER: ("scheduler", "spare", "stubborn", "polite"),
+    SCHEDULER: ("scheduler", "spare", "stubborn", "polite", "parent"),
     WORKER: ("workers:*",),
     TRIGGERER: ("broken", "absent"),
 }
@@ -178,6 +179,21 @@ def test_a_process_that_supervisord_leaves_down_is_started(supervisord: Supervis
     host.restart("polite", generation=before.generation)
 
     assert find(host, "polite").pid not in (None, before.pid)
+
+
+def test_children_that_were_frozen_with_it_do_not_stay(supervisord: Supervisord) -> None:
+    host = real_host(supervisord)
+    parent = find(host, "parent")
+    assert parent.pid is not None
+    (child,) = eventually(lambda: descendants(parent.pid or 0), within=5)
+    for pid in (parent.pid, child.pid):
+        os.kill(pid, signal.SIGSTOP)
+    eventually(lambda: state(host, "parent") is ProcessState.FROZEN, within=5)
+
+    host.restart("parent", generation=find(host, "parent").generation)
+
+    eventually(lambda: not is_alive(child), within=5)
+    assert find(host, "parent").pid != parent.pid
 
 
 def test_a_program_that_cannot_be_spawned_is_refused(supervisord: Supervisord) -> None:

@@ -304,14 +304,14 @@ NOT_LATE: dict[str, Callable[[AirflowRows], object]] = {
         "d", next_dagrun_create_after=ago(400), exceeds_max_non_backfill=True
     ),
     "a queued run of a paused DAG": lambda r: r.run(
-        r.dag("d", is_paused=True), "queued", queued_at=ago(400)
+        r.dag("d", is_paused=True), "queued", queued_at=ago(400), run_after=ago(400)
     ),
     "a queued run behind its DAG's limit": lambda r: (
         r.run(r.dag("d", max_active_runs=1), "running"),
-        r.run("d", "queued", queued_at=ago(400)),
+        r.run("d", "queued", queued_at=ago(400), run_after=ago(400)),
     ),
     "a queued backfill": lambda r: r.run(
-        r.dag("d"), "queued", queued_at=ago(400), run_type="backfill"
+        r.dag("d"), "queued", queued_at=ago(400), run_after=ago(400), run_type="backfill"
     ),
     "a scheduled task of a full pool": lambda r: (
         r.insert("slot_pool", pool="small", slots=1, include_deferred=False),

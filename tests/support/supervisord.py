@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
+from airwarden.adapters.procfs import descendants, is_alive
 from support.eventually import eventually
 from support.servers import Child, answers, free_port
 
-#: A program that obeys SIGTERM, one that ignores it, one that supervisord leaves down after a clean exit.
+#: Programs by their behaviour: command, and `autorestart`. `polite` is left down after a clean exit.
 PROGRAMS = {
     "scheduler": ("sleep 3600", "true"),
     "stubborn": ("""sh -c "trap '' TERM; while :; do sleep 1; done" """, "true"),
@@ -19,6 +21,7 @@ PROGRAMS = {
         """sh -c "trap 'exit 0' TERM; while :; do sleep 0.2; done" """,
         "unexpected",
     ),
+    "parent": ("""sh -c "setsid sleep 3600 & wait" """, "true"),
     "spare": ("sleep 3600", "true"),
     "broken": ("/nonexistent", "false"),
 }
@@ -77,6 +80,10 @@ class Supervisord:
         return "\n".join(parts)
 
     def stop(self) -> None:
-        """End it and its children, and remove its folder."""
+        """End it and its children, those in a session of their own too, and remove its folder."""
+        children = descendants(self.child.pid)
         self.child.stop(within=15)
+        for child in children:
+            if is_alive(child):
+                os.kill(child.pid, signal.SIGKILL)
         shutil.rmtree(self._folder, ignore_errors=True)

@@ -3,7 +3,10 @@
 A restart is a signal, not a stop and a start: supervisord's `autorestart` brings the new incarnation
 even if we die between the two, while a process that was stopped through it stays stopped for ever.
 Only where supervisord leaves it down (`autorestart=unexpected` and a clean exit) do we start it.
-A frozen process gets SIGKILL, because SIGTERM is not delivered to a stopped process.
+A frozen process gets SIGKILL, because SIGTERM is not delivered to a stopped process. supervisord
+signals the process alone, and the kernel wakes the children that were frozen with it only when they
+are of its process group and get another session's parent (not under a supervisord that is PID 1): the
+rest would stay for ever, holding their ports, so on this machine they are ended too.
 """
 
 from __future__ import annotations
@@ -16,7 +19,13 @@ from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import urlsplit
 
-from airwarden.adapters.procfs import celery_node_name, is_frozen, parent_pid
+from airwarden.adapters.procfs import (
+    celery_node_name,
+    descendants,
+    end_frozen,
+    is_frozen,
+    parent_pid,
+)
 from airwarden.adapters.xmlrpc_transport import Answer, Fault, XmlRpc
 from airwarden.core.errors import (
     ConflictError,
@@ -112,8 +121,7 @@ class SupervisordHost:
         if process.state in _DOWN:
             self.start(name)
         else:
-            kill = process.state is ProcessState.FROZEN
-            self._signal(name, "KILL" if kill else "TERM")
+            self._end(process)
         self._await_next(name, process)
 
     def start(self, name: str) -> None:
@@ -136,6 +144,14 @@ class SupervisordHost:
         """
         with _effect(name, forgive=_NOT_RUNNING):
             self._rpc.call("supervisor.stopProcess", name, False)
+
+    def _end(self, process: HostProcess) -> None:
+        if process.state is not ProcessState.FROZEN or process.pid is None:
+            self._signal(process.name, "TERM")
+            return
+        children = descendants(process.pid)  # FROZEN is only known of this machine's processes
+        self._signal(process.name, "KILL")
+        end_frozen(children)
 
     def _signal(self, name: str, signal: str) -> None:
         with _effect(name):

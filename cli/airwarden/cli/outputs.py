@@ -39,6 +39,7 @@ _LIMITS = {
     "freshness_factor": "AirflowDataFreshnessBreach",
     "probe_seconds": "AirflowDatabaseSlow",
     "heartbeat_seconds": "AirflowSchedulerHeartbeatLost",
+    "lock_held_seconds": "AirflowSchedulerLockHeld",
 }
 
 

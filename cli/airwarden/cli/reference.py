@@ -12,12 +12,10 @@ import re
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from airwarden.cli import command_reference
 from airwarden.core import metrics
 from airwarden.core.durations import format_duration
 from airwarden.core.settings import reference as settings
@@ -34,6 +32,7 @@ from airwarden.remediation.playbook import (
     UndoStep,
     WaitStep,
 )
+from airwarden.remediation.playbooks_loader import load_playbooks
 from airwarden.rules.catalogue import SUBJECTS, resolve
 from airwarden.rules.config import RemediatorRoute, RuleConfig
 from airwarden.rules.model import Context, Route
@@ -53,6 +52,7 @@ def pages() -> Mapping[str, str]:
     return {
         "actions.md": _actions_page(),
         "alerts.md": _alerts_page(shipped),
+        "commands.md": command_reference.render(),
         "configuration.md": settings.render(),
         "metrics.md": metrics.render_reference(),
         "playbooks.md": _playbooks_page(shipped),
@@ -62,13 +62,8 @@ def pages() -> Mapping[str, str]:
 
 def playbooks() -> tuple[Playbook, ...]:
     """Return the shipped playbooks by name."""
-    folder = files("airwarden.remediation") / "playbooks"
-    documents = (
-        yaml.safe_load(entry.read_text(encoding="utf-8"))
-        for entry in folder.iterdir()
-        if entry.name.endswith(".yaml")
-    )
-    return tuple(sorted(map(Playbook.model_validate, documents), key=lambda book: book.name))
+    loaded = load_playbooks(actions=actions().keys(), checks=checks().keys())
+    return tuple(loaded.by_name[name].playbook for name in sorted(loaded.by_name))
 
 
 def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:

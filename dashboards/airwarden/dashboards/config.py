@@ -19,6 +19,7 @@ class Limits:
         freshness_factor: Age of an asset in multiples of its SLA.
         probe_seconds: The metadata database's answer to a trivial query.
         heartbeat_seconds: Silence after which a component counts as down.
+        lock_held_seconds: How long an idle session may hold what scheduling needs.
     """
 
     dag_failure_ratio: float = 0.05
@@ -29,6 +30,7 @@ class Limits:
     freshness_factor: float = 1.5
     probe_seconds: float = 1.0
     heartbeat_seconds: float = 60.0
+    lock_held_seconds: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)

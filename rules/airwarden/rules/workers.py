@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airwarden.core.alerts import Severity
+from airwarden.core.durations import format_duration
 from airwarden.rules.model import AlertRule, Context, Subject
 from airwarden.rules.promql import process_down, unexplained
 
@@ -14,11 +15,13 @@ def _down(_: Context) -> str:
     return f"{process_down('worker')}\nor\n(\n{unexplained(silent, 'worker')}\n)"
 
 
-def _silent(_: Context) -> str:
-    return """\
+def _silent(context: Context) -> str:
+    # A queue that other workers empty again and again is not empty: it waits longer than it could.
+    waited = format_duration(max(context.hold, 4 * context.config.scrape_interval))
+    return f"""\
 max by (cluster, hostname) (airwarden_celery_worker_queues) == 0
 and on (cluster, hostname) max by (cluster, hostname) (airwarden_celery_worker_up) == 1
-and on (cluster) sum by (cluster) (airwarden_celery_queue_messages) > 0"""
+and on (cluster) sum by (cluster) (max_over_time(airwarden_celery_queue_messages[{waited}])) > 0"""
 
 
 WORKERS = Subject(

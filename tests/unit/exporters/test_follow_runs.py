@@ -140,6 +140,15 @@ def test_a_run_that_is_cleared_while_it_is_read_goes_on() -> None:
     assert list(follower.open) == [1]
 
 
+def test_a_run_that_is_created_between_the_two_reads_is_new_at_the_next_look() -> None:
+    follower = RunFollower()
+    follower.begin([1], [], 0.0)
+    seen = follower.observe([], [run(2)], 1.0)
+    assert (seen.reopened, seen.started, follower.open) == ((), (), {})
+    seen = follower.observe([run(2)], [run(2)], 2.0)
+    assert ([r.id for r in seen.started], seen.reopened) == ([2], ())
+
+
 #: What may happen to the table: a run is created, a created one is committed, a run ends, a look.
 EVENTS = st.lists(
     st.tuples(st.sampled_from(["create", "commit", "end", "look"]), st.integers(0, 9)),

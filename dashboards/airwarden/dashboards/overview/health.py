@@ -183,7 +183,7 @@ def database_and_broker(limits: Limits) -> Section:
                     "Schedulers do not wait for it, they skip: no wait shows anywhere else.",
                     "s",
                     [Query(f"max by (cluster, application) ({held})", "{{application}}")],
-                    limit=30,
+                    limit=limits.lock_held_seconds,
                 ),
                 8,
                 8,

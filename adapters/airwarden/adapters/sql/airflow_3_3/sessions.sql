@@ -11,7 +11,6 @@ WITH waiting AS MATERIALIZED (
   SELECT DISTINCT l.pid
   FROM pg_locks AS l
   WHERE l.granted
-    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
     AND (
       (l.locktype = 'advisory' AND l.classid = 0 AND l.objid = 2 AND l.objsubid = 1)
       OR (
