@@ -61,7 +61,8 @@ class Verifying:
             healthy_since = progress.healthy_since if reading.verdict is Verdict.UNKNOWN else None
             if progress.healthy_since is not None and healthy_since is None:
                 case.say(tx, "verify", f"Not healthy any more: {reading.sentence}.")
-            if tx.now - since >= use.within + (use.stable if healthy_since else 0 * use.stable):
+            limit = use.within if healthy_since is None else use.within + use.stable
+            if tx.now - since >= limit:
                 ends.try_again(self._parts, tx, case, f"not healthy: {reading.sentence}")
                 return
             case.save(
