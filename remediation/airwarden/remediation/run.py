@@ -16,6 +16,8 @@ from airwarden.remediation.results import Results
 from airwarden.remediation.stepping import Steps
 from airwarden.remediation.verifying import Verifying
 
+_OURS = (IncidentState.REMEDIATING, IncidentState.STABILIZING)
+
 
 class Runner:
     """Advances runs."""
@@ -41,11 +43,14 @@ class Runner:
         unsettled = [attempt for attempt in case.attempts if not attempt.state.settled]
         if unsettled:
             self._results.settle(case, unsettled[0])
-        elif case.incident.state not in (IncidentState.REMEDIATING, IncidentState.STABILIZING):
+        elif case.incident.state not in _OURS and not self._restores(case):
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.abort(tx, case, "its incident is in other hands")
         else:
             self._by_phase(case)
+
+    def _restores(self, case: Case) -> bool:
+        return case.progress.restoring and not case.incident.state.terminal
 
     def _by_phase(self, case: Case) -> None:
         if case.progress.phase is Phase.VERIFY:
@@ -54,7 +59,7 @@ class Runner:
         elif case.now > case.run.deadline:
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.escalate(self._parts, tx, case, f"not done within {case.book.deadline}")
-        elif not case.firing and not case.acted:
+        elif not case.firing and not case.acted and not case.progress.restoring:
             self._verifying.begin(case, "its alerts ended before anything was done")
         elif case.progress.phase is Phase.CONFIRM:
             self._confirming.advance(case)
