@@ -6,16 +6,21 @@ finds its way from the journal alone.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airwarden.remediation import ends
 from airwarden.remediation.case import Case, Parts, open_case
 from airwarden.remediation.confirming import Confirming
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.decide.progress import Phase
 from airwarden.remediation.decide.states import IncidentState
+from airwarden.remediation.journal import runs
 from airwarden.remediation.results import Results
 from airwarden.remediation.stepping import Steps
 from airwarden.remediation.verifying import Verifying
 
+#: How long a run rests whose cluster was taken out of the configuration.
+_ABSENT_CLUSTER = timedelta(minutes=1)
 _OURS = (IncidentState.REMEDIATING, IncidentState.STABILIZING)
 
 
@@ -38,6 +43,8 @@ class Runner:
         """
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
             case = open_case(self._parts, tx, run_id)
+            if case is None:
+                runs.look_at(tx, run_id, _ABSENT_CLUSTER)
         if case is None or case.run.state.terminal or case.run.next_at > case.now:
             return
         unsettled = [attempt for attempt in case.attempts if not attempt.state.settled]
