@@ -295,7 +295,7 @@ def _title(book: Playbook | None, alert: Alert, labels: Mapping[str, str]) -> st
     words = subject_words(labels)
     if book is None:
         return alert.annotations.get("summary") or f"{alert.name} ({words})"
-    return f"{book.title} ({words})" if words and book.correlate else book.title
+    return f"{book.title} ({words})" if words else book.title
 
 
 def _dedup_key(tx: Tx, where: Place) -> str:
