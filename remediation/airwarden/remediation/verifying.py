@@ -65,7 +65,8 @@ class Verifying:
                     # It was well when we looked; now it is not: look again instead of waiting.
                     self._confirm_again(tx, case)
                     return
-            if tx.now - since >= use.within + (use.stable if healthy_since else 0 * use.stable):
+            limit = use.within if healthy_since is None else use.within + use.stable
+            if tx.now - since >= limit:
                 ends.try_again(self._parts, tx, case, f"not healthy: {reading.sentence}")
                 return
             case.save(
