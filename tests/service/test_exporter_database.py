@@ -451,6 +451,54 @@ def test_sessions_and_who_holds_the_schedulers_lock(
     assert nonzero(collector.collect(), "db_up") == {(): 1}
 
 
+def test_a_slow_database_reads_slow_and_not_down_and_no_collector_fails(
+    airflow: Database, rows: AirflowRows, postgres_server: PostgresServer
+) -> None:
+    rows.run(rows.dag("orders", "tier:high"))
+    proxy = FreezableProxy(postgres_server.port)
+    database = PostgresMetadata(airflow.dsn.replace(f":{postgres_server.port}/", f":{proxy.port}/"))
+    database.open()
+    exporter = Exporter(
+        [ClusterSources("east", database=database)], ExporterConfig(port=0), SystemClock()
+    )
+    exporter.start()
+    url = f"http://127.0.0.1:{exporter.port}"
+
+    def samples() -> dict[str, float]:
+        page = httpx.get(f"{url}/metrics", timeout=5).text
+        pairs = (line.rsplit(" ", 1) for line in page.splitlines() if line[:1] != "#")
+        return {name: float(value) for name, value in pairs}
+
+    last_success = (
+        'airwarden_collector_last_success_timestamp_seconds{cluster="east",collector="dag_runs"}'
+    )
+    probe = 'airwarden_db_probe_last_seconds{cluster="east",role="metadata"}'
+    try:
+        eventually(lambda: httpx.get(f"{url}/readyz").status_code == 200, within=20)
+        proxy.delay = 1.2
+        eventually(lambda: samples()[probe] > 1, within=20)
+        wrong: list[str] = []
+        rounds: set[float] = set()
+
+        def watched() -> bool:
+            page = samples()
+            wrong.extend(
+                name
+                for name, value in page.items()
+                if name.startswith(("airwarden_collector_success", "airwarden_db_up")) and not value
+            )
+            rounds.add(page[last_success])
+            return len(rounds) > 3
+
+        eventually(watched, within=60, every=0.5, what="three rounds of the slowest collector")
+        assert wrong == []
+        assert samples()[probe] < 2.4, "one round trip"
+    finally:
+        exporter.stop()
+        proxy.close()
+        database.close()
+
+
 def test_the_page_is_served_at_once_while_the_database_is_frozen(
     airflow: Database, rows: AirflowRows, postgres_server: PostgresServer
 ) -> None:
