@@ -34,6 +34,11 @@ def newest_beat(platform: Platform, job_type: str) -> datetime:
     return found
 
 
+def seconds_since_beat(platform: Platform, job_type: str) -> float:
+    query = "SELECT extract(epoch FROM now() - %s)"
+    return float(str(rows(platform, "observer", query, newest_beat(platform, job_type))[0][0]))
+
+
 def test_the_fleet_runs_by_itself_and_every_light_is_green(platform: Platform) -> None:
     with AirflowApi(platform) as api:
         health = api.health()
@@ -129,16 +134,10 @@ def slots(platform: Platform) -> bool:
 
 def test_a_frozen_scheduler_stops_beating_and_catches_up(platform: Platform) -> None:
     with faults.frozen(platform, "scheduler") as frozen:
+        # Its last beat may still be on its way to the database when it freezes.
+        eventually(lambda: seconds_since_beat(platform, "SchedulerJob") > 10, within=60, every=0.5)
         last = newest_beat(platform, "SchedulerJob")
-        query = "SELECT extract(epoch FROM now() - %s)"
-        eventually(
-            lambda: float(str(rows(platform, "observer", query, last)[0][0])) > 8,
-            within=30,
-            every=0.5,
-            what="eight seconds pass",
-        )
-        assert newest_beat(platform, "SchedulerJob") == last
-    eventually(lambda: newest_beat(platform, "SchedulerJob") > last, within=30)
+    eventually(lambda: newest_beat(platform, "SchedulerJob") > last, within=60)
     assert frozen[0] == Supervisor(platform).process("scheduler").pid
 
 

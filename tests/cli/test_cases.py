@@ -38,7 +38,7 @@ def _prepare(case: Case, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text, encoding="utf-8")
-        file.chmod(0o600)
+        file.chmod(0o644 if f"open: {name}" in case.sections else 0o600)
     for variable in [name for name in os.environ if name.startswith("AIRWARDEN_")]:
         monkeypatch.delenv(variable)
     for variable, value in {"COLUMNS": "100", "NO_COLOR": "1", **case.environment}.items():

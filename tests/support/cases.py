@@ -2,7 +2,8 @@
 
 The format is that of `txtar`: a comment, then sections that begin with `-- NAME --`. Sections `cmd`,
 `env`, `exit`, `stdout` and `stderr` have a meaning; all others are files in the working folder, and
-`after: NAME` is a file as it must be afterwards. In expected text `$WORK` is that folder and a line
+`open: NAME`
+is a file that others can read, `after: NAME` one as it must be afterwards. In expected text `$WORK` is that folder and a line
 `...` stands for any number of lines; a stream that is not named must stay empty.
 """
 
@@ -41,7 +42,7 @@ class Case:
     def files(self) -> dict[str, str]:
         """Files to write first."""
         return {
-            name: text
+            name.removeprefix("open: "): text
             for name, text in self.sections.items()
             if name not in _MEANT and not name.startswith("after: ")
         }

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from airwarden.cli import command_reference
 from airwarden.core import metrics
 from airwarden.core.durations import format_duration
 from airwarden.core.settings import reference as settings
@@ -51,6 +52,7 @@ def pages() -> Mapping[str, str]:
     return {
         "actions.md": _actions_page(),
         "alerts.md": _alerts_page(shipped),
+        "commands.md": command_reference.render(),
         "configuration.md": settings.render(),
         "metrics.md": metrics.render_reference(),
         "playbooks.md": _playbooks_page(shipped),

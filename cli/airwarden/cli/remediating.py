@@ -19,6 +19,7 @@ from airwarden.core.settings import PlaybookOverride, SecretRef, Settings
 from airwarden.core.settings.base import Section
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.breakers import guard
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
@@ -35,6 +36,16 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 #: While this variable holds a reason, the kill switch is set at start.
 KILL_VARIABLE = "AIRWARDEN_KILL_SWITCH"
+_FIXED = (
+    "remediator.listen",
+    "remediator.webhook_token",
+    "remediator.api_token",
+    "remediator.journal",
+    "remediator.kill_switch_file",
+    "alertmanager",
+    "notifications.slack",
+    "notifications.pagerduty.events_url",
+)
 
 
 class RemediatorProgram:
@@ -50,6 +61,7 @@ class RemediatorProgram:
         self._retired: list[ClusterPorts] = []
         self.clock = SystemClock()
         settings = load()
+        self._started_with = settings
         config = remediator_config(settings)
         journal_url = _secret(settings.remediator.journal.url, "remediator.journal.url")
         playbooks = playbook_set(settings)
@@ -89,6 +101,8 @@ class RemediatorProgram:
     def _reload(self) -> Composition:
         settings = self._load()
         playbooks = playbook_set(settings)
+        if later := fixed_at_start(self._started_with, settings):
+            _log.warning("these settings take effect at the next start", keys=later)
         # Those of the reload before: no remedy that began with them is still under way.
         composition.close(self._retired)
         retiring = self._ports
@@ -111,6 +125,17 @@ class RemediatorProgram:
             one.cluster.name: world(settings, one, self.clock, self._journal) for one in ports
         }
         return Composition(worlds, playbooks, *composers(settings))
+
+
+def fixed_at_start(before: Settings, now: Settings) -> list[str]:
+    """Return the keys that have changed and that a reload does not take up."""
+    return [key for key in _FIXED if _value(before, key) != _value(now, key)]
+
+
+def _value(settings: Any, key: str) -> Any:
+    for step in key.split("."):
+        settings = getattr(settings, step, None)
+    return settings
 
 
 def _secret(reference: SecretRef, place: str) -> str:
@@ -188,7 +213,7 @@ def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: 
     """Return what a remedy may reach in one cluster."""
     cluster = ports.cluster
     probes = composition.probes(settings, cluster.name)
-    return World(
+    whole = World(
         cluster=cluster.name,
         clock=clock,
         airflow=ports.airflow,
@@ -207,6 +232,7 @@ def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: 
         breakers=JournalBreakers(journal),
         ledger=JournalLedger(journal),
     )
+    return guard(whole)
 
 
 def composers(settings: Settings) -> tuple[SlackComposer, PagerDutyComposer]:

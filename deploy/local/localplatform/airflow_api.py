@@ -15,13 +15,16 @@ POOLS = (
     ("flood", 256, "lets a flood reach the broker without taking the fleet's slots"),
 )
 
+REQUEST_SECONDS = 60.0
+"""An API server that has just started builds its versioned schemas during its first requests."""
+
 
 class AirflowApi:
     """A signed-in session as the administrator. Methods raise :class:`PlatformError`."""
 
     def __init__(self, platform: Platform) -> None:
         access = platform.airflow
-        self._client = httpx.Client(base_url=access.url, timeout=20)
+        self._client = httpx.Client(base_url=access.url, timeout=REQUEST_SECONDS)
         answer = self._request(
             "POST",
             "/auth/token",

@@ -245,7 +245,7 @@ def _complaints(platform: Platform, supervisor: Supervisor) -> str:
     """Return the end of the log of every program that is not running as it should."""
     lines: list[str] = [f"logs: {platform.log_dir}"]
     try:
-        bad = [info for info in supervisor.processes() if info.state in ("FATAL", "BACKOFF")]
+        bad = [info for info in supervisor.processes() if _keeps_failing(info)]
     except OSError as error:
         return f"{lines[0]}\nsupervisord does not answer: {error}"
     for info in bad:
@@ -254,6 +254,10 @@ def _complaints(platform: Platform, supervisor: Supervisor) -> str:
         lines.append(f"{info.name} is {info.state}: {info.description}")
         lines.extend(f"    {line}" for line in tail)
     return "\n".join(lines)
+
+
+def _keeps_failing(info: ProcessInfo) -> bool:
+    return info.state in ("FATAL", "BACKOFF", "EXITED", "STARTING") or 0 < uptime(info) < 30
 
 
 def uptime(info: ProcessInfo) -> float:

@@ -82,6 +82,7 @@ RAILS = {
     "playbook_per_hour": 100,
     "all_per_hour": 300,
     "all_per_day": 1000,
+    "refusal_patience": "10s",
     "recheck": "1s",
     "verify_every": "1s",
     "backoff_base": "2s",

@@ -54,7 +54,13 @@ class Dependency(Story):
             looks.effect(scene, PLAYBOOK, "breaker.open"),
             looks.effect(scene, PLAYBOOK, "pool.hold"),
             looks.effect(scene, PLAYBOOK, "breaker.close"),
-            looks.seen(Mark.VERIFIED, "pool and DAGs are as before", lambda: self.well(scene)),
+            looks.seen_after(
+                scene,
+                Mark.ACTION,
+                Mark.VERIFIED,
+                "pool and DAGs are as before",
+                lambda: self.well(scene),
+            ),
             looks.resolved(scene, PLAYBOOK),
         )
 

@@ -72,7 +72,7 @@ class Flood(Story):
         """What was added and taken away."""
         done = scene.effects(PLAYBOOK, action="workers.scale")
         up = sum(not e["undo"] for e in done)
-        return f"scaled up ({up}), drained, scaled down ({len(done) - up})"
+        return f"started {up} worker, drained it when idle, stopped it"
 
     def complaint(self, scene: Scene) -> str:
         """The same workers as before, and no task tried twice."""

@@ -42,7 +42,9 @@ class Leak(Story):
             ),
             looks.alert(scene, "AirflowDatabaseConnectionsCritical", "AirflowSchedulerLockHeld"),
             looks.effect(scene, PLAYBOOK, "database.end_sessions"),
-            looks.seen(Mark.VERIFIED, "tasks start again", lambda: self.well(scene)),
+            looks.seen_after(
+                scene, Mark.ACTION, Mark.VERIFIED, "tasks start again", lambda: self.well(scene)
+            ),
             looks.seen(
                 Mark.PAGED,
                 "the client's owner has a page",

@@ -69,3 +69,10 @@ def verified(scene: Scene, playbook: str) -> Sighting:
 def seen(mark: Mark, words: str, condition: Callable[[], bool]) -> Sighting:
     """Anything else that a story waits for."""
     return Sighting(mark, lambda: words if condition() else None, words)
+
+
+def seen_after(
+    scene: Scene, first: Mark, mark: Mark, words: str, condition: Callable[[], bool]
+) -> Sighting:
+    """As `seen`, but only once `first` stands in the timeline: before the remedy it proves nothing."""
+    return seen(mark, words, lambda: scene.timeline.first(first) is not None and condition())

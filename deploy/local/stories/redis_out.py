@@ -56,7 +56,9 @@ class RedisOut(Story):
             looks.alert(scene, "AirflowBrokerDown"),
             looks.seen(Mark.PAGED, "one page names the broker", lambda: len(scene.pages()) > 0),
             looks.effect(scene, PLAYBOOK, "pool.hold"),
-            looks.seen(Mark.VERIFIED, "tasks start again", lambda: self.well(scene)),
+            looks.seen_after(
+                scene, Mark.ACTION, Mark.VERIFIED, "tasks start again", lambda: self.well(scene)
+            ),
             looks.resolved(scene, PLAYBOOK),
         )
 

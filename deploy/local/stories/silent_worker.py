@@ -47,7 +47,9 @@ class SilentWorker(Story):
             ),
             looks.alert(scene, "AirflowWorkerSilent"),
             looks.effect(scene, PLAYBOOK, "worker.restart"),
-            looks.seen(Mark.VERIFIED, "it consumes again", lambda: self.well(scene)),
+            looks.seen_after(
+                scene, Mark.ACTION, Mark.VERIFIED, "it consumes again", lambda: self.well(scene)
+            ),
             looks.resolved(scene, PLAYBOOK),
         )
 

@@ -11,15 +11,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 import pybreaker
 
 from airwarden.core.errors import RejectedError, UnavailableError
-from airwarden.remediation.world import BreakerRecord, BreakerState, BreakerStore
+from airwarden.remediation.world import BreakerRecord, BreakerState, BreakerStore, World
 
 T = TypeVar("T")
+#: Port of a world → its breaker's name.
+_GUARDED = {"airflow": "airflow-api", "workers": "celery-control"}
 #: Times that a lost compare-and-set is tried again before the count is given up.
 _TRIES = 3
 
@@ -122,7 +125,7 @@ class Breakers:
         timeout: Seconds until an open one lets a probe through.
     """
 
-    def __init__(self, store: BreakerStore, *, failures: int = 5, timeout: float = 15.0) -> None:
+    def __init__(self, store: BreakerStore, *, failures: int = 5, timeout: float = 10.0) -> None:
         self._store, self._failures, self._timeout = store, failures, timeout
         self._lock = threading.Lock()
         self._made: dict[str, pybreaker.CircuitBreaker] = {}
@@ -155,6 +158,22 @@ class Breakers:
     def guarded(self, name: str, port: T) -> T:
         """Return the port with every method called through the breaker."""
         return cast(T, _Guarded(self, name, port))
+
+
+def guard(world: World) -> World:
+    """Return the world with Airflow's API and Celery's remote control behind shared breakers.
+
+    The host and the metadata database are left as they are: they say why the others do not answer.
+    """
+    if world.breakers is None:
+        return world
+    breakers = Breakers(world.breakers)
+    changes: dict[str, Any] = {}
+    for port, name in _GUARDED.items():
+        if world.has(port):
+            key = f"{world.cluster}/{name}"
+            changes[port] = breakers.guarded(key, getattr(world, port))
+    return replace(world, **changes)
 
 
 class _Guarded:

@@ -21,7 +21,7 @@ HEARTBEAT_LATE = 30.0
 #: Seconds of `SELECT 1` from which the metadata database counts as slow.
 DATABASE_SLOW = 1.0
 #: Seconds after a process' start within which its job row appears (4.7 s were measured).
-JOB_ROW_WITHIN = 60.0
+JOB_ROW_WITHIN = 120.0
 #: Components that write a job row and beat in it.
 HEARTBEATING = frozenset({Component.SCHEDULER, Component.TRIGGERER, Component.DAG_PROCESSOR})
 #: Airflow's `job.job_type` of each.
@@ -129,29 +129,77 @@ def belongs(job: Job, process: HostProcess) -> bool:
     return -1.0 <= delay <= JOB_ROW_WITHIN
 
 
-def superseded(job: Job, processes: Collection[HostProcess], jobs: Collection[Job]) -> bool:
+def without_heartbeat(
+    processes: Sequence[HostProcess], jobs: Collection[Job], now: datetime, fresh: float
+) -> list[HostProcess]:
+    """Return the processes that have no fresh row of their own, as few as can be.
+
+    A row serves one process, and only one that started shortly before the row did: so after a
+    restart only a row that is newer than the restart counts.
+    """
+    beating = [job for job in jobs if not is_late(job, now, fresh)]
+    owner: dict[int, HostProcess] = {}
+
+    def place(process: HostProcess, tried: set[int]) -> bool:
+        """Give the process a row, moving others to other rows where that helps."""
+        for job in beating:
+            if job.id in tried or not belongs(job, process):
+                continue
+            tried.add(job.id)
+            if job.id not in owner or place(owner[job.id], tried):
+                owner[job.id] = process
+                return True
+        return False
+
+    return [process for process in processes if not place(process, set())]
+
+
+def possibly_silent(
+    processes: Sequence[HostProcess], jobs: Collection[Job], now: datetime, fresh: float
+) -> list[HostProcess]:
+    """Return the processes of which each could be one that has no fresh row.
+
+    More than `without_heartbeat` returns: where two started together, either row may be either's.
+    """
+    least = len(without_heartbeat(processes, jobs, now, fresh))
+    return [
+        process
+        for process in processes
+        if len(without_heartbeat([p for p in processes if p is not process], jobs, now, fresh))
+        < least
+    ]
+
+
+def superseded(
+    job: Job,
+    processes: Sequence[HostProcess],
+    jobs: Collection[Job],
+    now: datetime,
+    after: float = HEARTBEAT_LATE,
+) -> bool:
     """Return whether a late row is only the trace of an incarnation that has been replaced.
 
-    That is so when no process on the host can be its writer, or a newer row of the same host began
-    after this one's last heartbeat and no process that is not working could be its writer.
+    That is so when a newer row of the same host began after this one's last heartbeat, or when no
+    running process that may be silent could be its writer; what the host proves dead needs no row.
     """
-    writers = [process for process in processes if belongs(job, process)]
-    if any(process.state is not ProcessState.RUNNING for process in writers):
-        return False
-    if processes:
-        return not writers
     silent_since = job.latest_heartbeat or job.started_at
-    return silent_since is not None and any(
+    if silent_since is not None and any(
         other.hostname == job.hostname
         and other.started_at is not None
         and other.started_at > silent_since
         for other in jobs
-    )
+    ):
+        return True
+    if not processes:
+        return False
+    running = [process for process in processes if process.state is ProcessState.RUNNING]
+    silent = possibly_silent(running, jobs, now, after)
+    return not any(belongs(job, process) for process in silent)
 
 
 def late_jobs(
     jobs: Sequence[Job],
-    processes: Collection[HostProcess],
+    processes: Sequence[HostProcess],
     labels: Mapping[str, str],
     now: datetime,
     after: float = HEARTBEAT_LATE,
@@ -164,37 +212,5 @@ def late_jobs(
         if is_late(job, now, after)
         and (not job_id or str(job.id) == job_id)
         and (not hostname or job.hostname == hostname)
-        and not superseded(job, processes, jobs)
+        and not superseded(job, processes, jobs, now, after)
     ]
-
-
-def without_heartbeat(
-    processes: Sequence[HostProcess], jobs: Sequence[Job], now: datetime, fresh: float
-) -> list[HostProcess]:
-    """Return the processes that have no fresh row of their own.
-
-    A row serves one process, and only one that started before the row did: so after a restart only
-    a row that is newer than the restart counts.
-    """
-    free = sorted(
-        (job for job in jobs if job.started_at is not None and not is_late(job, now, fresh)),
-        key=lambda job: job.started_at or now,
-    )
-    missing = []
-    for process in sorted(processes, key=lambda p: p.started_at or now, reverse=True):
-        start = process.started_at
-        own = next(
-            (
-                job
-                for job in reversed(free)
-                if start is not None
-                and job.started_at is not None
-                and (job.started_at - start).total_seconds() >= -1.0
-            ),
-            None,
-        )
-        if own is None:
-            missing.append(process)
-        else:
-            free.remove(own)
-    return missing

@@ -44,7 +44,7 @@ def resolve_incident(
     by_itself: bool,
     actor: str = records.ENGINE,
 ) -> None:
-    """End an incident as healed; its page, if there was one, is resolved."""
+    """End an incident as healed, and its page; one that asks a person for something ends with them."""
     how = "It healed by itself" if by_itself else "Healed"
     moved = records.move(
         tx,
@@ -58,7 +58,7 @@ def resolve_incident(
         page_at=None,
         healed_by_itself=by_itself,
     )
-    if one.paged_at is not None:
+    if one.paged_at is not None and (actor != records.ENGINE or not one.human_steps):
         records.page(tx, moved, "resolve")
     if by_itself:
         runs.note_cleared_without_us(tx, one.id)

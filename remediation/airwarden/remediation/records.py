@@ -83,13 +83,16 @@ def tell(tx: Tx, one: Incident) -> None:
     )
 
 
-def page(tx: Tx, one: Incident, kind: str) -> None:
-    """Write a pager notice: `trigger`, `acknowledge` or `resolve`, once per recurrence."""
+def page(tx: Tx, one: Incident, kind: str, *, about: str = "") -> None:
+    """Write a pager notice: `trigger`, `acknowledge` or `resolve`, once per recurrence and `about`.
+
+    A second trigger of an incident has the same deduplication key: it adds to the page.
+    """
     outbox.put(
         tx,
         channel=Channel.PAGER,
         dedup_key=one.dedup_key,
-        kind=f"{kind}:{one.recurrence}",
+        kind=f"{kind}:{one.recurrence}{f':{about}' if about else ''}",
         incident_id=one.id,
         body=view(tx, one).to_json(),
     )

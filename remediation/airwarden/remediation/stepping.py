@@ -64,12 +64,20 @@ class Steps:
             case WaitStep():
                 self._wait(case, step)
             case HumanStep():
-                with self._parts.journal.lead(self._parts.leadership.fence) as tx:
-                    case.say(tx, "step", f"For a person: {step.human}")
-                    one = incidents.get(tx, case.incident.id)
-                    asked = (*one.human_steps, step.human)
-                    records.tell(tx, incidents.change(tx, one, human_steps=asked))
-                    self._next_step(tx, case)
+                self._ask_person(case, step)
+
+    def _ask_person(self, case: Case, step: HumanStep) -> None:
+        """Page for what only a person can do; healing does not wait for it, nor end the page."""
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            case.say(tx, "step", f"For a person: {step.human}")
+            one = incidents.get(tx, case.incident.id)
+            asked = (*one.human_steps, step.human)
+            one = incidents.change(
+                tx, one, human_steps=asked, paged_at=one.paged_at or tx.now, page_at=None
+            )
+            records.tell(tx, one)
+            records.page(tx, one, "trigger", about=step.id)
+            self._next_step(tx, case)
 
     def _next_step(self, tx: Tx, case: Case, **fields: Any) -> None:
         progress = replace(
@@ -146,6 +154,8 @@ class Steps:
                         case.say(tx, "plan", f"{step.id}: left out, {reason}.")
                         self._next_step(tx, case)
                         return None
+                    if self._refused_lately(tx, case, step, reason):
+                        return None
                     ends.escalate(
                         self._parts,
                         tx,
@@ -166,6 +176,20 @@ class Steps:
                         self._next_step(tx, case)
                         return None
                     return self._keep(tx, case, step.id, planned, stored)
+
+    def _refused_lately(self, tx: Tx, case: Case, step: ActionStep, reason: str) -> bool:
+        """Ask again for a while: what must not be done now may have healed by then, or be clear."""
+        since = case.progress.blocked_since or tx.now
+        if tx.now - since >= case.rails.refusal_patience:
+            return False
+        if case.progress.blocked_by != step.id:
+            case.say(tx, "plan", f"{step.id}: not now, {step.action} refuses: {reason}.")
+        case.save(
+            tx,
+            progress=replace(case.progress, blocked_since=since, blocked_by=step.id),
+            next_at=tx.now + case.rails.recheck,
+        )
+        return True
 
     def _keep(
         self,

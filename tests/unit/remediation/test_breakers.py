@@ -11,7 +11,7 @@ import time_machine
 from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
 from airwarden.remediation.actions.base import Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.breaker import BreakerClose, BreakerOpen
-from airwarden.remediation.breakers import Breakers, SharedStorage
+from airwarden.remediation.breakers import Breakers, SharedStorage, guard
 from airwarden.remediation.journal.memory import JournalBreakers
 from airwarden.remediation.journal.store import Journal, open_journal
 from airwarden.remediation.world import BreakerRecord, BreakerState, BreakerStore
@@ -177,6 +177,24 @@ def test_a_guarded_port_is_called_through_its_breaker(store: BreakerStore) -> No
         with pytest.raises(UnavailableError):
             port.ask()
     assert system.asked == 3
+
+
+def test_a_world_is_guarded_where_calls_hang_but_not_where_the_cause_is_read() -> None:
+    small = Small()
+    world = guard(small.world(workers=None))
+    small.airflow.error = UnavailableError("timed out")
+    assert world.airflow is not None
+    for _ in range(5):
+        with pytest.raises(UnavailableError, match="timed out"):
+            world.airflow.pools()
+    small.airflow.error = None
+    with pytest.raises(UnavailableError, match="breaker prod/airflow-api is open"):
+        world.airflow.pools()
+    small.clock.wait(11)
+    assert world.airflow.pools() == []
+    assert world.workers is None
+    assert world.database is small.database
+    assert guard(small.world(breakers=None)).airflow is small.airflow
 
 
 def test_a_wall_clock_that_steps_does_not_age_it(store: BreakerStore) -> None:

@@ -185,6 +185,19 @@ def test_only_running_tagged_dags_are_paused_and_only_those_unpaused(small: Smal
     assert isinstance(PAUSE.undo(world(small), back.effects[0]), Nothing)
 
 
+def test_a_dag_that_somebody_switched_since_is_left_as_it_is(small: Small) -> None:
+    small.database.answers["dag_patches"] = [{"patches": 5}]
+    planned = PAUSE.plan(world(small), BILLING, {})
+    assert isinstance(planned, Plan)
+    PAUSE.apply(world(small), planned.effects[0])
+    small.database.answers["dag_patches"] = [{"patches": 6}]
+    assert isinstance(PAUSE.undo(world(small), planned.effects[0]), Plan)
+    small.database.answers["dag_patches"] = [{"patches": 8}]
+    left = PAUSE.undo(world(small), planned.effects[0])
+    assert isinstance(left, Nothing)
+    assert "somebody" in left.reason
+
+
 def test_at_most_three_dags_the_busiest_first(small: Small) -> None:
     small.airflow.dag_rows = [Dag(f"d{n}", False, ("depends:billing",)) for n in range(6)]
     small.airflow.tasks = [

@@ -228,12 +228,24 @@ def test_an_alert_of_an_unknown_cluster_is_never_acted_on(bench: Bench) -> None:
 def test_a_refusal_calls_a_human_with_its_cause(bench: Bench) -> None:
     bench.machine.refuse = "all schedulers are late and the database is slow"
     bench.fire()
-    bench.run(30)
+    bench.run(60)
     assert bench.machine.restarts == 0
     assert bench.incident.cause == "something else"
     assert len(bench.paged()) == 1
     bench.run(600)
     assert len(bench.paged()) == 1
+
+
+def test_a_refusal_is_asked_again_before_anybody_is_called(bench: Bench) -> None:
+    bench.machine.refuse = "every scheduler is late, none is proved dead"
+    bench.fire()
+    bench.run(20)
+    assert any("refuses: every scheduler is late" in line for line in bench.story())
+    assert bench.paged() == []
+    bench.machine.refuse, bench.machine.healthy = "", True
+    bench.run(60)
+    assert bench.machine.restarts == 0
+    assert bench.paged() == []
 
 
 def test_what_cannot_be_read_is_not_acted_on_and_paged_for(bench: Bench) -> None:
@@ -519,6 +531,9 @@ def test_a_hold_waits_for_the_world_and_is_taken_back(make: Make) -> None:
     assert bench.machine.restarts == 1
     assert bench.incident.human_steps == ("Ask the owner.",)
     assert bench.state() is IncidentState.RESOLVED
+    # What a person has to do is paged for, and healing does not do it for them.
+    assert len(bench.paged()) == 1
+    assert bench.paged("resolve") == []
 
 
 def test_a_wait_that_is_not_met_in_time_calls_a_human(make: Make) -> None:
@@ -539,7 +554,7 @@ def test_a_person_who_acknowledges_owns_it(bench: Bench) -> None:
     hands = Operations(bench.parts, lambda: None)
     bench.machine.refuse = "not by me"
     bench.fire()
-    bench.run(30)
+    bench.run(60)
     hands.acknowledge(bench.incident.id, by="ada", reason="")
     bench.run(5)
     assert bench.state() is IncidentState.HUMAN_OWNED

@@ -54,6 +54,16 @@ def test_a_second_apply_of_the_same_effect_restarts_nothing(two: Small) -> None:
     assert len(two.host.calls) == 1
 
 
+def test_another_incarnation_that_ended_too_is_not_what_was_planned_for(two: Small) -> None:
+    two.host.put(replace(two.host.get("scheduler"), state=ProcessState.EXITED, pid=None))
+    planned = plan(two, subject({**SCHEDULER, "process": "scheduler"}))
+    assert isinstance(planned, Plan)
+    two.host.put(replace(two.host.get("scheduler"), started_at=ago(2)))
+    with pytest.raises(ConflictError):
+        ACTION.apply(two.world(), planned.effects[0])
+    assert two.host.calls == []
+
+
 def test_a_process_that_died_again_after_the_kill_reads_back_as_not_done(two: Small) -> None:
     two.host.put(replace(two.host.get("scheduler"), state=ProcessState.FROZEN))
     planned = plan(two, subject({**SCHEDULER, "process": "scheduler"}))
@@ -76,6 +86,21 @@ def test_a_process_newer_than_the_alert_is_left_alone(two: Small) -> None:
     planned = plan(two, subject({**SCHEDULER, "process": "scheduler"}))
     assert isinstance(planned, Nothing)
     assert "after the alert began" in planned.reason
+
+
+def test_a_healthy_twin_is_not_taken_for_the_replaced_one(two: Small) -> None:
+    """Both started together; one was killed and restarted by its supervisor: nobody is silent."""
+    two.host.known = [
+        process("scheduler", pid=101, started=49),
+        process("scheduler2", pid=200, started=3600),
+    ]
+    old = job(1, beat=52, hostname="scheduler-0")
+    twin = job(2, hostname="scheduler-1")
+    two.airflow.job_rows = [old, twin, job(3, started=44, hostname="scheduler-0")]
+    about = subject({**SCHEDULER, "hostname": "scheduler-0", "job_id": "1"}, began=10)
+    assert isinstance(plan(two, about), Nothing)
+    two.airflow.job_rows = [old, twin, job(3, started=44, hostname="scheduler-9")]
+    assert isinstance(plan(two, about), Nothing)
 
 
 def test_one_silent_scheduler_beside_a_well_database_is_restarted(two: Small) -> None:

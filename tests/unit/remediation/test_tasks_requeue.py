@@ -8,9 +8,9 @@ import pytest
 
 from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Dag, TaskInstance, TaskKey
-from airwarden.remediation.actions.base import Effect, Nothing, Plan, ReadBack
+from airwarden.remediation.actions.base import Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.tasks import TasksRequeue
-from airwarden.remediation.world import Dependency, World
+from airwarden.remediation.world import BreakerState, Dependency, World
 from support.small_world import Small, SmallProbe, ago, subject
 
 ACTION = TasksRequeue()
@@ -159,6 +159,16 @@ def test_without_a_ledger_nothing_is_cleared(small: Small) -> None:
     small.airflow.tasks = [task("sync", 1)]
     with pytest.raises(UnavailableError):
         ACTION.plan(small.world(ledger=None), BILLING, {})
+
+
+@pytest.mark.parametrize("name", ["billing", "broker"])
+def test_nothing_is_requeued_under_an_open_breaker(small: Small, name: str) -> None:
+    small.airflow.tasks = [task("sync", 1)]
+    store = small.breakers
+    store.change(store.load(f"prod/{name}"), state=BreakerState.OPEN, reopened=True)
+    assert isinstance(ACTION.plan(world(small), BILLING, {}), Refused)
+    store.change(store.load(f"prod/{name}"), state=BreakerState.CLOSED)
+    assert isinstance(ACTION.plan(world(small), BILLING, {}), Plan)
 
 
 def test_clears_are_spread_over_time(small: Small) -> None:

@@ -11,7 +11,7 @@ from airwarden.core.platform import Component, ProcessState, Worker
 from airwarden.remediation.actions.base import Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.worker_restart import WorkerRestart
 from airwarden.remediation.actions.workers import WorkersScale
-from airwarden.remediation.world import WorkerFleet
+from airwarden.remediation.world import BreakerState, WorkerFleet
 from support.small_world import NOON, Small, process, subject
 
 SCALE, RESTART = WorkersScale(), WorkerRestart()
@@ -210,6 +210,14 @@ def test_a_worker_that_consumes_again_is_left_alone(silent: Small) -> None:
         RESTART.apply(silent.world(), planned.effects[0])
     again = RESTART.plan(silent.world(), subject({"hostname": "worker_1@box"}), {})
     assert isinstance(again, Nothing)
+
+
+def test_no_worker_is_restarted_while_the_broker_is_out(silent: Small) -> None:
+    store = silent.breakers
+    store.change(store.load("prod/broker"), state=BreakerState.OPEN, reopened=True)
+    planned = RESTART.plan(silent.world(), subject({"hostname": "worker_1@box"}), {})
+    assert isinstance(planned, Refused)
+    assert planned.cause == "broker out"
 
 
 def test_one_silent_worker_at_a_time(silent: Small) -> None:

@@ -184,6 +184,13 @@ def test_a_secret_in_the_environment_is_kept_by_its_variable_only() -> None:
     assert "hunter2" not in repr(settings)
 
 
+def test_a_variable_replaces_a_secret_that_the_file_gives_in_another_way() -> None:
+    text = "remediator: {api_token_file: token}"
+    given = read(text, AIRWARDEN_REMEDIATOR__API_TOKEN_ENV="TOKEN").remediator.api_token
+    assert given is not None
+    assert (given.file, given.env) == (None, "TOKEN")
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
     [

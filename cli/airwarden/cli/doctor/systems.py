@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.doctor.finding import Finding, Outcome
+from airwarden.cli.up import programs
 from airwarden.core.errors import AirwardenError
 from airwarden.core.settings import SecretRef, Settings
 
@@ -88,7 +90,7 @@ def probe_monitoring(settings: Settings) -> Iterator[Finding]:
     """Yield whether Prometheus and Alertmanager answer."""
     prometheus = composition.prometheus(settings)
     if prometheus is None:
-        yield _started_by_up("prometheus", "prometheus.url")
+        yield _started_by_up("prometheus", "prometheus.url", ("prometheus",))
     else:
 
         def ask() -> str:
@@ -102,7 +104,7 @@ def probe_monitoring(settings: Settings) -> Iterator[Finding]:
         yield _attempt("prometheus", "queries", ask, "check prometheus.url")
     alertmanager = composition.alertmanager(settings)
     if alertmanager is None:
-        yield _started_by_up("alertmanager", "alertmanager.url")
+        yield _started_by_up("alertmanager", "alertmanager.url", programs.ALERTMANAGER)
     else:
         yield _attempt(
             "alertmanager",
@@ -112,9 +114,18 @@ def probe_monitoring(settings: Settings) -> Iterator[Finding]:
         )
 
 
-def _started_by_up(system: str, key: str) -> Finding:
+def _started_by_up(system: str, key: str, names: tuple[str, ...]) -> Finding:
+    path = next((found for name in names if (found := shutil.which(name))), None)
+    if path is None:
+        return Finding(
+            system,
+            "address",
+            Outcome.LIMITED,
+            f"not configured, and {names[0]} is not on PATH: airwarden up cannot start its own",
+            f"install it (Debian: apt-get install {names[-1]}), or set {key}",
+        )
     return Finding(
-        system, "address", Outcome.OFF, "not configured: airwarden up starts its own", key
+        system, "address", Outcome.OFF, f"not configured: airwarden up starts {path}", key
     )
 
 

@@ -13,7 +13,7 @@ from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import Settings
 
 #: Debian calls it by the second name.
-_ALERTMANAGER = ("alertmanager", "prometheus-alertmanager")
+ALERTMANAGER = ("alertmanager", "prometheus-alertmanager")
 
 
 def find(names: tuple[str, ...], setting: str) -> str:
@@ -67,7 +67,7 @@ def alertmanager(
     return Child(
         "alertmanager",
         (
-            find(_ALERTMANAGER, "alertmanager.url"),
+            find(ALERTMANAGER, "alertmanager.url"),
             f"--config.file={configuration / 'alertmanager/alertmanager.yml'}",
             f"--storage.path={folder / 'alertmanager'}",
             f"--web.listen-address={listen}",

@@ -93,6 +93,11 @@ class Section(BaseModel):
         folded = dict(data)
         for name in cls.secrets:
             ways = [key for key in (name, f"{name}_file", f"{name}_env") if key in folded]
+            if overriding := [key for key in ways if isinstance(folded[key], EnvironmentValue)]:
+                # A variable replaces what the file says, also where it says it in another way.
+                for key in set(ways) - set(overriding):
+                    del folded[key]
+                ways = overriding
             if len(ways) > 1:
                 raise wrong(ways[1], f"give one of {' and '.join(ways)}, not both")
             if ways and folded[ways[0]] is not None:

@@ -9,6 +9,9 @@ from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.world import BreakerState, BreakerStore, Json, Subject, World
 
+#: The breaker that stands for the Celery broker.
+BROKER = "broker"
+
 
 class _BreakerStep:
     """Set the breaker of what the labels name to one state.
@@ -87,6 +90,13 @@ class BreakerClose(_BreakerStep):
 
     name = "breaker.close"
     _state = BreakerState.CLOSED
+
+
+def is_open(world: World, name: str) -> bool:
+    """Return whether the cluster's breaker of that name holds work back; False without a journal."""
+    if world.breakers is None or not name:
+        return False
+    return world.breakers.load(f"{world.cluster}/{name}").state is BreakerState.OPEN
 
 
 def _store(world: World) -> BreakerStore:

@@ -6,7 +6,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
+from airwarden.core.errors import (
+    AirwardenError,
+    ConflictError,
+    NotFoundError,
+    UnavailableError,
+)
 from airwarden.core.platform import Dag
 from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
@@ -31,7 +36,8 @@ class DagPause:
         most: DAGs that are paused without approval, at most 3 (3).
 
     The pool's hold covers what lies beyond. A DAG that was paused when we came is not ours, and its
-    undo leaves it so.
+    undo leaves it so; likewise one that somebody has paused or unpaused since, which Airflow's event
+    log tells where the metadata database can be read.
     """
 
     name = "dag.pause"
@@ -69,7 +75,7 @@ class DagPause:
             action=self.name,
             target=f"{world.cluster}/dag/{dag.dag_id}",
             parameters={"dag_id": dag.dag_id, "paused": paused},
-            before={"paused": dag.is_paused},
+            before={"paused": dag.is_paused, "patches": _patches(world, dag.dag_id)},
             summary=f"{verb} DAG {dag.dag_id}",
         )
 
@@ -106,7 +112,21 @@ class DagPause:
             return Nothing(f"DAG {dag_id} is gone")
         if not dag.is_paused:
             return Nothing(f"DAG {dag_id} runs already")
+        seen, now = effect.before.get("patches"), _patches(world, dag_id)
+        if seen is not None and now is not None and now > seen + 1:
+            return Nothing(f"DAG {dag_id} was switched by somebody since: left as it is")
         return Plan((self._effect(world, dag, paused=False),))
+
+
+def _patches(world: World, dag_id: str) -> int | None:
+    """Return how often the DAG was switched, ours included; None where that cannot be read."""
+    if world.database is None:
+        return None
+    try:
+        rows = world.database.rows("dag_patches", dag_id=dag_id)
+    except AirwardenError:
+        return None
+    return int(rows[0]["patches"]) if rows else None
 
 
 def _airflow(world: World) -> Airflow:

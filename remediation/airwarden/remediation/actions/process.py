@@ -22,6 +22,7 @@ from airwarden.remediation.components import (
     database_pace,
     is_late,
     late_jobs,
+    possibly_silent,
     read_jobs,
     read_processes,
 )
@@ -214,7 +215,12 @@ class ProcessRestart:
                 cause=f"all {component.value}s late",
                 evidence=evidence,
             )
-        suspects = [p for p in running if any(belongs(job, p) for job in silent_rows)]
+        alive = [process for process in everyone if process.state is ProcessState.RUNNING]
+        suspects = [
+            process
+            for process in possibly_silent(alive, jobs, now, late)
+            if process in running and any(belongs(job, process) for job in silent_rows)
+        ]
         if len(suspects) != 1:
             names = ", ".join(process.name for process in suspects) or "none"
             return Refused(

@@ -12,6 +12,7 @@ from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
 from airwarden.core.platform import TaskInstance, TaskKey
 from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.breaker import BROKER, is_open
 from airwarden.remediation.actions.dags import dependency_tags
 from airwarden.remediation.world import Json, Ledger, Subject, World
 
@@ -32,7 +33,7 @@ class TasksRequeue:
         spread: Seconds over which each clear is delayed at random (2).
 
     A clear gives a whole new set of retries, so a DAG run gets one a day. What is not touched is
-    listed for its owner.
+    listed for its owner. While the breaker of the dependency or of the broker is open, it refuses.
     """
 
     name = "tasks.requeue"
@@ -48,6 +49,9 @@ class TasksRequeue:
         airflow, ledger = _airflow(world), world.ledger
         if ledger is None:
             raise UnavailableError("no journal tells what was cleared today")
+        for name in (BROKER, subject.labels.get("dependency", "")):
+            if is_open(world, name):
+                return Refused(f"breaker {name} is open: nothing is re-queued", cause=f"{name} out")
         hit = self._hit(world, subject, parameters)
         if not hit:
             return Nothing("no task failed or hangs since the alert began")

@@ -8,6 +8,7 @@ from typing import Any
 from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Component, HostProcess, ProcessState
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.breaker import BROKER, is_open
 from airwarden.remediation.actions.process import facts, find, replaced
 from airwarden.remediation.actions.workers import answering
 from airwarden.remediation.world import Json, Subject, World
@@ -17,7 +18,7 @@ class WorkerRestart:
     """`worker.restart`: replace a worker that answers and takes no task, once it is idle.
 
     The labels name it: `hostname` (Celery's node name) or `process`. A worker that still has a task,
-    or consumes again, is left alone.
+    or consumes again, is left alone, and so are all while the broker's breaker is open.
     """
 
     name = "worker.restart"
@@ -35,6 +36,10 @@ class WorkerRestart:
         """Find the silent worker that is idle."""
         if world.host is None or world.workers is None:
             raise UnavailableError("no process supervisor or no Celery remote control")
+        if is_open(world, BROKER):
+            return Refused(
+                "the broker's breaker is open: every worker looks silent then", cause="broker out"
+            )
         silent, busy = {}, []
         for worker in world.workers.workers():
             named = subject.labels.get("hostname", worker.hostname) == worker.hostname

@@ -38,6 +38,7 @@ class Rails:
         cool_down_reset: Healthy for so long after it: it starts again at `cool_down` (CAPI: 1 h).
         plan_ttl: A plan older than this is made anew (AWS 2025: a stale plan was enacted).
         recheck: How often a refused run asks again.
+        refusal_patience: An action that refuses is asked again for so long before a human is called.
         guard_patience: Refused for longer than this: a human is called.
         unreadable_patience: A guard or check that cannot be read for longer than this: likewise.
         effect_attempts: Times that one effect is tried, after it was proved not to have happened.
@@ -68,6 +69,7 @@ class Rails:
     cool_down_reset: timedelta = _HOUR
     plan_ttl: timedelta = _MINUTE
     recheck: timedelta = timedelta(seconds=5)
+    refusal_patience: timedelta = timedelta(seconds=30)
     guard_patience: timedelta = 5 * _MINUTE
     unreadable_patience: timedelta = _MINUTE
     effect_attempts: int = 2

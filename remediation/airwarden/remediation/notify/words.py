@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from airwarden.remediation.decide.correlate import subject_words
 from airwarden.remediation.decide.states import AttemptState, IncidentState
 from airwarden.remediation.decide.view import EffectView, IncidentView
 from airwarden.remediation.notify.redact import redact
@@ -45,13 +44,10 @@ def standing(view: IncidentView) -> str:
 
 
 def headline(view: IncidentView) -> str:
-    """Return one line: which platform, what broke, what is at fault, and what it is about."""
-    about = subject_words(view.labels)
+    """Return one line: which platform, what broke and of what, and what is at fault."""
     parts = [f"{view.cluster}: {view.title}"]
     if view.cause:
         parts.append(f"— {view.cause}")
-    if about:
-        parts.append(f"({about})")
     return redact(" ".join(parts))
 
 

@@ -1,0 +1,59 @@
+"""The reference page of all commands, made from their declarations."""
+
+from __future__ import annotations
+
+import inspect
+
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.main import get_command
+
+from airwarden.cli.main import app
+
+_HEAD = """\
+# Command reference
+
+Generated from the declarations in `cli/airwarden/cli/commands/`; do not edit.
+
+Exit codes: 0 done; 1 findings of severity error, or a system could not be reached or refused; 2 wrong
+input, nothing was changed; 70 an error of Airwarden's own. Errors are one block on stderr; `airwarden
+--debug COMMAND …` shows the traceback. Every command takes `--config` (or `AIRWARDEN_CONFIG`); with
+none it reads `./airwarden.yaml`.
+"""
+
+
+def render() -> str:
+    """Return the page as Markdown; every command and option has its line."""
+    group = get_command(app)
+    if not isinstance(group, TyperGroup):
+        raise TypeError("the program has no commands")
+    commands = [(name, one) for name, one in group.commands.items()]
+    sections = [_section(name, one) for name, one in commands if isinstance(one, TyperCommand)]
+    return "\n".join([_HEAD, *sections])
+
+
+def _section(name: str, command: TyperCommand) -> str:
+    described = inspect.cleandoc(command.help or "")
+    arguments = [one for one in command.params if isinstance(one, TyperArgument)]
+    usage = " ".join(["airwarden", name, *(f"{one.name}".upper() for one in arguments)])
+    lines = [f"## `{usage}`", "", described, "", "| option | meaning |", "|---|---|"]
+    lines += [
+        f"| {_names(one)} | {one.help or ''} {_default(one)}|"
+        for one in command.params
+        if isinstance(one, TyperOption) and not one.hidden
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _names(option: TyperOption) -> str:
+    return ", ".join(f"`{name}`" for name in (*option.opts, *option.secondary_opts))
+
+
+def _default(option: TyperOption) -> str:
+    default = option.default
+    if option.required:
+        return "Required. "
+    if default is True:
+        return "On by default. "
+    if default in (None, "", False) or callable(default):
+        return ""
+    return f"Default: `{getattr(default, 'value', default)}`. "

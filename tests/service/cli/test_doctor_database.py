@@ -1,0 +1,104 @@
+"""doctor's view of a database, on a real PostgreSQL with Airflow's real schema."""
+
+from __future__ import annotations
+
+import secrets
+
+import psycopg
+import pytest
+
+from airwarden.adapters import metadata_database
+from airwarden.cli.doctor import database
+from airwarden.cli.doctor.finding import Finding, Outcome
+from support.postgres import Database, FreshDatabase
+
+NEEDED = database.needed(metadata_database.grants("x"))
+
+
+@pytest.fixture
+def airflow(fresh_database: FreshDatabase) -> Database:
+    return fresh_database(template="airflow")
+
+
+@pytest.fixture
+def names() -> tuple[str, str]:
+    """Roles are the server's, not the database's: each test has its own."""
+    suffix = secrets.token_hex(4)
+    return f"observer_{suffix}", f"terminator_{suffix}"
+
+
+def observe(dsn: str) -> dict[str, Finding]:
+    found = database.probe_observer("db", dsn, NEEDED, timeout=10)
+    return {finding.subject: finding for finding in found}
+
+
+def run_script(airflow: Database, script: str) -> None:
+    with airflow.connect() as connection:
+        connection.execute(script.encode())
+
+
+def test_the_sql_it_prints_gives_all_that_is_needed_and_nothing_more(
+    airflow: Database, names: tuple[str, str]
+) -> None:
+    observer, terminator = names
+    script = database.roles_sql(
+        metadata_database.grants(observer),
+        database=airflow.name,
+        observer=observer,
+        terminator=terminator,
+    )
+    run_script(airflow, script.replace("'…'", "'pw'"))
+    found = observe(airflow.dsn_as(observer, "pw"))
+    assert {one.outcome for one in found.values()} == {Outcome.OK}
+    assert "least rights" not in found
+    with psycopg.connect(airflow.dsn_as(observer, "pw")) as connection:
+        for query in (
+            "SELECT * FROM connection",
+            "SELECT * FROM variable",
+            "SELECT conf FROM dag_run",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege), connection.transaction():
+                connection.execute(query)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), connection.transaction():
+            connection.execute("UPDATE dag SET is_paused = true")
+    ending = list(database.probe_terminator("db", airflow.dsn_as(terminator, "pw"), timeout=10))
+    assert [one.outcome for one in ending] == [Outcome.OK]
+
+
+def test_each_missing_right_comes_with_the_sql_that_gives_it(
+    airflow: Database, names: tuple[str, str]
+) -> None:
+    observer, terminator = names
+    for role in names:
+        run_script(airflow, f"CREATE ROLE {role} LOGIN PASSWORD 'pw'")
+    dsn = airflow.dsn_as(observer, "pw")
+    found = observe(dsn)
+    assert found["read tables"].outcome is Outcome.FAILED
+    assert found["see sessions"].outcome is Outcome.LIMITED
+    run_script(airflow, f"{found['read tables'].mend}\n{found['see sessions'].mend}")
+    assert {one.outcome for one in observe(dsn).values()} == {Outcome.OK}
+    (ending,) = database.probe_terminator("db", airflow.dsn_as(terminator, "pw"), timeout=10)
+    assert ending.outcome is Outcome.LIMITED
+    run_script(airflow, ending.mend)
+    (ending,) = database.probe_terminator("db", airflow.dsn_as(terminator, "pw"), timeout=10)
+    assert ending.outcome is Outcome.OK
+
+
+def test_more_than_is_needed_is_said_too(airflow: Database) -> None:
+    found = observe(airflow.dsn)
+    assert found["least rights"].outcome is Outcome.EXCESS
+    assert found["read tables"].outcome is Outcome.OK
+
+
+def test_another_database_is_not_taken_for_airflows(fresh_database: FreshDatabase) -> None:
+    found = observe(fresh_database().dsn)
+    assert found["read tables"].outcome is Outcome.FAILED
+    assert "not Airflow's database" in found["read tables"].sentence
+
+
+def test_a_wrong_password_is_not_repeated(airflow: Database) -> None:
+    (found,) = database.probe_observer(
+        "db", airflow.dsn_as("postgres", "hunter2"), NEEDED, timeout=10
+    )
+    assert found.outcome is Outcome.FAILED
+    assert "hunter2" not in found.sentence + found.mend

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from airwarden.adapters.airflow_auth import CommandToken, FileToken, PasswordToken
+from airwarden.adapters.probes import HttpProbe, TcpProbe
+from airwarden.adapters.secrets import SecretToken
+from airwarden.cli import composition, exporting, remediating
+from airwarden.core.errors import WrongInputError
+from airwarden.core.settings import Settings, parse
+from airwarden.remediation.decide.states import Mode
+
+CLUSTER = "clusters: [{name: prod, airflow: {url: 'http://h', auth: {command: [x]}}}]\n"
+
+
+def read(text: str, folder: Path = Path("/etc/airwarden")) -> Settings:
+    return parse(text, source="airwarden.yaml", environ={}, base=folder)
+
+
+@pytest.mark.parametrize(
+    ("auth", "kind"),
+    [
+        ("{username: a, password_file: pw}", PasswordToken),
+        ("{token_file: pw}", FileToken),
+        ("{token_env: AIRFLOW_TOKEN}", SecretToken),
+        ("{command: [print-token]}", CommandToken),
+    ],
+)
+def test_each_way_to_sign_in_has_its_source_of_tokens(
+    auth: str, kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pw").write_text("a-password\n")
+    monkeypatch.setenv("AIRFLOW_TOKEN", "a-token-here")
+    settings = read(f"clusters: [{{airflow: {{url: 'http://h', auth: {auth}}}}}]", tmp_path)
+    source = composition.token_source(settings.clusters[0].airflow, place="x")
+    assert isinstance(source, kind)
+
+
+def test_what_is_not_configured_is_not_built() -> None:
+    ports = composition.cluster_ports(read(CLUSTER).clusters[0])
+    assert (ports.database, ports.session_ender, ports.broker, ports.workers, ports.host) == (
+        (None,) * 5
+    )
+    assert composition.prometheus(read("")) is None
+    assert composition.alertmanager(read("")) is None
+
+
+def test_a_password_that_cannot_be_read_is_told_at_once() -> None:
+    text = CLUSTER.replace("{command: [x]}", "{username: a, password_file: nowhere}")
+    with pytest.raises(WrongInputError, match=r"clusters\[prod\]\.airflow\.auth\.password"):
+        composition.cluster_ports(read(text).clusters[0])
+
+
+def test_dependencies_belong_to_their_cluster() -> None:
+    text = CLUSTER + "dependencies: [{name: a, probe: {http: 'http://a'}}, {name: b}]"
+    text += "\n"
+    found = composition.probes(read(text), "prod")
+    assert list(found) == ["a"]
+    assert isinstance(found["a"], HttpProbe)
+    assert composition.probes(read(text), "other") == {}
+    tcp = read("dependencies: [{name: c, probe: {tcp: '[::1]:5'}}]").dependencies[0].probe
+    assert tcp is not None
+    assert isinstance(composition.probe(tcp), TcpProbe)
+
+
+def test_tags_win_over_rules_and_rules_over_the_examples_of_a_class() -> None:
+    text = """
+clusters:
+  - airflow: {url: "http://h", auth: {command: [x]}}
+    match: [{dags: "rev*", tier: high}]
+resource_allocation:
+  priority_classes:
+    critical: {weight: 100, guaranteed_resources: "50%", examples: [revenue_pipeline]}
+"""
+    settings = read(text)
+    rules = exporting.dag_rules(settings, settings.clusters[0])
+    assert [(rule.dags, rule.tier) for rule in rules] == [
+        ("rev*", "high"),
+        ("revenue_pipeline", "critical"),
+    ]
+
+
+def test_an_sla_counts_the_days_that_are_named() -> None:
+    sla = read("slas: [{asset: orders, target: 90m, expected_days: [mon, sun]}]").slas[0]
+    target = exporting.freshness(sla)
+    assert (target.subject, target.seconds, target.is_dag) == ("orders", 5400, False)
+    assert target.days == {0, 6}
+
+
+def test_the_lowest_mode_wins_and_a_fresh_install_acts_on_nothing() -> None:
+    fresh = remediating.playbook_set(read(""))
+    assert {book.mode for book in fresh.by_name.values()} == {Mode.SHADOW}
+    raised = read("remediator: {mode: approve}\nplaybooks: {scheduler-restart: {mode: auto}}")
+    assert remediating.playbook_set(raised).by_name["scheduler-restart"].mode is Mode.APPROVE
+    lowered = read("remediator: {mode: auto}\nplaybooks: {scheduler-restart: {mode: 'off'}}")
+    assert remediating.playbook_set(lowered).by_name["scheduler-restart"].mode is Mode.OFF
+
+
+def test_an_operators_changes_reach_the_playbook() -> None:
+    text = """
+remediator: {rails: {cool_down: 3m}}
+playbooks: {scheduler-restart: {confirm: {every: 2s}, verify: {stable: 7s}, attempts: 1}}
+"""
+    book = remediating.playbook_set(read(text)).by_name["scheduler-restart"]
+    assert book.playbook.confirm is not None
+    assert book.playbook.confirm.every == timedelta(seconds=2)
+    assert book.playbook.verify is not None
+    assert book.playbook.verify.stable == timedelta(seconds=7)
+    assert book.playbook.attempts == 1
+    assert book.rails.cool_down == timedelta(minutes=3)
+
+
+def test_what_a_reload_does_not_take_up_is_named() -> None:
+    before, now = read(""), read("remediator: {mode: auto, listen: '127.0.0.1:1'}")
+    assert remediating.fixed_at_start(before, now) == ["remediator.listen"]
+    assert remediating.fixed_at_start(before, before) == []
