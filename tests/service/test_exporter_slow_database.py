@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -18,13 +17,13 @@ from support.proxy import FreezableProxy
 
 
 @pytest.fixture
-def airflow(fresh_database: FreshDatabase) -> Iterator[Database]:
+def airflow(fresh_database: FreshDatabase) -> Database:
     """Airflow's schema with one DAG and an open run."""
     database = fresh_database(template="airflow")
     rows = AirflowRows(database)
     rows.run(rows.dag("orders", "tier:high"))
     rows.close()
-    yield database
+    return database
 
 
 def test_a_slow_database_reads_slow_and_not_down_and_no_collector_fails(
