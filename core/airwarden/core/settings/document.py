@@ -16,6 +16,8 @@ from airwarden.core.settings.base import EnvironmentValue
 Path = tuple[str | int, ...]
 _PREFIX = "AIRWARDEN_"
 _LIMIT = 100_000
+_TAG = "tag:yaml.org,2002:"
+_SCALARS = frozenset({"str", "int", "float", "bool", "null"})
 
 
 class _Loader(yaml.SafeLoader):
@@ -93,8 +95,9 @@ def read_document(text: str, *, source: str) -> Document:
     Raises:
         WrongInputError: Not YAML, not a mapping, or a key given twice; with file and line.
     """
-    loader = _Loader(text)
+    loader: _Loader | None = None
     try:
+        loader = _Loader(text)
         node = loader.get_single_node()
         document = Document(source, {})
         if node is None:
@@ -112,7 +115,8 @@ def read_document(text: str, *, source: str) -> Document:
             f"not valid YAML: {str(error).splitlines()[0]}", place=source
         ) from None
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return document
 
 
@@ -153,7 +157,12 @@ class _Builder:
                 items.append(self.value(child, (*path, index)))
             self._open.discard(id(node))
             return items
-        return self._loader.construct_object(node)
+        if node.tag.removeprefix(_TAG) not in _SCALARS:
+            raise WrongInputError(f"tag {node.tag} is not understood", place=self._at(node))
+        try:
+            return self._loader.construct_object(node)
+        except (ValueError, KeyError):
+            raise WrongInputError("cannot be read as its tag says", place=self._at(node)) from None
 
     def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         self._open.add(id(node))
