@@ -27,6 +27,7 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "tasks_of_runs": {"settle": [1], "open": [2], "lookback": 60.0},
     "assets": {"names": ["a"]},
     "last_successes": {"dags": ["d"]},
+    "dag_patches": {"dag_id": "d"},
 }
 QUERIES = sorted(
     file.name.removesuffix(".sql")

@@ -25,10 +25,14 @@ class Scripted:
     Args:
         answer: Given method, path, headers and body, returns status and text.
         port: A port that was chosen before; 0 for a free one.
+        content_type: Of every answer.
     """
 
     def __init__(
-        self, answer: Callable[[str, str, Mapping[str, str], bytes], Answer], port: int = 0
+        self,
+        answer: Callable[[str, str, Mapping[str, str], bytes], Answer],
+        port: int = 0,
+        content_type: str = "text/plain; version=0.0.4; charset=utf-8",
     ) -> None:
         class Handler(BaseHTTPRequestHandler):
             def _serve(self) -> None:
@@ -37,7 +41,7 @@ class Scripted:
                 status, text = answer(self.command, self.path, dict(self.headers), body)
                 data = text.encode()
                 self.send_response(status)
-                self.send_header("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+                self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)

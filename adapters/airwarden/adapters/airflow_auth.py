@@ -93,7 +93,10 @@ class PasswordToken:
         body = {"username": self._username, "password": self._password()}
         try:
             with httpx.Client(
-                timeout=self._timeout, verify=verify, proxy=self._proxy or None
+                timeout=self._timeout,
+                verify=verify,
+                proxy=self._proxy or None,
+                trust_env=False,
             ) as client:
                 response = client.post(self._url, json=body)
         except httpx.HTTPError as error:

@@ -164,6 +164,8 @@ class AirflowCalls:
             host=self._url,
             ssl_ca_cert=self._ca_file or None,
             proxy=self._proxy or None,
+            # Else the environment's proxy would be taken: what reaches Airflow is in our file alone.
+            no_proxy="" if self._proxy else "*",
             retries=False,  # neither a repeated effect nor a redirect that loses the method
             connection_pool_maxsize=4,
         )

@@ -56,6 +56,7 @@ class AlertmanagerApi:
                 params=dict(query),
                 headers=self._headers,
                 timeout=self._timeout,
+                trust_env=False,
             )
         except httpx.HTTPError as error:
             raise UnavailableError(f"Alertmanager at {self._url}: {error!r}") from None

@@ -24,7 +24,7 @@ class HttpProbe:
         import httpx
 
         try:
-            with httpx.stream("GET", self._url, timeout=self._timeout) as answer:
+            with httpx.stream("GET", self._url, timeout=self._timeout, trust_env=False) as answer:
                 status = answer.status_code
         except (httpx.HTTPError, httpx.InvalidURL, OSError):
             return False

@@ -53,10 +53,13 @@ class PrometheusApi:
         client = getattr(self._local, "client", None)
         if client is None:
             from prometheus_api_client import PrometheusConnect
+            from requests import Session
             from urllib3 import Retry
 
+            session = Session()
+            session.trust_env = False  # no proxy and no .netrc of the environment
             client = PrometheusConnect(
-                url=self._url, headers=self._headers, disable_ssl=False, retry=Retry(0)
+                url=self._url, headers=self._headers, retry=Retry(0), session=session
             )
             self._local.client = client
         return client
