@@ -87,7 +87,7 @@ def test_up_tells_of_a_fault_within_two_minutes_and_does_nothing(
         eventually(lambda: _silent_for(platform) > 60, within=120, every=1.0)
         began = time.monotonic()
         with airwarden("up", folder=described) as program:
-            incident = _incident(described, component="triggerer")
+            incident = _incident(program, described, component="triggerer")
             assert time.monotonic() - began < 120
             assert incident["mode"] == "shadow"
             assert incident["playbook"] == "component-restart"
