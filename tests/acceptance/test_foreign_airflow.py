@@ -17,7 +17,7 @@ from localplatform import faults
 from localplatform.layout import Platform
 from localplatform.supervisord import Supervisor
 from support.eventually import eventually
-from support.programs import airwarden
+from support.programs import Program, airwarden
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def test_up_tells_of_a_fault_within_two_minutes_and_does_nothing(
         eventually(lambda: _silent_for(platform) > 60, within=120, every=1.0)
         began = time.monotonic()
         with airwarden("up", folder=described) as program:
-            incident = _incident(described, component="triggerer")
+            incident = _incident(program, described, component="triggerer")
             assert time.monotonic() - began < 120
             assert incident["mode"] == "shadow"
             assert incident["playbook"] == "component-restart"
@@ -111,8 +111,10 @@ def _ask(folder: Path, path: str) -> Any:
     return answer.raise_for_status().json()
 
 
-def _incident(folder: Path, **labels: str) -> dict[str, Any]:
+def _incident(program: Program, folder: Path, **labels: str) -> dict[str, Any]:
     def look() -> dict[str, Any] | None:
+        if program.process.poll() is not None:
+            pytest.fail(f"up has ended:\n{program.output()}", pytrace=False)
         try:
             found = _ask(folder, "incidents")["incidents"]
         except (httpx.HTTPError, OSError):

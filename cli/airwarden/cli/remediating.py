@@ -29,6 +29,7 @@ from airwarden.remediation.notify.slack import SlackComposer
 from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
 from airwarden.remediation.poll import PollTimes
 from airwarden.remediation.world import Dependency, WorkerFleet, World
+from airwarden.rules import runbook
 
 if TYPE_CHECKING:
     from airwarden.remediation.decide.correlate import PlaybookSet
@@ -78,6 +79,7 @@ class RemediatorProgram:
                 pager=pager(settings),
                 chat=chat(settings),
                 reload=self._reload,
+                runbook=runbook.read,
             )
         except BaseException:
             self._journal.close()

@@ -17,7 +17,12 @@ from pydantic import SecretStr
 
 from airwarden.core.alerts import Severity
 from airwarden.core.clock import Clock
-from airwarden.core.errors import AirwardenError, UnavailableError, WrongInputError
+from airwarden.core.errors import (
+    AirwardenError,
+    NotFoundError,
+    UnavailableError,
+    WrongInputError,
+)
 from airwarden.core.ports import Alertmanager, Chat, Pager
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.calls import ThreadedCalls
@@ -107,6 +112,7 @@ class Remediator:
         pager: None where none is configured.
         chat: None where none is configured.
         reload: Reads the configuration anew; raises WrongInputError, and the old one stays.
+        runbook: Returns an alert's runbook as Markdown, for `/runbooks`; raises NotFoundError.
 
     Raises:
         WrongInputError: The address cannot be bound, or a token is empty.
@@ -125,11 +131,13 @@ class Remediator:
         pager: Pager | None = None,
         chat: Chat | None = None,
         reload: Callable[[], Composition] | None = None,
+        runbook: Callable[[str], str] | None = None,
     ) -> None:
         _require_tokens(config)
         self._journal, self._clock, self._config = journal, clock, config
         self._composition = composition
         self._reload_from = reload
+        self._runbook = runbook or _no_runbook
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._poll_now = threading.Event()
         self._turned_at = clock.elapsed()
@@ -340,6 +348,7 @@ class Remediator:
             alive=self._why_dead,
             ready=self._why_not_ready,
             reload=self.reload,
+            runbook=self._runbook,
         )
         app = build_app(edge, metadata.version("airwarden"))
         return Server(app, self._config.host, self._config.port)
@@ -374,6 +383,10 @@ class Remediator:
             reason=error,
             cause="the journal's database",
         )
+
+
+def _no_runbook(name: str) -> str:
+    raise NotFoundError(f"there is no runbook {name!r}")
 
 
 def _require_tokens(config: RemediatorConfig) -> None:

@@ -81,6 +81,18 @@ def test_the_remediator_reloads_only_for_operators(tmp_path: Path, port: int) ->
         assert httpx.post(f"{url}/-/reload", headers=shown, timeout=60).status_code == 200
 
 
+def test_the_links_in_alerts_lead_to_their_runbooks(tmp_path: Path, port: int) -> None:
+    url = f"http://127.0.0.1:{port}"
+    with airwarden("remediator", folder=tmp_path):
+        answers(f"{url}/healthz")
+        page = httpx.get(f"{url}/runbooks/AirflowSchedulerHeartbeatLost.md", timeout=60)
+        assert page.status_code == 200
+        assert page.headers["content-type"].startswith("text/markdown")
+        assert "AirflowSchedulerHeartbeatLost" in page.text
+        for name in ("Nothing.md", "..%2f..%2fcatalogue.py"):
+            assert httpx.get(f"{url}/runbooks/{name}", timeout=60).status_code == 404
+
+
 @pytest.mark.parametrize("name", ["exporter", "remediator"])
 def test_a_taken_address_is_wrong_input(name: str, tmp_path: Path, port: int) -> None:
     with airwarden("exporter", folder=tmp_path) as first:

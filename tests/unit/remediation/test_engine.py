@@ -236,6 +236,18 @@ def test_a_refusal_calls_a_human_with_its_cause(bench: Bench) -> None:
     assert len(bench.paged()) == 1
 
 
+def test_a_fault_that_shows_only_after_the_first_looks_is_treated_without_delay(
+    bench: Bench,
+) -> None:
+    bench.fire()
+    bench.machine.healthy = True
+    bench.run(25)
+    assert bench.state() is IncidentState.STABILIZING
+    bench.machine.healthy = False
+    bench.run(60)
+    assert bench.machine.restarts == 1
+
+
 def test_a_refusal_is_asked_again_before_anybody_is_called(bench: Bench) -> None:
     bench.machine.refuse = "every scheduler is late, none is proved dead"
     bench.fire()

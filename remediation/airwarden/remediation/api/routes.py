@@ -48,6 +48,7 @@ class Edge:
         alive: Why the loops are dead, or empty.
         ready: Why no alert should be sent here now, or empty.
         reload: Reads the configuration anew; raises WrongInputError.
+        runbook: Returns an alert's runbook as Markdown; raises NotFoundError.
     """
 
     gate: IntakeGate
@@ -58,6 +59,7 @@ class Edge:
     alive: Callable[[], str]
     ready: Callable[[], str]
     reload: Callable[[], None]
+    runbook: Callable[[str], str]
 
 
 class _Body(BaseModel):
@@ -236,6 +238,11 @@ def _plain(edge: Edge) -> APIRouter:
     @router.get("/metrics", response_class=Response)
     def metrics() -> Response:
         return Response(generate_latest(edge.registry), media_type=CONTENT_TYPE_LATEST)
+
+    @router.get("/runbooks/{page}", response_class=PlainTextResponse)
+    def runbook(page: str) -> PlainTextResponse:
+        text = edge.runbook(page.removesuffix(".md"))
+        return PlainTextResponse(text, media_type="text/markdown")
 
     @router.get("/healthz", response_class=PlainTextResponse)
     def healthz() -> PlainTextResponse:
