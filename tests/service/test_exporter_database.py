@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from datetime import timedelta
 
-import httpx
 import psycopg
 import pytest
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import FakeClock
 from airwarden.adapters.metadata_database import PostgresMetadata, grants
-from airwarden.exporters import ClusterSources, Exporter, ExporterConfig, FreshnessTarget
+from airwarden.exporters import FreshnessTarget
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.assets import AssetsCollector
 from airwarden.exporters.collectors.dag_runs import DagRunsCollector
@@ -27,8 +25,7 @@ from airwarden.exporters.families import Bins, Family
 from airwarden.exporters.labels import DagRegistry
 from support.airflow_rows import AirflowRows, now
 from support.eventually import eventually
-from support.postgres import Database, FreshDatabase, PostgresServer
-from support.proxy import FreezableProxy
+from support.postgres import Database, FreshDatabase
 
 Labels = tuple[str, ...]
 
@@ -449,37 +446,3 @@ def test_sessions_and_who_holds_the_schedulers_lock(
         ratio = nonzero(families, "db_connection_utilization_ratio")[()]
         assert ratio == pytest.approx(sum(connections.values()) / limit)
     assert nonzero(collector.collect(), "db_up") == {(): 1}
-
-
-def test_the_page_is_served_at_once_while_the_database_is_frozen(
-    airflow: Database, rows: AirflowRows, postgres_server: PostgresServer
-) -> None:
-    rows.dag("orders", "tier:high")
-    proxy = FreezableProxy(postgres_server.port)
-    dsn = airflow.dsn.replace(f":{postgres_server.port}/", f":{proxy.port}/")
-    database = PostgresMetadata(dsn, statement_timeout=1.0)
-    database.open()
-    cluster = ClusterSources("east", database=database)
-    exporter = Exporter([cluster], ExporterConfig(port=0), SystemClock())
-    exporter.start()
-    url = f"http://127.0.0.1:{exporter.port}"
-
-    def page() -> str:
-        answer = httpx.get(f"{url}/metrics", timeout=5)
-        assert answer.elapsed.total_seconds() < 0.5
-        return answer.text
-
-    try:
-        eventually(lambda: "\nairwarden_db_up" in page(), within=20)
-        eventually(lambda: httpx.get(f"{url}/readyz").status_code == 200, within=20)
-        assert 'airwarden_db_up{cluster="east"} 1\n' in page()
-        proxy.freeze()
-        eventually(lambda: 'airwarden_db_up{cluster="east"} 0\n' in page(), within=30)
-        assert "airwarden_dag_runs_finished_total" in page(), "counters stay"
-        proxy.thaw()
-        eventually(lambda: 'airwarden_db_up{cluster="east"} 1\n' in page(), within=30)
-    finally:
-        exporter.stop()
-        proxy.close()
-        database.close()
-    assert not [t for t in threading.enumerate() if t.name.startswith("collect-east")]

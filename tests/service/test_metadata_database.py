@@ -132,19 +132,18 @@ def test_a_long_query_is_cancelled_and_the_connection_kept(
         other.execute("LOCK TABLE job")
         with pytest.raises(UnavailableError, match="jobs"):
             database.rows("jobs")
-    pid = session(airflow, "airwarden")
+    pids = sessions(airflow, "airwarden")
     assert database.rows("jobs") == []
-    assert session(airflow, "airwarden") == pid
+    assert sessions(airflow, "airwarden") == pids
 
 
-def session(airflow: Database, application: str) -> int:
+def sessions(airflow: Database, application: str) -> set[int]:
     rows = airflow.execute(
         "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
         " AND application_name = %s",
         application,
     )
-    assert len(rows) == 1
-    return int(rows[0][0])
+    return {int(row[0]) for row in rows}
 
 
 def test_a_frozen_server_costs_a_deadline_and_heals(
@@ -174,17 +173,26 @@ def test_a_frozen_server_costs_a_deadline_and_heals(
     proxy.close()
 
 
-def test_a_busy_connection_does_not_hold_up_another_query(observe: Make, airflow: Database) -> None:
+def test_busy_connections_hold_up_neither_another_query_nor_the_probe(
+    observe: Make, airflow: Database
+) -> None:
     database = observe(statement_timeout=5.0, connections=2)
     database.open()
+    assert len(sessions(airflow, "airwarden")) == 3
+    threads = [
+        threading.Thread(target=lambda: database.rows("jobs"), daemon=True) for _ in range(2)
+    ]
     with airflow.connect() as other, other.transaction():
         other.execute("LOCK TABLE job")
-        waiting = threading.Thread(target=lambda: database.rows("jobs"), daemon=True)
-        waiting.start()
-        eventually(lambda: [s for s in blocked(airflow) if s], within=5)
+        threads[0].start()
+        eventually(lambda: len(blocked(airflow)) == 1, within=5)
+        assert len(database.rows("pools")) == 1
+        threads[1].start()
+        eventually(lambda: len(blocked(airflow)) == 2, within=5)
         assert database.probe() < 2
-    waiting.join(10)
-    assert not waiting.is_alive()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
 
 
 def blocked(airflow: Database) -> list[int]:
@@ -225,14 +233,15 @@ def leak(dsn: str, into: list[psycopg.Connection[tuple[object, ...]]]) -> None:
 def test_a_lost_connection_is_tried_again_with_pauses(observe: Make, airflow: Database) -> None:
     database = observe(connections=1)
     database.open()
-    airflow.execute("SELECT pg_terminate_backend(%s)", session(airflow, "airwarden"))
+    for pid in sessions(airflow, "airwarden"):
+        airflow.execute("SELECT pg_terminate_backend(%s)", pid)
     with pytest.raises(UnavailableError):
         database.rows("jobs")
     assert database.rows("jobs") == []
 
 
-def find(sessions: list[DatabaseSession], application: str) -> DatabaseSession:
-    (found,) = [s for s in sessions if s.application == application]
+def find(seen: list[DatabaseSession], application: str) -> DatabaseSession:
+    (found,) = [s for s in seen if s.application == application]
     return found
 
 
@@ -268,8 +277,8 @@ def test_a_lock_of_another_database_is_not_ours(
         other.execute("SELECT pg_advisory_xact_lock(2)")
         with psycopg.connect(f"{airflow.dsn}?application_name=idle") as idle:
             idle.execute("SELECT 1")
-            sessions = observe().sessions()
-    assert [s.holds_scheduler_lock for s in sessions] == [False]
+            seen = observe().sessions()
+    assert [s.holds_scheduler_lock for s in seen] == [False]
 
 
 def test_sessions_say_who_waits_for_them_and_leave_ours_out(
@@ -283,10 +292,10 @@ def test_sessions_say_who_waits_for_them_and_leave_ours_out(
         thread = threading.Thread(target=lambda: waiter.execute("SELECT * FROM job"), daemon=True)
         thread.start()
         eventually(lambda: blocked(airflow), within=5)
-        sessions = list(database.sessions())
-        assert find(sessions, "holder").blocks == (waiter.info.backend_pid,)
-        assert find(sessions, "waiter").state == "active"
-        assert not [s for s in sessions if s.application == "airwarden"]
+        seen = list(database.sessions())
+        assert find(seen, "holder").blocks == (waiter.info.backend_pid,)
+        assert find(seen, "waiter").state == "active"
+        assert not [s for s in seen if s.application == "airwarden"]
     thread.join(10)
     waiter.close()
     rows.close()

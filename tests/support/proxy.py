@@ -1,10 +1,11 @@
-"""A TCP proxy that a test may freeze: bytes stop, connections stay."""
+"""A TCP proxy that a test may freeze (bytes stop, connections stay) or make slow."""
 
 from __future__ import annotations
 
 import contextlib
 import socket
 import threading
+import time
 
 
 class FreezableProxy:
@@ -12,6 +13,9 @@ class FreezableProxy:
 
     Args:
         target: The port behind it.
+
+    Attributes:
+        delay: Seconds that each request is held on its way there.
     """
 
     def __init__(self, target: int) -> None:
@@ -19,6 +23,7 @@ class FreezableProxy:
         self._flows = threading.Event()
         self._flows.set()
         self._closing = False
+        self.delay = 0.0
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
         self._sockets: list[socket.socket] = []
@@ -50,12 +55,15 @@ class FreezableProxy:
                 return
             far.settimeout(None)
             self._sockets += [near, far]
-            for source, sink in ((near, far), (far, near)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
+            for source, sink, held in ((near, far, True), (far, near, False)):
+                arguments = (source, sink, held)
+                threading.Thread(target=self._pump, args=arguments, daemon=True).start()
 
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, held: bool) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 self._flows.wait()
+                if held:
+                    time.sleep(self.delay)
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)

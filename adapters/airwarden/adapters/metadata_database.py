@@ -65,7 +65,8 @@ class PostgresMetadata:
         dsn: A libpq URL or keyword string; never printed.
         statement_timeout: Seconds that the server lets one query run.
         connect_timeout: Seconds for a connection attempt.
-        connections: How many are kept; as many queries can run at the same time.
+        connections: How many are kept for queries; as many can run at the same time. One more is kept
+            for `probe`, so that a slow database reads slow and not gone.
         application: `application_name`; sessions of that name count as ours.
     """
 
@@ -75,16 +76,17 @@ class PostgresMetadata:
         *,
         statement_timeout: float = 5.0,
         connect_timeout: float = 3.0,
-        connections: int = 2,
+        connections: int = 3,
         application: str = "airwarden",
     ) -> None:
         self._statement_timeout = statement_timeout
         self._application = application
         self._slots: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
-        self._all = [
-            _Slot(dsn, statement_timeout, connect_timeout, application) for _ in range(connections)
+        self._prober, *queries = self._all = [
+            _Slot(dsn, statement_timeout, connect_timeout, application)
+            for _ in range(1 + connections)
         ]
-        for slot in self._all:
+        for slot in queries:
             self._slots.put(slot)
 
     def open(self) -> None:
@@ -110,8 +112,8 @@ class PostgresMetadata:
 
     def probe(self) -> float:
         """Return the seconds that `SELECT 1` took on a standing connection."""
-        with self._slot() as slot:
-            return slot.ping()
+        with self._prober.lock:
+            return self._prober.ping()
 
     def sessions(self) -> Sequence[DatabaseSession]:
         """Return the client sessions of this database, ours excluded.
@@ -132,7 +134,7 @@ class PostgresMetadata:
     @contextmanager
     def _slot(self) -> Iterator[_Slot]:
         try:
-            slot = self._slots.get(timeout=self._statement_timeout)
+            slot = self._slots.get(timeout=2 * self._statement_timeout)
         except queue.Empty:
             raise UnavailableError("every connection to the metadata database is busy") from None
         try:

@@ -235,7 +235,11 @@ def undo_all(platform: Platform) -> None:
     Supervisor(platform).start("redis", wait=True)
     dependency_up(platform)
     good_deploy(platform)
-    for node, queues in celery_control.consuming(platform, seconds=1.5).items():
+    # A broker that was out takes its clients' connections with it: the first look may find that.
+    answers = wait_until(
+        lambda: celery_control.consuming(platform, seconds=1.5), seconds=60, what="workers answer"
+    )
+    for node, queues in answers.items():
         if not queues:
             Supervisor(platform).restart(celery_control.program_name(platform, node))
 

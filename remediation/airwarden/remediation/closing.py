@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from airwarden.remediation import ends, records
+from airwarden.remediation import ends, leftovers, records
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.decide.correlate import shared_labels
@@ -70,6 +70,9 @@ class Closer:
             stable = self._verify(one).stable if reading is not None else rails.quiet_close
             if tx.now - since < stable:
                 self._later(tx, one, healthy_since=since, next_at=later)
+                return
+            if leftovers.restore(parts, tx, one):
+                self._later(tx, one, next_at=later)
                 return
             sentence = reading.sentence if reading is not None else "its alerts are gone"
             by_itself = not records.acted(tx, one) and not one.owner

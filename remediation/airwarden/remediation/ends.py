@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from airwarden.remediation import records
-from airwarden.remediation.actions.base import Danger
 from airwarden.remediation.case import Case, Parts
 from airwarden.remediation.decide.backoff import jittered
 from airwarden.remediation.decide.paging import Escalation, page_at
 from airwarden.remediation.decide.states import IncidentState, Mode, RunState
 from airwarden.remediation.journal import incidents, rails, runs
 from airwarden.remediation.journal.store import Tx
-from airwarden.remediation.triage import begin_run
+from airwarden.remediation.leftovers import left_in_force
+from airwarden.remediation.triage import begin_run, highest_danger
 
 
 def _end_run(tx: Tx, case: Case, state: RunState, reason: str) -> Case:
@@ -81,6 +81,12 @@ def escalate(
     """End the run and call a human, saying why nothing more is done."""
     case = _end_run(tx, case, state, reason)
     one = incidents.get(tx, case.incident.id)
+    if one.state not in (IncidentState.REMEDIATING, IncidentState.STABILIZING):
+        # A restoring run of an incident that people own already.
+        records.change(tx, one, "run", f"Left to people: {reason}.", reason=reason)
+        return
+    left = left_in_force(case.book, runs.attempts_of_incident(tx, one.id))
+    standing = {"still in force": "; ".join(attempt.summary for attempt in left)} if left else {}
     due = page_at(
         case.book.page,
         one.severity,
@@ -96,7 +102,7 @@ def escalate(
         f"Handed to people: {reason}.",
         reason=reason,
         cause=cause,
-        evidence={**one.evidence, **records.evidence_of(evidence or {})},
+        evidence={**one.evidence, **records.evidence_of(evidence or {}), **standing},
         page_at=one.page_at if due is None else min(due, one.page_at or due),
         next_at=tx.now,
         healthy_since=None,
@@ -108,7 +114,12 @@ def try_again(parts: Parts, tx: Tx, case: Case, reason: str) -> None:
     """Give a remedy up that did not help: the next attempt after a wait, or a human."""
     episode = [r for r in runs.of_incident(tx, case.incident.id) if r.episode == case.run.episode]
     loaded = parts.playbooks().by_name.get(case.incident.playbook)
-    if len(episode) >= case.book.attempts or loaded is None or case.mode is Mode.OFF:
+    if (
+        case.progress.restoring
+        or len(episode) >= case.book.attempts
+        or loaded is None
+        or case.mode is Mode.OFF
+    ):
         tried = f"after {len(episode)} attempt(s)" if case.acted else "and nothing could be done"
         escalate(parts, tx, case, f"{reason} {tried}")
         return
@@ -121,14 +132,14 @@ def try_again(parts: Parts, tx: Tx, case: Case, reason: str) -> None:
         one = incidents.move(tx, one, IncidentState.REMEDIATING)
     records.say(tx, one, "run", f"The remedy did not help: {reason}. Next attempt in {wait:.0f} s.")
     # The set in force decides how to go on; the run that ended keeps what it was pinned to.
-    begin_run(tx, one, replace(loaded, mode=case.mode), danger=_danger(parts, case), wait=wait)
+    begin_run(
+        tx,
+        one,
+        replace(loaded, mode=case.mode),
+        danger=highest_danger(parts.actions, loaded.playbook),
+        wait=wait,
+    )
     records.tell(tx, incidents.change(tx, one))
-
-
-def _danger(parts: Parts, case: Case) -> Danger:
-    named = (getattr(step, "action", "") for step in case.book.steps)
-    known = (parts.actions[name].danger for name in named if name in parts.actions)
-    return max(known, default=Danger.A)
 
 
 def finish_shadow(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import structlog
 
 from airwarden.core.clock import Clock
@@ -18,7 +20,7 @@ from airwarden.remediation.journal import (
     rails,
     runs,
 )
-from airwarden.remediation.journal.store import Fence, FencedError
+from airwarden.remediation.journal.store import Fence, FencedError, Tx
 from airwarden.remediation.run import Runner
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Snapshot
@@ -42,6 +44,7 @@ class Engine:
         self._runner = Runner(parts)
         self._closer = Closer(parts)
         self._stubborn_at = 0.0
+        self._led_at = 0.0
 
     def tick(self) -> bool:
         """Do what is due now; returns False where this process does not lead.
@@ -61,6 +64,7 @@ class Engine:
         except FencedError as error:
             _log.debug("turn dropped", reason=str(error))
             return False
+        self._led_at = self._clock.now().timestamp()
         return True
 
     def look(self) -> None:
@@ -74,16 +78,22 @@ class Engine:
                 for name in self._parts.playbooks().by_name
             }
             snapshot = Snapshot(
-                taken=alerts.firing_counts(tx),
+                taken=self._taken(tx),
                 incidents=incidents.counts(tx),
                 inbox_pending=pending,
                 inbox_age=age,
                 outbox=outbox.waiting(tx),
                 breakers=breakers.positions(tx),
                 modes=modes,
-                loop_at=self._clock.now().timestamp(),
+                loop_at=self._led_at,
             )
         self._parts.telemetry.show(snapshot)
+
+    def _taken(self, tx: Tx) -> dict[tuple[str, str], int]:
+        taken = Counter(alerts.firing_counts(tx))
+        if self._parts.poller is not None:
+            taken.update(self._parts.poller.suppressed)
+        return dict(taken)
 
     def _advance(self) -> None:
         with self._parts.journal.read() as tx:

@@ -75,7 +75,7 @@ class Operations:
             because = f": {reason}" if reason else ""
             sentence = f"{decision.capitalize()} by {by}{because}."
             records.say(tx, one, "approval", sentence, actor=by, plan=waiting.plan_hash)
-            runs.hasten(tx, all_runs[-1].id)
+            runs.look_at(tx, all_runs[-1].id)
         self._wake()
         return self.incident(incident_id)
 

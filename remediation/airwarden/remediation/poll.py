@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.ports import Alertmanager
 from airwarden.remediation.calls import Calls
-from airwarden.remediation.decide.episodes import news
+from airwarden.remediation.decide.episodes import Known, news
 from airwarden.remediation.decide.guards import AlertSight
 from airwarden.remediation.intake import DEFAULT_SOURCE, normalised, poll_delivery
 from airwarden.remediation.journal import alerts
@@ -45,6 +46,9 @@ class Poller:
         self._writer = writer
         self._calls = calls
         self._source = source
+        #: (cluster, alertname) → active alerts that somebody silenced or that another one explains,
+        #: as the last poll saw them: decided on without an incident.
+        self.suppressed: dict[tuple[str, str], int] = {}
 
     def poll(self, fence: Fence) -> int:
         """Ask once; returns how many events were new.
@@ -55,6 +59,7 @@ class Poller:
         seen = [normalised(one) for one in self.active()]
         with self._journal.lead(fence) as tx:
             known = alerts.known(tx, self._source, [one.fingerprint for one in seen])
+            self.suppressed = _suppressed(seen, known)
             alerts.touch(tx, self._source, {one.fingerprint: one.suppressed_by for one in seen})
             horizon = tx.now - timedelta(seconds=self.times.absent_after)
             gone = [
@@ -84,3 +89,15 @@ class Poller:
         if all(one.suppressed_by for one in mine):
             return AlertSight.SUPPRESSED
         return AlertSight.ACTIVE
+
+
+def _suppressed(seen: Sequence[Alert], known: Mapping[str, Known]) -> dict[tuple[str, str], int]:
+    """Count what is suppressed and belongs to no incident."""
+    found: Counter[tuple[str, str]] = Counter()
+    for one in seen:
+        before = known.get(one.fingerprint)
+        firing = before is not None and before.status is AlertStatus.FIRING
+        taken = firing and before is not None and before.incident_id is not None
+        if one.suppressed_by and not taken:
+            found[one.cluster, one.name] += 1
+    return dict(found)

@@ -6,15 +6,22 @@ finds its way from the journal alone.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from airwarden.remediation import ends
 from airwarden.remediation.case import Case, Parts, open_case
 from airwarden.remediation.confirming import Confirming
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.decide.progress import Phase
 from airwarden.remediation.decide.states import IncidentState
+from airwarden.remediation.journal import runs
 from airwarden.remediation.results import Results
 from airwarden.remediation.stepping import Steps
 from airwarden.remediation.verifying import Verifying
+
+#: How long a run rests whose cluster was taken out of the configuration.
+_ABSENT_CLUSTER = timedelta(minutes=1)
+_OURS = (IncidentState.REMEDIATING, IncidentState.STABILIZING)
 
 
 class Runner:
@@ -36,16 +43,21 @@ class Runner:
         """
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
             case = open_case(self._parts, tx, run_id)
+            if case is None:
+                runs.look_at(tx, run_id, _ABSENT_CLUSTER)
         if case is None or case.run.state.terminal or case.run.next_at > case.now:
             return
         unsettled = [attempt for attempt in case.attempts if not attempt.state.settled]
         if unsettled:
             self._results.settle(case, unsettled[0])
-        elif case.incident.state not in (IncidentState.REMEDIATING, IncidentState.STABILIZING):
+        elif case.incident.state not in _OURS and not self._restores(case):
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.abort(tx, case, "its incident is in other hands")
         else:
             self._by_phase(case)
+
+    def _restores(self, case: Case) -> bool:
+        return case.progress.restoring and not case.incident.state.terminal
 
     def _by_phase(self, case: Case) -> None:
         if case.progress.phase is Phase.VERIFY:
@@ -54,7 +66,7 @@ class Runner:
         elif case.now > case.run.deadline:
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.escalate(self._parts, tx, case, f"not done within {case.book.deadline}")
-        elif not case.firing and not case.acted:
+        elif not case.firing and not case.acted and not case.progress.restoring:
             self._verifying.begin(case, "its alerts ended before anything was done")
         elif case.progress.phase is Phase.CONFIRM:
             self._confirming.advance(case)

@@ -38,6 +38,9 @@ class Steps:
 
     def advance(self, case: Case) -> None:
         """Do the next thing of the current step, or go on to verifying after the last one."""
+        if case.progress.restoring:
+            self._restore(case)
+            return
         if case.mode is Mode.OFF and not case.acted:
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.escalate(
@@ -78,6 +81,17 @@ class Steps:
             records.tell(tx, one)
             records.page(tx, one, "trigger", about=step.id)
             self._next_step(tx, case)
+
+    def _restore(self, case: Case) -> None:
+        """Do the undo steps only."""
+        rest = case.book.steps[case.progress.step :]
+        if not rest:
+            self._verifying.begin(case, "")
+        elif isinstance(rest[0], UndoStep):
+            self._undo(case, rest[0])
+        else:
+            with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+                self._next_step(tx, case)
 
     def _next_step(self, tx: Tx, case: Case, **fields: Any) -> None:
         progress = replace(

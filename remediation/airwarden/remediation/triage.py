@@ -244,15 +244,7 @@ class Triage:
             f"Playbook {one.playbook} takes it, in mode {one.mode}.",
             next_at=tx.now,
         )
-        begin_run(tx, one, loaded, danger=self._danger(loaded.playbook))
-
-    def _danger(self, book: Playbook) -> Danger:
-        known = (
-            self._actions[step.action].danger
-            for step in book.steps
-            if isinstance(step, ActionStep) and step.action in self._actions
-        )
-        return max(known, default=Danger.A)
+        begin_run(tx, one, loaded, danger=highest_danger(self._actions, loaded.playbook))
 
 
 #: What a reopened incident forgets of its earlier life.
@@ -291,6 +283,12 @@ def begin_run(
         deadline=tx.now + book.deadline + timedelta(seconds=wait),
         next_at=tx.now + timedelta(seconds=wait),
     )
+
+
+def highest_danger(actions: Mapping[str, Action], book: Playbook) -> Danger:
+    """Return the highest danger among a playbook's actions."""
+    named = (step.action for step in book.steps if isinstance(step, ActionStep))
+    return max((actions[name].danger for name in named if name in actions), default=Danger.A)
 
 
 def _title(book: Playbook | None, alert: Alert, labels: Mapping[str, str]) -> str:

@@ -61,7 +61,12 @@ class Verifying:
             healthy_since = progress.healthy_since if reading.verdict is Verdict.UNKNOWN else None
             if progress.healthy_since is not None and healthy_since is None:
                 case.say(tx, "verify", f"Not healthy any more: {reading.sentence}.")
-            if tx.now - since >= use.within + (use.stable if healthy_since else 0 * use.stable):
+                if progress.skip_to_verify and not case.acted:
+                    # It was well when we looked; now it is not: look again instead of waiting.
+                    self._confirm_again(tx, case)
+                    return
+            limit = use.within if healthy_since is None else use.within + use.stable
+            if tx.now - since >= limit:
                 ends.try_again(self._parts, tx, case, f"not healthy: {reading.sentence}")
                 return
             case.save(
@@ -69,6 +74,14 @@ class Verifying:
                 progress=replace(progress, verify_since=since, healthy_since=healthy_since),
                 next_at=tx.now + case.rails.verify_every,
             )
+
+    def _confirm_again(self, tx: Tx, case: Case) -> None:
+        """Go back to the first phase: nothing has been done yet, and the fault is there after all."""
+        if case.incident.state is IncidentState.STABILIZING:
+            moved = incidents.move(tx, case.incident, IncidentState.REMEDIATING)
+            case = replace(case, incident=moved)
+        progress = Progress(seq=case.progress.seq)
+        case.save(tx, state=RunState.PLANNED, progress=progress, next_at=tx.now)
 
     def _resolve(self, tx: Tx, case: Case, sentence: str) -> None:
         crash_at("before-resolve")

@@ -17,6 +17,8 @@ _log = structlog.get_logger(__name__)
 
 #: After this many unexpected errors in a row, a piece of work is given up.
 GIVE_UP = 4
+#: Seconds after which what the journal could not take is tried again.
+_POSTPONED = 2.0
 
 
 class Crew(Protocol):
@@ -56,7 +58,7 @@ class _Throttle:
             _log.info("work dropped", work=key, reason=str(error))
         except UnavailableError as error:
             _log.warning("work postponed", work=key, error=str(error))
-            self._failed(key)
+            self._rests(key, _POSTPONED)
         except Exception as error:
             _log.exception("work failed", work=key)
             if self._failed(key) >= GIVE_UP:
@@ -70,6 +72,11 @@ class _Throttle:
             count = self._rest.get(key, (0, 0.0))[0] + 1
             self._rest[key] = (count, self._clock.elapsed() + min(60.0, 2.0**count))
             return count
+
+    def _rests(self, key: str, seconds: float) -> None:
+        with self._mutex:
+            count = self._rest.get(key, (0, 0.0))[0]
+            self._rest[key] = (count, self._clock.elapsed() + seconds)
 
 
 class InlineCrew:

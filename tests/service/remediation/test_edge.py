@@ -200,6 +200,13 @@ def test_an_order_that_cannot_be_followed_says_why(
     assert answer.json()["detail"]
 
 
+def test_an_order_is_never_larger_than_an_order_is(running: Running) -> None:
+    large = b'{"reason": "' + b"x" * 70_000 + b'"}'
+    assert running.http.post("/api/v1/pause", content=large).status_code == 413
+    chunked = running.http.post("/api/v1/pause", content=iter([large, large]))
+    assert chunked.status_code in (400, 401, 413)
+
+
 def test_its_metrics_are_those_of_the_catalogue(running: Running) -> None:
     fire(running)
     ended(running)

@@ -236,6 +236,18 @@ def test_a_refusal_calls_a_human_with_its_cause(bench: Bench) -> None:
     assert len(bench.paged()) == 1
 
 
+def test_a_fault_that_shows_only_after_the_first_looks_is_treated_without_delay(
+    bench: Bench,
+) -> None:
+    bench.fire()
+    bench.machine.healthy = True
+    bench.run(25)
+    assert bench.state() is IncidentState.STABILIZING
+    bench.machine.healthy = False
+    bench.run(60)
+    assert bench.machine.restarts == 1
+
+
 def test_a_refusal_is_asked_again_before_anybody_is_called(bench: Bench) -> None:
     bench.machine.refuse = "every scheduler is late, none is proved dead"
     bench.fire()
@@ -548,6 +560,60 @@ def test_a_wait_that_is_not_met_in_time_calls_a_human(make: Make) -> None:
     assert bench.state() is IncidentState.ESCALATED
     assert bench.hold.value == 1
     assert len(bench.paged()) == 1
+
+
+def test_what_a_remedy_left_in_force_is_taken_back_once_all_is_well(make: Make) -> None:
+    steps = [
+        {"id": "hold", "action": "number.hold", "with": {"value": 1}},
+        {"id": "gone", "wait": {"check": "flag"}, "within": "1m"},
+        {"id": "release", "undo": "hold"},
+    ]
+    bench = make(books=[playbook(steps=steps)])
+    one = bench.fire()
+    bench.run(120)
+    assert bench.state() is IncidentState.ESCALATED
+    assert bench.incident.evidence["still in force"] == "number 10 → 1"
+    bench.machine.healthy = True
+    bench.clear(one)
+    bench.run(120)
+    assert bench.hold.value == 10
+    assert bench.state() is IncidentState.RESOLVED
+    assert len(bench.paged("resolve")) == 1
+
+
+def test_what_people_changed_meanwhile_is_not_taken_back(make: Make) -> None:
+    steps = [
+        {"id": "hold", "action": "number.hold", "with": {"value": 1}},
+        {"id": "gone", "wait": {"check": "flag"}, "within": "1m"},
+        {"id": "release", "undo": "hold"},
+    ]
+    bench = make(books=[playbook(steps=steps)])
+    one = bench.fire()
+    bench.run(120)
+    bench.hold.value = 5
+    bench.machine.healthy = True
+    bench.clear(one)
+    bench.run(120)
+    assert bench.hold.value == 5
+    assert bench.state() is IncidentState.RESOLVED
+
+
+def test_an_alert_that_fires_on_although_it_reads_healthy_reopens_the_incident(
+    bench: Bench,
+) -> None:
+    bench.fire()
+    bench.run(60)
+    assert bench.state() is IncidentState.RESOLVED
+    bench.run(660)
+    assert bench.incident.recurrence == 1
+
+
+def test_silenced_alerts_count_as_decided_on(bench: Bench) -> None:
+    """Else the alert that watches the remediator would page for what somebody silenced."""
+    bench.alertmanager.shown = [replace(alert(), suppressed_by=("silence-1",))]
+    bench.run(20)
+    bench.engine.look()
+    assert bench.telemetry.snapshot.taken == {("lab", "MachineDown"): 1}
 
 
 def test_a_person_who_acknowledges_owns_it(bench: Bench) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
 
+import structlog
 from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse
@@ -23,10 +24,18 @@ from airwarden.core.errors import (
     UnavailableError,
     WrongInputError,
 )
+from airwarden.remediation.api.body_limit import BodyLimit
 from airwarden.remediation.api.intake_gate import IntakeGate, TooLargeError
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.journal.rails import EVERYWHERE
 from airwarden.remediation.operations import Operations
+
+_log = structlog.get_logger(__name__)
+
+#: Where large bodies are taken, as a stream and only with a token.
+INTAKE = "/api/v1/alerts"
+#: Bytes of any other request's body; the framework reads those before it looks at the token.
+MAX_COMMAND = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +85,15 @@ class Maintenance(Switching):
     end: bool = False
 
 
-def _bearer(token: SecretStr) -> Callable[[str], None]:
+def _bearer(token: SecretStr) -> Callable[[Request, str], None]:
     expected = token.get_secret_value().encode()
 
-    def check(authorization: Annotated[str, Header()] = "") -> None:
+    def check(request: Request, authorization: Annotated[str, Header()] = "") -> None:
         scheme, _, shown = authorization.partition(" ")
         # Compared in constant time, also when the scheme is wrong.
         same = hmac.compare_digest(shown.strip().encode(), expected)
         if not (same and scheme.lower() == "bearer" and expected):
+            _log.warning("request refused: no valid token", path=request.url.path)
             raise HTTPException(
                 401, "a valid bearer token is required", {"WWW-Authenticate": "Bearer"}
             )
@@ -106,6 +116,7 @@ def build_app(edge: Edge, version: str) -> FastAPI:
     app.include_router(_switches(edge))
     app.include_router(_plain(edge))
     app.add_exception_handler(AirwardenError, _answer)
+    app.add_middleware(BodyLimit, streaming=INTAKE, limit=MAX_COMMAND)
     return app
 
 

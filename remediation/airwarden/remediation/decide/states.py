@@ -125,7 +125,8 @@ RUN_TRANSITIONS: Mapping[RunState, frozenset[RunState]] = {
     _R.RESERVED: _ENDS | {_R.EXECUTING, _R.PLANNED, _R.UNKNOWN},
     # Back to PLANNED: the next effect or step of the same run.
     _R.EXECUTING: _ENDS | {_R.PLANNED, _R.VERIFYING, _R.UNKNOWN},
-    _R.VERIFYING: _ENDS | {_R.SUCCEEDED},
+    # Back to PLANNED: nothing was done, and the fault is there after all.
+    _R.VERIFYING: _ENDS | {_R.SUCCEEDED, _R.PLANNED},
     _R.SHADOW_DONE: frozenset(),
     _R.SUCCEEDED: frozenset(),
     _R.FAILED: frozenset(),

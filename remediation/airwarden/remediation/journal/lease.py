@@ -48,8 +48,9 @@ def acquire(tx: Tx, holder: str, ttl: float, *, old_is_dead: bool = False) -> Fe
         first = insert_into(tx, lease).values(
             name=LEADER, holder=holder, token=1, acquired_at=tx.now, **times
         )
-        taken = tx.connection.execute(first.on_conflict_do_nothing())
-        return Fence(holder, 1) if taken.rowcount == 1 else None
+        # A row count is not promised for an INSERT; what it returns is.
+        taken = tx.connection.execute(first.on_conflict_do_nothing().returning(lease.c.token))
+        return Fence(holder, 1) if taken.first() is not None else None
     if found.holder == holder and found.expires_at > tx.now:
         tx.connection.execute(update(lease).where(lease.c.name == LEADER).values(**times))
         return Fence(holder, found.token)

@@ -68,18 +68,19 @@ class JournalBreakers:
                 values["opened_at"] = tx.now
             if seen.rev == 0:
                 born = insert_into(tx, breaker).values(cluster=cluster, name=key, **values)
-                done = tx.connection.execute(born.on_conflict_do_nothing())
-            else:
-                done = tx.connection.execute(
-                    update(breaker)
-                    .where(
-                        breaker.c.cluster == cluster,
-                        breaker.c.name == key,
-                        breaker.c.rev == seen.rev,
-                    )
-                    .values(**values)
+                statement = born.on_conflict_do_nothing().returning(breaker.c.rev)
+                # A row count is not promised for an INSERT; what it returns is.
+                return tx.connection.execute(statement).first() is not None
+            done = tx.connection.execute(
+                update(breaker)
+                .where(
+                    breaker.c.cluster == cluster,
+                    breaker.c.name == key,
+                    breaker.c.rev == seen.rev,
                 )
-            return bool(done.rowcount)
+                .values(**values)
+            )
+            return done.rowcount == 1
 
 
 class JournalLedger:

@@ -96,9 +96,9 @@ def lock(tx: Tx, *, target: str, cluster: str, run_id: int, until: datetime) -> 
     done = tx.connection.execute(
         statement.on_conflict_do_update(
             index_elements=["target", "cluster"], set_=values, where=free
-        )
+        ).returning(target_lock.c.run_id)
     )
-    return done.rowcount == 1
+    return done.first() is not None
 
 
 def unlock(tx: Tx, run_id: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, and_, func, insert, or_, select, update
@@ -217,9 +217,9 @@ def move(tx: Tx, one: Run, state: RunState, **fields: Any) -> Run:
     return change(tx, one, state=state, **fields)
 
 
-def hasten(tx: Tx, run_id: int) -> None:
-    """Let a run be looked at now; changes nothing else, so it needs no compare-and-set."""
-    tx.connection.execute(update(run).where(run.c.id == run_id).values(next_at=tx.now))
+def look_at(tx: Tx, run_id: int, after: timedelta = timedelta(0)) -> None:
+    """Let a run be looked at so long from now; nothing else changes: no compare-and-set is needed."""
+    tx.connection.execute(update(run).where(run.c.id == run_id).values(next_at=tx.now + after))
 
 
 def intend(tx: Tx, **fields: Any) -> Attempt:

@@ -157,5 +157,9 @@ def open_journal(url: str, clock: Clock, *, database_time: bool = True) -> Journ
     try:
         migrate(engines)
     except DBAPIError as error:
+        engines.dispose()
         raise UnavailableError(f"journal: {type(error.orig).__name__}: {error.orig}") from None
+    except BaseException:
+        engines.dispose()
+        raise
     return journal

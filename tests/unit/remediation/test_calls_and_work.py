@@ -1,0 +1,90 @@
+"""Calls with a deadline, and work that fails: late threads are counted, errors rest, bugs end."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from airwarden.core.errors import UnavailableError
+from airwarden.remediation import calls
+from airwarden.remediation.calls import OverdueError, ThreadedCalls
+from airwarden.remediation.journal.store import FencedError
+from airwarden.remediation.work import GIVE_UP, InlineCrew
+from support.engine import VirtualClock
+from support.eventually import eventually
+
+
+def test_a_call_returns_its_value_or_raises_its_error() -> None:
+    made = ThreadedCalls()
+    assert made.run(lambda: 7, deadline=5) == 7
+    with pytest.raises(UnavailableError, match="gone"):
+        made.run(_fail, deadline=5)
+    assert made.overdue == 0
+
+
+def _fail() -> int:
+    raise UnavailableError("gone")
+
+
+def test_a_late_call_is_counted_until_it_comes_back() -> None:
+    made = ThreadedCalls()
+    release = threading.Event()
+    with pytest.raises(OverdueError):
+        made.run(release.wait, deadline=0.05, key="attempt 1")
+    assert made.overdue == 1
+    assert made.running("attempt 1")
+    assert not made.running("attempt 2")
+    release.set()
+    eventually(lambda: made.overdue == 0, within=5)
+    assert not made.running("attempt 1")
+
+
+def test_too_many_late_calls_stop_further_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MAX_OVERDUE", 1)
+    made = ThreadedCalls()
+    release = threading.Event()
+    with pytest.raises(OverdueError):
+        made.run(release.wait, deadline=0.05)
+    with pytest.raises(UnavailableError, match="overdue"):
+        made.run(lambda: 7, deadline=5)
+    release.set()
+    eventually(lambda: made.overdue == 0, within=5)
+
+
+class Failing:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+        self.calls = 0
+        self.given_up: list[str] = []
+
+    def __call__(self) -> None:
+        self.calls += 1
+        raise self.error
+
+
+def pursue(error: Exception, seconds: int) -> Failing:
+    clock = VirtualClock()
+    crew, work = InlineCrew(clock), Failing(error)
+    for _ in range(seconds):
+        crew.do("run/1", work, work.given_up.append)
+        clock.advance(1)
+    return work
+
+
+def test_a_bug_rests_longer_each_time_and_is_given_up() -> None:
+    work = pursue(ValueError("oops"), 20)
+    assert work.calls == GIVE_UP
+    assert work.given_up == ["ValueError: oops"]
+
+
+def test_a_journal_that_is_away_is_tried_again_and_never_given_up() -> None:
+    work = pursue(UnavailableError("away"), 20)
+    assert work.calls == 10
+    assert work.given_up == []
+
+
+def test_lost_leadership_drops_the_work_without_a_rest() -> None:
+    work = pursue(FencedError("another leads"), 5)
+    assert work.calls == 5
+    assert work.given_up == []
