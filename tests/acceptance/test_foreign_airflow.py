@@ -19,7 +19,6 @@ from localplatform.supervisord import Supervisor
 from support.eventually import eventually
 from support.programs import Program, airwarden
 
-
 #: The defaults keep the two minutes too (limit and hold are a minute each); this spares the time.
 HASTE = {
     "AIRWARDEN_ALERTS__AirflowTriggererDown__THRESHOLD": "> 15s for 5s",
