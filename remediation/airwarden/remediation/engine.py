@@ -92,7 +92,7 @@ class Engine:
     def _taken(self, tx: Tx) -> dict[tuple[str, str], int]:
         taken = Counter(alerts.firing_counts(tx))
         if self._parts.poller is not None:
-            taken.update(self._parts.poller.suppressed)
+            taken.update(self._parts.poller.suppressed(tx.now))
         return dict(taken)
 
     def _advance(self) -> None:

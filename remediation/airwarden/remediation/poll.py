@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.ports import Alertmanager
@@ -46,9 +46,7 @@ class Poller:
         self._writer = writer
         self._calls = calls
         self._source = source
-        #: (cluster, alertname) → active alerts that somebody silenced or that another one explains,
-        #: as the last poll saw them: decided on without an incident.
-        self.suppressed: dict[tuple[str, str], int] = {}
+        self._suppressed: tuple[datetime, Mapping[tuple[str, str], int]] | None = None
 
     def poll(self, fence: Fence) -> int:
         """Ask once; returns how many events were new.
@@ -59,7 +57,7 @@ class Poller:
         seen = [normalised(one) for one in self.active()]
         with self._journal.lead(fence) as tx:
             known = alerts.known(tx, self._source, [one.fingerprint for one in seen])
-            self.suppressed = _suppressed(seen, known)
+            self._suppressed = tx.now, _suppressed(seen, known)
             alerts.touch(tx, self._source, {one.fingerprint: one.suppressed_by for one in seen})
             horizon = tx.now - timedelta(seconds=self.times.absent_after)
             gone = [
@@ -76,6 +74,18 @@ class Poller:
         if fresh or gone:
             self._writer.put(poll_delivery([*fresh, *gone], now, self._source))
         return len(fresh) + len(gone)
+
+    def suppressed(self, now: datetime) -> Mapping[tuple[str, str], int]:
+        """Return (cluster, alertname) → active alerts that somebody silenced or that another one
+        explains: decided on without an incident.
+
+        A sight older than `absent_after` says nothing: a replica that no longer leads, or that
+        Alertmanager no longer answers, must not vouch for an alert whose silence has ended.
+        """
+        if self._suppressed is None:
+            return {}
+        seen_at, counts = self._suppressed
+        return counts if (now - seen_at).total_seconds() <= self.times.absent_after else {}
 
     def active(self) -> Sequence[Alert]:
         """Return what Alertmanager shows now, the suppressed ones marked."""

@@ -608,12 +608,55 @@ def test_an_alert_that_fires_on_although_it_reads_healthy_reopens_the_incident(
     assert bench.incident.recurrence == 1
 
 
-def test_silenced_alerts_count_as_decided_on(bench: Bench) -> None:
+def taken(bench: Bench) -> dict[tuple[str, str], int]:
+    bench.engine.look()
+    return dict(bench.telemetry.snapshot.taken)
+
+
+def test_a_silenced_alert_counts_as_decided_on_until_its_silence_ends(bench: Bench) -> None:
     """Else the alert that watches the remediator would page for what somebody silenced."""
+    bench.machine.healthy = False
+    one = alert(starts=bench.clock.now())
+    bench.alertmanager.shown = [replace(one, suppressed_by=("silence-1",))]
+    bench.run(60)
+    assert taken(bench) == {("lab", "MachineDown"): 1}
+    assert bench.incidents() == []
+
+    # The poll that first sees it without its silence no longer vouches for it, and gives it to triage.
+    bench.alertmanager.shown = [one]
+    bench.poller.poll(bench.leadership.fence)
+    assert taken(bench) == {}
+    bench.turn()
+    assert taken(bench) == {("lab", "MachineDown"): 1}
+    bench.run(60)
+    assert bench.machine.restarts == 1
+
+
+def test_a_silenced_alert_that_ends_is_no_longer_counted(bench: Bench) -> None:
     bench.alertmanager.shown = [replace(alert(), suppressed_by=("silence-1",))]
     bench.run(20)
-    bench.engine.look()
-    assert bench.telemetry.snapshot.taken == {("lab", "MachineDown"): 1}
+    bench.alertmanager.shown = []
+    bench.run(20)
+    assert taken(bench) == {}
+
+
+def test_an_alert_with_an_incident_is_counted_once_when_it_is_silenced(bench: Bench) -> None:
+    one = bench.fire()
+    bench.run(5)
+    bench.alertmanager.shown = [replace(one, suppressed_by=("silence-1",))]
+    bench.run(20)
+    assert taken(bench) == {("lab", "MachineDown"): 1}
+
+
+def test_who_has_not_asked_alertmanager_lately_does_not_vouch_for_silences(bench: Bench) -> None:
+    """A replica that no longer leads, or has lost Alertmanager: the silence may be over by now."""
+    bench.alertmanager.shown = [replace(alert(), suppressed_by=("silence-1",))]
+    bench.run(20)
+    bench.alertmanager.down = True
+    bench.run(90)
+    assert taken(bench) == {("lab", "MachineDown"): 1}
+    bench.run(40)
+    assert taken(bench) == {}
 
 
 def test_a_person_who_acknowledges_owns_it(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import promql_parser
 import pytest
 import yaml
 
+from airwarden.core.errors import NotFoundError
 from airwarden.core.metrics import metric
 from airwarden.core.thresholds import Threshold, Unit, parse_threshold
 from airwarden.rules import runbook
@@ -29,6 +30,12 @@ _FOREIGN = {"alertmanager_notifications_failed_total"}
 def blocks(name: str, language: str) -> list[str]:
     found = _FENCE.findall(runbook.read(name))
     return [textwrap.dedent(body).strip() for kind, body in found if kind == language]
+
+
+@pytest.mark.parametrize("name", ["../catalogue", "./Watchdog", "Watchdog.md", "/etc/hostname", ""])
+def test_only_a_runbooks_name_is_read(name: str) -> None:
+    with pytest.raises(NotFoundError):
+        runbook.read(name)
 
 
 @pytest.mark.parametrize("name", ALERTS)
