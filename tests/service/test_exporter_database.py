@@ -275,6 +275,24 @@ def test_open_runs_and_live_tasks_by_state(
     }
 
 
+def test_what_a_paused_dag_holds_back_is_counted_apart_and_what_it_has_under_way_is_not(
+    rows: AirflowRows, database: PostgresMetadata
+) -> None:
+    """A breaker that pauses DAGs must not look like a scheduler that stands still."""
+    for dag in (rows.dag("on"), rows.dag("off", is_paused=True)):
+        run = rows.run(dag)
+        for state in ("scheduled", "queued", "running", "up_for_retry"):
+            rows.task(run, state, state)
+    place = ("default", "default_pool")
+    assert values(TaskInstancesCollector(database, FakeClock()), "task_instances") == {
+        ("scheduled", *place): 1,
+        ("scheduled_paused", *place): 1,
+        ("queued", *place): 2,
+        ("running", *place): 2,
+        ("up_for_retry", *place): 2,
+    }
+
+
 def lag(database: PostgresMetadata) -> float:
     (family,) = SchedulerLagCollector(database).collect()
     value = family.samples[0][1]
@@ -286,11 +304,19 @@ def ago(seconds: float) -> object:
     return now() - timedelta(seconds=seconds)
 
 
+def scheduled(rows: AirflowRows, dag: str, seconds: float, **values: object) -> object:
+    """A task that was scheduled that long ago and never queued."""
+    run = rows.run(dag)
+    return rows.task(run, "t", "scheduled", scheduled_dttm=ago(seconds), queued_dttm=None, **values)
+
+
 LATE: dict[str, Callable[[AirflowRows], object]] = {
     "a run that is due and not created": lambda r: r.dag("d", next_dagrun_create_after=ago(400)),
     "a queued run": lambda r: r.run(r.dag("d"), "queued", queued_at=ago(400), run_after=ago(900)),
-    "a scheduled task": lambda r: r.task(
-        r.run(r.dag("d")), "t", "scheduled", scheduled_dttm=ago(400), queued_dttm=None
+    "a scheduled task": lambda r: scheduled(r, r.dag("d"), 400),
+    "a scheduled task beside an older one of a paused DAG": lambda r: (
+        scheduled(r, r.dag("off", is_paused=True), 900),
+        scheduled(r, r.dag("d"), 400),
     ),
 }
 NOT_LATE: dict[str, Callable[[AirflowRows], object]] = {
@@ -302,6 +328,13 @@ NOT_LATE: dict[str, Callable[[AirflowRows], object]] = {
     ),
     "a queued run of a paused DAG": lambda r: r.run(
         r.dag("d", is_paused=True), "queued", queued_at=ago(400), run_after=ago(400)
+    ),
+    "a scheduled task of a paused DAG": lambda r: scheduled(r, r.dag("d", is_paused=True), 400),
+    "a scheduled task of a pool that a paused DAG has filled": lambda r: (
+        r.insert("slot_pool", pool="small", slots=1, include_deferred=False),
+        off := r.run(r.dag("off", is_paused=True)),
+        r.task(off, "a", "running", pool="small", queued_dttm=ago(500)),
+        scheduled(r, r.dag("d"), 400, pool="small"),
     ),
     "a queued run behind its DAG's limit": lambda r: (
         r.run(r.dag("d", max_active_runs=1), "running"),

@@ -20,7 +20,8 @@ METRICS = (
         _GAUGE,
         (),
         "How far scheduling is behind: the oldest of a run that is due and not created, a queued run"
-        " that may start, and a scheduled task whose pool has room while nothing is being queued.",
+        " that may start, and a scheduled task whose pool has room while nothing is being queued;"
+        " paused DAGs do not count.",
         "metadata database: dag, dag_run, task_instance",
     ),
     Metric(
@@ -57,7 +58,8 @@ METRICS = (
         "airwarden_task_instances",
         _GAUGE,
         ("state", "queue", "pool"),
-        "Unfinished task instances; a queue and pool once seen stays, at 0, for an hour.",
+        "Unfinished task instances; scheduled_paused are scheduled ones of paused DAGs, which wait for"
+        " nobody. A queue and pool once seen stays, at 0, for an hour.",
         _LIVE,
     ),
     Metric(

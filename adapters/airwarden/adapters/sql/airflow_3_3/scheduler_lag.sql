@@ -1,6 +1,7 @@
 -- scheduler_lag: three lags in seconds, each NULL when nothing is late, and when a task was last queued
--- (Unix time). Only what the scheduler could do now and has not done counts: paused, stale and broken
--- DAGs, DAGs at their limit of active runs, backfills, and tasks of pools without room are left out.
+-- (Unix time). Only what the scheduler could do now and has not done counts: runs of paused, stale and
+-- broken DAGs, DAGs at their limit of active runs, backfills, tasks of paused DAGs, and tasks of pools
+-- without room are left out. What a paused DAG has running or queued still takes slots.
 -- Cost: the DAGs, the open runs and the live task instances, by their indexes.
 WITH active AS MATERIALIZED (
   SELECT dag_id, max_active_runs, next_dagrun_create_after, exceeds_max_non_backfill
@@ -10,13 +11,14 @@ WITH active AS MATERIALIZED (
   SELECT dag_id, count(*) AS runs FROM dag_run WHERE state = 'running' GROUP BY dag_id
 ), used AS MATERIALIZED (
   SELECT
-    pool,
-    sum(pool_slots) FILTER (WHERE state IN ('running', 'queued')) AS slots,
-    min(scheduled_dttm) FILTER (WHERE state = 'scheduled') AS oldest,
-    max(queued_dttm) FILTER (WHERE state IN ('running', 'queued')) AS queued
-  FROM task_instance
-  WHERE state IN ('running', 'queued', 'scheduled')
-  GROUP BY pool
+    t.pool,
+    sum(t.pool_slots) FILTER (WHERE t.state IN ('running', 'queued')) AS slots,
+    min(t.scheduled_dttm) FILTER (WHERE t.state = 'scheduled' AND NOT d.is_paused) AS oldest,
+    max(t.queued_dttm) FILTER (WHERE t.state IN ('running', 'queued')) AS queued
+  FROM task_instance AS t
+  LEFT JOIN dag AS d USING (dag_id)
+  WHERE t.state IN ('running', 'queued', 'scheduled')
+  GROUP BY t.pool
 )
 SELECT
   extract(epoch FROM now())::float8 AS now,
