@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,7 +12,6 @@ from typing import ClassVar
 
 import httpx
 
-from localplatform import faults
 from localplatform.supervisord import Supervisor
 from stories import looks
 from stories.frozen_scheduler import PLAYBOOK, FrozenScheduler
@@ -52,10 +53,11 @@ class KilledRemediator(FrozenScheduler):
         while not over.is_set():
             with contextlib.suppress(httpx.HTTPError):
                 if any(v["state"] == "REMEDIATING" for v in scene.incidents(PLAYBOOK)):
-                    pids = faults.kill(scene.platform, REMEDIATOR)
-                    scene.timeline.add(Mark.NOTE, f"SIGKILL to the remediator (pid {pids[0]})")
                     supervisor = Supervisor(scene.platform)
-                    while supervisor.process(REMEDIATOR).pid in (0, pids[0]):
+                    killed = supervisor.process(REMEDIATOR).pid
+                    os.kill(killed, signal.SIGKILL)
+                    scene.timeline.add(Mark.NOTE, f"SIGKILL to the remediator (pid {killed})")
+                    while supervisor.process(REMEDIATOR).pid in (0, killed):
                         time.sleep(0.1)
                     self._killed.set()
                     return
