@@ -3,12 +3,13 @@ SHELL := /bin/sh
 PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHONPATH := deploy/local
-.PHONY: help venv platform lock generate format check test bench demo up down clean
+.PHONY: help venv platform lock generate format check test reliability bench demo up down clean
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
 	@echo "make test   - every test, set-up included"
 	@echo "make check  - the fast part: format, lint, types, layers, unit and command-line tests"
+	@echo "make reliability - the stories and failures that take minutes"
 	@echo "make bench  - the benchmarks, each beside what it is compared with"
 	@echo "make up     - start the local platform and leave it running; make down stops it"
 	@echo "make format - put every file into the common format"
@@ -40,6 +41,9 @@ check:
 
 test:
 	@$(PYTHON) tests/run_layers.py test
+
+reliability: platform
+	@$(PY) -m pytest -q -m reliability tests
 
 bench: venv
 	@for script in tests/bench/*.py; do echo "== $$script"; $(PY) $$script; done

@@ -12,7 +12,7 @@ from stories.scene import Scene
 from support.eventually import eventually, holds_for
 
 #: Longer than any `for` of the demo's thresholds.
-QUIET_SECONDS = 45.0
+QUIET_SECONDS = 30.0
 
 
 @pytest.mark.timeout(240)

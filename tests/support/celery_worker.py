@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -50,6 +51,7 @@ class CeleryWorker:
         self._client.send_task("sleep", args=[seconds], queue="default")
 
     def stop(self) -> None:
-        """End it and its children."""
+        """End it and its children, and remove its folder."""
         self._client.close()
         self.child.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)

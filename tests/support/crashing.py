@@ -1,15 +1,15 @@
 """A remediator as a process of its own, with a world in files, so that it can be killed at any instant.
 
-Run as `python -m support.crashing FOLDER JOURNAL_URL`; it writes its port to `FOLDER/port` and serves
-until it is killed or told to stop (SIGTERM). What it did to the world is in `FOLDER/effects.log`.
+It writes its port to `FOLDER/port` and serves until it is killed or told to stop (SIGTERM). What it did
+to the world is in `FOLDER/effects.log`.
 """
 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -90,20 +90,24 @@ def make_world(folder: Path, **changes: Any) -> None:
 
 
 class Process:
-    """The remediator as a child process."""
+    """The remediator as a child process, forked from a server that has imported everything once."""
 
     def __init__(self, folder: Path, url: str, *, crash_at: str = "") -> None:
         self.folder = folder
         (folder / "port").unlink(missing_ok=True)
-        environment = {**os.environ, "AIRWARDEN_CRASH_AT": crash_at}
-        environment["PYTHONPATH"] = str(Path(__file__).parents[1])
-        with (folder / "out.log").open("a") as out:
-            self.child = subprocess.Popen(
-                [sys.executable, "-m", "support.crashing", str(folder), url],
-                env=environment,
-                stdout=out,
-                stderr=out,
-            )
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["support.crashing"])
+        search = os.environ.get("PYTHONPATH")
+        # The server that forks reads its search path when it starts.
+        os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
+        try:
+            self.child = context.Process(target=serve, args=(folder, url, crash_at))
+            self.child.start()
+        finally:
+            if search is None:
+                del os.environ["PYTHONPATH"]
+            else:
+                os.environ["PYTHONPATH"] = search
 
     @property
     def port(self) -> int:
@@ -111,23 +115,32 @@ class Process:
         file = self.folder / "port"
         return int(eventually(lambda: file.exists() and file.read_text(), within=60, what="a port"))
 
-    def wait_dead(self, within: float) -> int:
-        """Return how it ended."""
-        return self.child.wait(timeout=within)
+    def wait_dead(self, within: float) -> int | None:
+        """Return how it ended: minus the signal's number, or None where it still lives."""
+        self.child.join(within)
+        return self.child.exitcode
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal, if it still lives."""
+        if self.child.is_alive() and self.child.pid is not None:
+            os.kill(self.child.pid, number)
 
     def stop(self) -> None:
         """End it cleanly, or at all."""
-        self.child.terminate()
-        try:
-            self.child.wait(timeout=20)
-        except subprocess.TimeoutExpired:
+        self.signal(signal.SIGTERM)
+        self.child.join(20)
+        if self.child.is_alive():
             self.child.kill()
-            self.child.wait()
+            self.child.join()
+        self.child.close()
 
 
-def main() -> None:
-    """Serve until SIGTERM."""
-    folder, url = Path(sys.argv[1]), sys.argv[2]
+def serve(folder: Path, url: str, crash_at: str) -> None:
+    """Serve until SIGTERM; everything printed goes to `FOLDER/out.log`."""
+    os.environ["AIRWARDEN_CRASH_AT"] = crash_at
+    log = os.open(folder / "out.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    for stream in (sys.stdout, sys.stderr):
+        os.dup2(log, stream.fileno())
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     running = Running(
@@ -142,7 +155,3 @@ def main() -> None:
     fresh.replace(folder / "port")
     stopped.wait()
     running.stop()
-
-
-if __name__ == "__main__":
-    main()

@@ -21,6 +21,7 @@ from functools import lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airwarden.adapters.connection_strings import connection_error, libpq_dsn
 from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
 
@@ -151,7 +152,7 @@ class _Slot:
         self, dsn: str, statement_timeout: float, connect_timeout: float, application: str
     ) -> None:
         self.lock = threading.Lock()
-        self._dsn = dsn
+        self._dsn = libpq_dsn(dsn)
         self._statement_timeout = statement_timeout
         self._connect_timeout = connect_timeout
         self._application = application
@@ -249,7 +250,7 @@ class _Slot:
                 connect_timeout=max(2, round(self._connect_timeout)),
             )
         except psycopg.Error as error:
-            text = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            text = connection_error(error)
             if any(sign in text for sign in _WRONG_LOGIN):
                 raise RejectedError(f"the metadata database refuses the login: {text}") from None
             raise UnavailableError(f"no connection to the metadata database: {text}") from None

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from airwarden.adapters.connection_strings import connection_error, libpq_dsn
 from airwarden.core.errors import RejectedError, UnavailableError, UnknownOutcomeError
 from airwarden.core.platform import DatabaseSession
 
@@ -52,7 +53,7 @@ class PostgresSessionEnder:
     """
 
     def __init__(self, dsn: str, *, deadline: float = 3.0, application: str = "airwarden") -> None:
-        self._dsn = dsn
+        self._dsn = libpq_dsn(dsn)
         self._deadline = deadline
         self._application = application
         self._lock = threading.Lock()
@@ -123,7 +124,7 @@ class PostgresSessionEnder:
                 connect_timeout=max(2, round(self._deadline)),
             )
         except psycopg.Error as error:
-            text = _first_line(error)
+            text = connection_error(error)
             if "authentication failed" in text or "does not exist" in text:
                 raise RejectedError(f"the session ending role is refused: {text}") from None
             raise UnavailableError(f"no connection for ending sessions: {text}") from None

@@ -60,12 +60,14 @@ def measure(story: Story, scene: Scene, *, limit: float = LIMIT_SECONDS) -> Alon
 
 
 def commit(measured: dict[str, Alone]) -> None:
-    """Write the table that `make demo` quotes."""
+    """Write what was measured into the table that `make demo` quotes; other stories' lines stay."""
+    kept = json.loads(COMMITTED.read_text())["stories"] if COMMITTED.exists() else {}
+    day = datetime.now(UTC).date().isoformat()
+    fresh = {name: asdict(alone) | {"measured_at": day} for name, alone in measured.items()}
     document = {
         "command": "make demo ALONE=1",
-        "measured_at": datetime.now(UTC).date().isoformat(),
         "limit_seconds": LIMIT_SECONDS,
-        "stories": {name: asdict(alone) for name, alone in measured.items()},
+        "stories": kept | fresh,
     }
     COMMITTED.write_text(json.dumps(document, indent=2) + "\n")
 

@@ -132,6 +132,7 @@ def render(platform: Platform, addresses: Addresses, folder: Path) -> str:
                 "pools": ["billing"],
             }
         ],
+        "slas": [{"asset": "warehouse_orders", "target": "1h"}],
         "teams": {"growth": {"slack_channel": "#growth"}, "finance": {"slack_channel": "#finance"}},
         "prometheus": {
             "url": platform.monitoring.prometheus_url,

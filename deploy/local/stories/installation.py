@@ -60,6 +60,8 @@ def install(platform: Platform, *, steps: Steps) -> Installation:
         run_airwarden("build", "--config", str(installed.config), "--out", str(built))
     _forget_series(platform)
     with steps.step("Airwarden's programs"):
+        # Those of an earlier demo run what was installed then.
+        remove(platform)
         supervisor = Supervisor(platform)
         for spec in _specs(installed, folder):
             supervisor.add(spec)

@@ -56,13 +56,20 @@ class Story(ABC):
         return ""
 
 
-def tell(story: Story, scene: Scene, *, airflow_alone: str) -> Outcome:
-    """Tell a story from its fault to its end; never raises for a story that fails."""
+def tell(story: Story, scene: Scene, *, airflow_alone: str, patience: float = 1.0) -> Outcome:
+    """Tell a story from its fault to its end; never raises for a story that fails.
+
+    Args:
+        story: Which.
+        scene: Where.
+        airflow_alone: What Airflow did without us, for the outcome's table.
+        patience: Multiplies the story's own limit, for machines that do other work too.
+    """
     ended, complaint, action = Ending.FAILED, "", "-"
     try:
         story.prepare(scene)
         with story.fault(scene):
-            scene.await_all(story.sightings(scene), within=story.within)
+            scene.await_all(story.sightings(scene), within=story.within * patience)
             total = scene.timeline.seconds
             action = story.action(scene)
             complaint = story.complaint(scene)

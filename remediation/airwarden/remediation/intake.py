@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -76,8 +76,13 @@ def parse(body: bytes) -> Parsed:
             for fault in error.errors(include_input=False, include_url=False)[:3]
         ]
         raise WrongInputError("; ".join(faults), place="webhook") from None
+    try:
+        alerts = tuple(_alert(one) for one in webhook.alerts)
+    except OverflowError:
+        reason = "alerts: startsAt or endsAt is out of range in UTC"
+        raise WrongInputError(reason, place="webhook") from None
     return Parsed(
-        alerts=tuple(_alert(one) for one in webhook.alerts),
+        alerts=alerts,
         truncated=webhook.truncated,
         polled=webhook.version == "poll",
     )
@@ -120,17 +125,17 @@ def poll_delivery(alerts: Sequence[Alert], at: datetime, source: str = DEFAULT_S
 
 
 def normalised(alert: Alert) -> Alert:
-    """Return the alert with its start in whole milliseconds.
+    """Return the alert with its start in whole milliseconds, and without NUL characters.
 
     Webhooks carry nanoseconds and the API milliseconds of the same moment: cut to the coarser, both
-    ways give the same event.
+    ways give the same event. PostgreSQL cannot keep a NUL, and Prometheus lets it into labels.
     """
     return Alert(
         fingerprint=alert.fingerprint,
         status=alert.status,
         starts_at=_milliseconds(alert.starts_at),
-        labels=alert.labels,
-        annotations=alert.annotations,
+        labels=_without_nul(alert.labels),
+        annotations=_without_nul(alert.annotations),
         ends_at=_milliseconds(alert.ends_at) if alert.ends_at else None,
         suppressed_by=alert.suppressed_by,
     )
@@ -150,6 +155,10 @@ def _alert(one: _WebhookAlert) -> Alert:
             suppressed_by=one.suppressed_by,
         )
     )
+
+
+def _without_nul(texts: Mapping[str, str]) -> Mapping[str, str]:
+    return {name.replace("\0", ""): text.replace("\0", "") for name, text in texts.items()}
 
 
 def _milliseconds(moment: datetime) -> datetime:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import structlog
 
 from airwarden.core.alerts import Alert, AlertStatus
-from airwarden.core.errors import WrongInputError
+from airwarden.core.errors import UnavailableError
 from airwarden.remediation import records
 from airwarden.remediation.actions.base import Action, Danger
 from airwarden.remediation.crash import crash_at
@@ -30,7 +30,7 @@ from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.intake import parse
 from airwarden.remediation.journal import alerts, inbox, incidents, rails, runs
 from airwarden.remediation.journal.incidents import Incident
-from airwarden.remediation.journal.store import Fence, Journal, Tx
+from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx
 from airwarden.remediation.modes import mode_for
 from airwarden.remediation.playbook import ActionStep, Playbook
 
@@ -83,12 +83,18 @@ class Triage:
 
     def _process(self, fence: Fence, stored: inbox.Stored) -> None:
         try:
-            parsed = parse(stored.body)
-        except WrongInputError as error:
-            _log.error("delivery set aside", delivery=stored.id, error=str(error))
+            self._work_off(fence, stored)
+        except (FencedError, UnavailableError):
+            raise
+        except Exception as error:
+            # One delivery must not hold up the others, nor the runs and pages behind them.
+            why = f"{type(error).__name__}: {error}"
+            _log.exception("delivery not worked off", delivery=stored.id, attempts=stored.attempts)
             with self._journal.lead(fence) as tx:
-                inbox.fail(tx, stored, str(error))
-            return
+                inbox.fail(tx, stored, why[:500])
+
+    def _work_off(self, fence: Fence, stored: inbox.Stored) -> None:
+        parsed = parse(stored.body)
         for chunk in _chunks(parsed.alerts, _CHUNK):
             with self._journal.lead(fence) as tx:
                 self._absorb(tx, stored.source, chunk, polled=parsed.polled)
@@ -295,7 +301,7 @@ def _title(book: Playbook | None, alert: Alert, labels: Mapping[str, str]) -> st
     words = subject_words(labels)
     if book is None:
         return alert.annotations.get("summary") or f"{alert.name} ({words})"
-    return f"{book.title} ({words})" if words and book.correlate else book.title
+    return f"{book.title} ({words})" if words else book.title
 
 
 def _dedup_key(tx: Tx, where: Place) -> str:

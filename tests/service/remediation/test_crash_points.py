@@ -61,8 +61,18 @@ def test_every_named_point_is_in_the_code_and_no_other() -> None:
     assert used == set(CRASH_POINTS)
 
 
+#: Tried on every run; the others take their minutes in `make reliability`.
+ALWAYS = ("after-inbox-commit", "after-intent", "after-effect", "after-result", "before-read-back")
+
+
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("point", CRASH_POINTS)
+@pytest.mark.parametrize(
+    "point",
+    [
+        pytest.param(point, marks=[] if point in ALWAYS else pytest.mark.reliability)
+        for point in CRASH_POINTS
+    ],
+)
 def test_killed_at_a_point_it_ends_healed_with_one_effect(
     tmp_path: Path, processes: list[Process], point: str
 ) -> None:

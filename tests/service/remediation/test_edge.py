@@ -56,7 +56,7 @@ def test_an_alert_that_is_posted_ends_healed_and_is_told(running: Running) -> No
     assert [e["state"] for e in view["effects"]] == ["CONFIRMED"]  # type: ignore[attr-defined]
     text = running.get(f"/api/v1/incidents/{view['incident_id']}/explain")["text"]
     assert "Done: restart lab/machine/one." in text
-    assert eventually(lambda: running.recorder.updates, within=5)
+    assert eventually(lambda: running.recorder.updates, within=20)
     eventually(
         lambda: (
             running.metrics()[

@@ -99,7 +99,7 @@ def processes() -> Iterator[list[Process]]:
     started: list[Process] = []
     yield started
     for process in started:
-        process.child.send_signal(signal.SIGCONT)
+        process.signal(signal.SIGCONT)
         process.stop()
 
 
@@ -133,11 +133,11 @@ def test_a_leader_that_froze_does_nothing_when_it_wakes(
     second = Process(tmp_path, postgresql_url)
     processes.append(second)
     heir = second.port
-    first.child.send_signal(signal.SIGSTOP)
+    first.signal(signal.SIGSTOP)
     make_world(tmp_path)
     post(heir)
     _wait_resolved(heir)
-    first.child.send_signal(signal.SIGCONT)
+    first.signal(signal.SIGCONT)
     answer = httpx.get(f"http://127.0.0.1:{heir}/metrics", timeout=30, trust_env=False)
     assert 'airwarden_remediator_leader{cluster="lab"} 1.0' in answer.text
     assert (tmp_path / "effects.log").read_text().splitlines() == ["restart"]

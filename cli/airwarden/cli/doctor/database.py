@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
+from airwarden.adapters.connection_strings import connection_error, libpq_dsn
 from airwarden.cli.doctor.finding import Finding, Outcome
 
 Connection = psycopg.Connection[Any]
@@ -215,7 +216,7 @@ def probe_terminator(system: str, dsn: str, *, timeout: float) -> Iterator[Findi
 
 def _connect(dsn: str, timeout: float) -> Connection:
     connection = psycopg.connect(
-        dsn,
+        libpq_dsn(dsn),
         connect_timeout=max(2, round(timeout)),
         application_name="airwarden-doctor",
         autocommit=True,
@@ -232,11 +233,10 @@ def _one(connection: Connection, query: str) -> tuple[Any, ...]:
 
 
 def _unreachable(system: str, subject: str, error: psycopg.Error) -> Finding:
-    lines = str(error).strip().splitlines() or [type(error).__name__]
     return Finding(
         system,
         subject,
         Outcome.FAILED,
-        f"no connection: {lines[0]}",
-        "check address, role and password; the SQL below makes the roles",
+        f"no connection: {connection_error(error)}",
+        "check address, role and password; airwarden doctor --sql shows how to make the roles",
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, and_, select
-from sqlalchemy.exc import DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError, UnavailableError
@@ -131,7 +131,8 @@ class Journal:
     def _translated(self) -> Iterator[None]:
         try:
             yield
-        except IntegrityError:
+        except (DataError, IntegrityError):
+            # The journal answers; it is what it was given that does not fit.
             raise
         except DBAPIError as error:
             # The statement and its parameters stay out of the message: they can hold alert bodies.
