@@ -114,7 +114,8 @@ class RuleConfig:
         exporters: Addresses (`host:port`) that Prometheus scrapes for the exporter.
         remediators: The same for the remediator's replicas; empty where there is none.
         alertmanagers: Where Prometheus sends alerts.
-        remediator: None: alerts are routed to people only.
+        remediator: None: alerts are routed to people only. Otherwise it is the one that tells, with
+            the same Slack, of the alerts that it takes.
         heartbeat_url: Webhook that expects Watchdog at every heartbeat interval and raises the
             alarm when it stays away (a dead man's switch outside this installation).
         runbook_base_url: The alert's name and `.md` are appended. Empty: the remediator's

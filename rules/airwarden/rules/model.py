@@ -23,7 +23,7 @@ _ZERO = timedelta(0)
 class Route(Enum):
     """Who hears of an alert first."""
 
-    #: The remediator takes it and pages for it; warnings are in Slack too.
+    #: The remediator takes it, tells of it in Slack, and pages for it where that is needed.
     REMEDIATOR = "remediator"
     #: A person is paged directly, because the remediator may be what is broken.
     PAGER = "pager"

@@ -1,7 +1,7 @@
 """From the installation to Alertmanager's configuration: who hears of what, and what is muted.
 
-One fault, one page: the remediator hears every alert and pages for what it has taken; Alertmanager
-pages only where the remediator itself may be the fault. Warnings are in chat as well.
+One fault, one voice: the remediator pages and writes to chat for what it has taken; Alertmanager does
+so only for what does not go there, or where the remediator itself may be the fault.
 """
 
 from __future__ import annotations
@@ -63,11 +63,15 @@ def _route(rules: Rules) -> dict[str, Any]:
     if config.remediator is not None:
         # One page per untaken alert, so that a second fault is not hidden in the first one's page.
         routes.append(_page(config, f"alertname={quoted(NOT_TAKEN.name)}", ["cluster", "untaken"]))
-    others = [name for name in paged_directly(rules) if name != NOT_TAKEN.name]
+    direct = paged_directly(rules)
+    others = [name for name in direct if name != NOT_TAKEN.name]
     if others:
         # An exporter that serves five clusters is one fault.
         routes.append(_page(config, f"alertname=~{quoted(any_of(others))}", ["alertname"]))
     if config.remediator is not None:
+        if config.slack and direct:
+            # Made a warning by the operator. Still not for the remediator to tell: it may be dead.
+            routes.append({"receiver": CHAT, "matchers": [f"alertname=~{quoted(any_of(direct))}"]})
         routes.append(
             {
                 "receiver": REMEDIATOR,
@@ -76,7 +80,6 @@ def _route(rules: Rules) -> dict[str, Any]:
                 "group_wait": format_duration(timing.remediator_group_wait),
                 "group_interval": format_duration(timing.remediator_group_interval),
                 "repeat_interval": format_duration(timing.remediator_repeat_interval),
-                "continue": True,
             }
         )
     else:
@@ -116,6 +119,7 @@ def _team_pages(config: RuleConfig) -> list[dict[str, Any]]:
 
 
 def _chat_routes(config: RuleConfig) -> list[dict[str, Any]]:
+    """Where there is a remediator, its route has taken the warnings: it tells of them in chat itself."""
     if config.slack is None:
         return []
     told = 'severity=~"warning|info"'

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from airwarden.core.alerts import Severity
 from airwarden.core.thresholds import parse_threshold
 from airwarden.rules.build import build
 from airwarden.rules.catalogue import ALERTS
@@ -97,6 +98,9 @@ class Installation:
             (folder / name).write_text(secret)
         alertmanager_port = free_port()
         quick = {name: AlertOverride(threshold=parse_threshold("for 1s")) for name in ALERTS}
+        quick["AirflowCollectorFailing"] = AlertOverride(
+            threshold=parse_threshold("for 1s"), severity=Severity.INFO
+        )
         quick["AirflowExporterDown"] = AlertOverride(hold=4 * SECOND)
         quick["AirwardenAlertNotTaken"] = AlertOverride(hold=2 * SECOND)
         quick["AirwardenRemediatorDown"] = AlertOverride(hold=4 * SECOND)
@@ -182,15 +186,20 @@ def test_a_fault_reaches_the_remediator_once_and_a_person_only_when_nobody_takes
     }  # fmt: skip
     assert firing["annotations"]["runbook_url"].endswith(f"/runbooks/{alert}.md")
 
-    # A warning beside it: the remediator hears it, and so does the chat.
+    # A warning beside it: the remediator hears it and will tell of it, Alertmanager does not as well.
     path.exporter.samples['airwarden_cluster_utilization_ratio{cluster="default",resource="slots"}'] = 0.99  # fmt: skip
-    eventually(path.chats, within=20, what="the warning in chat")
-    assert remediator.heard("AirflowResourceUtilizationHigh", "firing")
+    eventually(lambda: remediator.heard("AirflowResourceUtilizationHigh", "firing"), within=20)
+
+    # What is only worth knowing is not for the remediator: the chat has it, later than the warning.
+    path.exporter.samples['airwarden_collector_success{cluster="default",collector="database"}'] = 0
+    eventually(path.chats, within=20, what="the information in chat")
     assert path.chats()[0]["channel"] == "#airflow"
 
     path.exporter.samples |= HEALTHY
     eventually(lambda: remediator.heard(alert, "resolved"), within=20)
     assert path.pages() == []
+    titles = [chat["attachments"][0]["title"] for chat in path.chats()]
+    assert [title for title in titles if "Collector database" not in title] == []
 
     # The remediator answers 200 but takes nothing: one page, which names the fault.
     remediator.takes, remediator.taken = False, {}

@@ -78,23 +78,26 @@ def test_both_tools_accept_what_is_built(config: RuleConfig, tmp_path: Path) -> 
     ("labels", "receivers"),
     [
         ("alertname=AirflowSchedulerProcessDown severity=critical cluster=c", "remediator"),
-        ("alertname=AirflowDataFreshnessBreach severity=warning team=growth", "remediator chat-growth"),
-        ("alertname=AirflowDataFreshnessBreach severity=warning team=finance", "remediator chat"),
-        ("alertname=AirflowTaskQueueDepthHigh severity=warning queue=etl", "remediator chat"),
+        ("alertname=AirflowDataFreshnessBreach severity=warning team=growth", "remediator"),
+        ("alertname=AirflowDataFreshnessBreach severity=info team=growth", "chat-growth"),
+        ("alertname=AirflowDataFreshnessBreach severity=warning team=finance", "remediator"),
+        ("alertname=AirflowDataFreshnessBreach severity=info team=finance", "chat"),
+        ("alertname=AirflowTaskQueueDepthHigh severity=warning queue=etl", "remediator"),
         ("alertname=AirwardenAlertNotTaken severity=critical untaken=X", "pager"),
         ("alertname=AirwardenRemediatorDown severity=critical", "pager"),
         ("alertname=AirflowExporterDown severity=critical", "pager"),
-        ("alertname=AirflowExporterDown severity=warning", "remediator chat"),
-        ("alertname=AirwardenConfigReloadFailed severity=warning", "remediator chat"),
+        ("alertname=AirwardenAlertNotTaken severity=warning untaken=X", "chat"),
+        ("alertname=AirwardenRemediatorDown severity=warning", "chat"),
+        ("alertname=AirflowExporterDown severity=warning", "chat"),
+        ("alertname=AirwardenConfigReloadFailed severity=warning", "remediator"),
         ("alertname=Watchdog severity=none", "heartbeat"),
         ("alertname=TheirOwn severity=critical", "remediator"),
+        ("alertname=TheirOwn severity=warning team=growth", "remediator"),
         ("alertname=TheirOwn severity=info", "chat"),
         ("alertname=TheirOwn", "chat"),
     ],
 )  # fmt: skip
-def test_one_fault_goes_to_one_pager_and_warnings_to_chat(
-    labels: str, receivers: str, tmp_path: Path
-) -> None:
+def test_one_fault_has_one_voice(labels: str, receivers: str, tmp_path: Path) -> None:
     assert routed(FULL, tmp_path, labels) == set(receivers.split())
 
 

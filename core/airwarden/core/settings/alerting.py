@@ -116,7 +116,7 @@ class Alertmanager(Section):
     """How long to collect a group's first alerts before PagerDuty is told directly."""
 
     group_wait: Duration = timedelta(seconds=30)
-    """How long to collect a group's first alerts before people are told in chat."""
+    """How long to collect a group's first alerts before Alertmanager itself tells people in chat."""
 
     group_interval: Duration = timedelta(minutes=5)
     """How long until people are told of a group's changes."""
@@ -140,7 +140,8 @@ class Slack(Section):
     """Bot token with `chat:write`. Needed for messages that are updated."""
 
     webhook_url: SecretRef | None = None
-    """Incoming webhook, by which Alertmanager sends warnings."""
+    """Incoming webhook, by which Alertmanager tells what does not go to the remediator; without a
+    token the remediator uses it too, and cannot update its messages."""
 
     base_url: HttpUrl = "https://slack.com/api"
     """Slack's Web API; another address for a proxy or a test endpoint."""
@@ -176,7 +177,7 @@ class Notifications(Section):
     """Where people are told."""
 
     slack: Slack | None = None
-    """Slack, for warnings and for what the remediator does."""
+    """Slack: the remediator tells of warnings and of what it does, Alertmanager of the rest."""
 
     pagerduty: PagerDuty | None = None
     """PagerDuty, for what a person must see now."""
