@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
-from airwarden.core.errors import RejectedError, UnavailableError
+from airwarden.core.errors import RejectedError, UnavailableError, WrongInputError
 
 if TYPE_CHECKING:
     import redis
@@ -22,20 +22,38 @@ PRIORITIES = (0, 3, 6, 9)
 _SEPARATOR = "\x06\x16"
 
 
+def _where(url: str) -> str:
+    """Return host and port, for messages."""
+    try:
+        parts = urlsplit(url)
+        where = f"{parts.hostname}:{parts.port or 6379}"
+    except ValueError:  # its text quotes what may be half a password
+        parts, where = None, ""
+    if parts is None or parts.scheme not in ("redis", "rediss") or not parts.hostname:
+        raise WrongInputError(
+            "not the address of a Redis broker",
+            hint="redis://USER:PASSWORD@HOST:6379/0, with /, @, : and # in the password"
+            " percent-encoded",
+        )
+    return where
+
+
 class RedisBroker:
     """A Redis that Celery uses as its broker.
 
     Args:
         url: `redis://…` or `rediss://…`, the password in it; never printed.
         timeout: Seconds for connecting, and for each answer.
+
+    Raises:
+        WrongInputError: The address cannot be read; the message repeats nothing of it.
     """
 
     def __init__(self, url: str, *, timeout: float = 2.0) -> None:
         self._url = url
         self._timeout = timeout
         self._kept: redis.Redis | None = None
-        parts = urlsplit(url)
-        self._where = f"{parts.hostname}:{parts.port or 6379}"
+        self._where = _where(url)
 
     def ping(self) -> float:
         """Return the seconds to a PING's answer."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airwarden.adapters.secrets import SecretToken, read_secret
+from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import (
     AirflowApi,
     Broker,
@@ -50,7 +51,7 @@ def cluster_ports(cluster: Cluster) -> ClusterPorts:
     """Build one cluster's adapters; connects to nothing yet.
 
     Raises:
-        WrongInputError: A secret cannot be read.
+        WrongInputError: A secret cannot be read, or is no address of a broker.
     """
     place = f"clusters[{cluster.name}]"
     broker_url = _optional(cluster.broker.url if cluster.broker else None, f"{place}.broker.url")
@@ -59,7 +60,7 @@ def cluster_ports(cluster: Cluster) -> ClusterPorts:
         airflow=airflow(cluster.airflow, place=f"{place}.airflow"),
         database=database(cluster, place=f"{place}.metadata_database"),
         session_ender=_session_ender(cluster, place=f"{place}.metadata_database"),
-        broker=_broker(cluster.broker, broker_url),
+        broker=_broker(cluster.broker, broker_url, place=f"{place}.broker.url"),
         workers=_workers(cluster, broker_url),
         host=supervisord(cluster.host.supervisord, place=f"{place}.host.supervisord")
         if cluster.host
@@ -138,12 +139,15 @@ def _session_ender(cluster: Cluster, *, place: str) -> PostgresSessionEnder | No
     )
 
 
-def _broker(broker: Broker | None, url: str) -> RedisBroker | None:
+def _broker(broker: Broker | None, url: str, *, place: str) -> RedisBroker | None:
     if broker is None:
         return None
     from airwarden.adapters.broker_redis import RedisBroker
 
-    return RedisBroker(url, timeout=broker.timeout.total_seconds())
+    try:
+        return RedisBroker(url, timeout=broker.timeout.total_seconds())
+    except WrongInputError as error:
+        raise WrongInputError(error.message, place=place, hint=error.hint) from None
 
 
 def _workers(cluster: Cluster, broker_url: str) -> CeleryWorkers | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -39,6 +39,8 @@ T = TypeVar("T")
 
 #: Alerts handled in one transaction: short enough that others get their turn in a storm.
 _CHUNK = 200
+#: An alert that fires on after its incident was closed as healthy so many times is a person's.
+_READ_WELL = 2
 
 
 class Triage:
@@ -79,7 +81,7 @@ class Triage:
         for one in stubborn:
             with self._journal.lead(fence) as tx:
                 where = place(one.alert, self._playbooks())
-                self._join(tx, one.source, where, [one.alert])
+                self._join(tx, one.source, where, [one.alert], unceasing=True)
 
     def _process(self, fence: Fence, stored: inbox.Stored) -> None:
         try:
@@ -137,7 +139,15 @@ class Triage:
             if not run.state.terminal and run.next_at > tx.now:
                 runs.change(tx, run, next_at=tx.now)
 
-    def _join(self, tx: Tx, source: str, where: Place, group: Sequence[Alert]) -> None:
+    def _join(
+        self,
+        tx: Tx,
+        source: str,
+        where: Place,
+        group: Sequence[Alert],
+        *,
+        unceasing: bool = False,
+    ) -> None:
         loaded = self._playbooks().by_name.get(where.playbook)
         one = incidents.open_by_key(tx, where.cluster, where.key)
         if one is not None:
@@ -146,7 +156,8 @@ class Triage:
             one = self._open(tx, where, loaded, group)
         alerts.store(tx, source, [(alert, one.id) for alert in group])
         if one.state in (IncidentState.OPEN, IncidentState.REOPENED):
-            self._route(tx, one, loaded)
+            since = min(alert.starts_at for alert in group) if unceasing else None
+            self._route(tx, one, loaded, unceasing_since=since)
 
     def _widen(
         self, tx: Tx, one: Incident, loaded: LoadedPlaybook | None, group: Sequence[Alert]
@@ -214,7 +225,14 @@ class Triage:
         records.say(tx, one, "incident", f"{names} fires; the incident is opened.", state=one.state)
         return one
 
-    def _route(self, tx: Tx, one: Incident, loaded: LoadedPlaybook | None) -> None:
+    def _route(
+        self,
+        tx: Tx,
+        one: Incident,
+        loaded: LoadedPlaybook | None,
+        *,
+        unceasing_since: datetime | None = None,
+    ) -> None:
         one = incidents.move(tx, one, IncidentState.TRIAGE)
         reason = ""
         if one.cluster not in self._clusters():
@@ -228,6 +246,9 @@ class Triage:
             )
         elif one.mode is Mode.OFF:
             reason = f"playbook {one.playbook} is switched off"
+        elif unceasing_since is not None and _tried_since(tx, one, unceasing_since) >= _READ_WELL:
+            # Either may be wrong; taking and closing it for ever would keep it from everybody.
+            reason = "its alert has never stopped, and the live state reads healthy each time"
         if reason:
             page = loaded.playbook.page if loaded else NO_PLAYBOOK_PAGE
             due = page_at(page, one.severity, tx.now, tx.now, escalation=Escalation.BY_DESIGN)
@@ -251,6 +272,11 @@ class Triage:
             next_at=tx.now,
         )
         begin_run(tx, one, loaded, danger=highest_danger(self._actions, loaded.playbook))
+
+
+def _tried_since(tx: Tx, one: Incident, moment: datetime) -> int:
+    """Return how many times the incident was taken, and closed as healthy, since then."""
+    return len({run.episode for run in runs.of_incident(tx, one.id) if run.started_at >= moment})
 
 
 #: What a reopened incident forgets of its earlier life.

@@ -54,6 +54,20 @@ def test_a_password_that_cannot_be_read_is_told_at_once() -> None:
         composition.cluster_ports(read(text).clusters[0])
 
 
+@pytest.mark.parametrize(
+    "url", ["redis://u:s3cret/x@h:6379/0", "redis://:s3cret@h:abc", "amqp://u:s3cret@h//", "s3cret"]
+)
+def test_an_address_that_is_no_redis_broker_is_told_without_its_password(
+    url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "url").write_text(url)
+    text = CLUSTER.replace("}}]", "}, broker: {url_file: url}}]")
+    with pytest.raises(WrongInputError, match="not the address of a Redis broker") as caught:
+        composition.cluster_ports(read(text, tmp_path).clusters[0])
+    assert caught.value.place == "clusters[prod].broker.url"
+    assert "s3cret" not in str(caught.value)
+
+
 def test_dependencies_belong_to_their_cluster() -> None:
     text = CLUSTER + "dependencies: [{name: a, probe: {http: 'http://a'}}, {name: b}]"
     text += "\n"

@@ -120,6 +120,13 @@ def test_one_task_that_changed_since_is_left_out(small: Small) -> None:
     assert [key.task_id for key in call[1]] == ["task_2"]
 
 
+def test_what_has_started_since_it_was_planned_for_is_left_out(small: Small) -> None:
+    small.airflow.tasks = [task("charge", 1, state="queued"), task("charge", 2)]
+    effect = only(plan(small))
+    small.airflow.tasks[0] = task("charge", 1, started=True, ended=1)
+    assert ACTION.apply(world(small), effect) == {"cleared": ["task_2[-1]"]}
+
+
 def test_a_partial_change_cannot_be_decided(small: Small) -> None:
     small.airflow.tasks = [task("sync", 1), task("sync", 2)]
     effect = only(plan(small))

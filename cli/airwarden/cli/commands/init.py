@@ -13,6 +13,7 @@ from airwarden.core.errors import WrongInputError
 
 if TYPE_CHECKING:
     from airwarden.cli.starter import Answers, Secret
+    from airwarden.core.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -112,18 +113,19 @@ def _test(answers: Answers, asking: _Asking) -> bool:
     """Try the answers; True when they work, or the operator wants the file all the same."""
     import tempfile
 
-    from airwarden.cli.doctor.examine import examine_airflow, examine_database
+    from airwarden.cli.doctor.examine import examine_airflow, examine_database, examine_machines
     from airwarden.cli.doctor.finding import Outcome
-    from airwarden.cli.options import load_settings
     from airwarden.cli.starter import write
 
     with tempfile.TemporaryDirectory(prefix="airwarden-init-") as folder:
         trial = Path(folder) / "airwarden.yaml"
         write(answers, trial, force=False)
-        (cluster,) = load_settings(trial).clusters
+        (cluster,) = _loaded(trial).clusters
         findings = [*examine_airflow(cluster)]
         if cluster.metadata_database is not None:
             findings += examine_database(cluster)
+        if cluster.broker is not None and all(f.outcome is not Outcome.FAILED for f in findings):
+            findings += examine_machines(cluster)
     failed = [finding for finding in findings if finding.outcome is Outcome.FAILED]
     for finding in findings:
         if finding.outcome is Outcome.OK and finding.subject in ("reach it", "sign in"):
@@ -138,3 +140,15 @@ def _test(answers: Answers, asking: _Asking) -> bool:
         return True
     typer.echo(f"nothing was written{os.linesep}", err=True, nl=False)
     return False
+
+
+def _loaded(trial: Path) -> Settings:
+    """Load what would be written; what is wrong is told of the answers, not of the trial's file."""
+    from airwarden.cli.options import load_settings
+    from airwarden.core.settings.load import WrongSettingsError
+
+    try:
+        return load_settings(trial)
+    except WrongSettingsError as error:
+        key = error.place.rpartition(": ")[2]
+        raise WrongInputError(error.message, place=key, hint=error.hint) from None

@@ -31,19 +31,24 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for cluster in settings.clusters:
         yield from examine_airflow(cluster)
         yield from examine_database(cluster)
-        try:
-            ports = composition.cluster_ports(cluster)
-        except WrongInputError as error:
-            yield Finding(
-                f"{cluster.name}: settings", error.place, Outcome.FAILED, error.message, error.hint
-            )
-            continue
-        yield from systems.probe_broker(f"{cluster.name}: celery", ports)
-        yield from systems.probe_host(f"{cluster.name}: host", ports)
+        yield from examine_machines(cluster)
     yield from systems.probe_dependencies(settings)
     yield from systems.probe_monitoring(settings)
     yield from systems.probe_remediator(settings)
     yield from systems.probe_notifications(settings)
+
+
+def examine_machines(cluster: Cluster) -> Iterator[Finding]:
+    """Yield whether the broker, its workers and the hosts' supervisor answer."""
+    try:
+        ports = composition.cluster_ports(cluster)
+    except WrongInputError as error:
+        yield Finding(
+            f"{cluster.name}: settings", error.place, Outcome.FAILED, error.message, error.hint
+        )
+        return
+    yield from systems.probe_broker(f"{cluster.name}: celery", ports)
+    yield from systems.probe_host(f"{cluster.name}: host", ports)
 
 
 def examine_airflow(cluster: Cluster) -> Iterator[Finding]:

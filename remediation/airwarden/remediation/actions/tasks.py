@@ -139,7 +139,10 @@ class TasksRequeue:
                 "tasks": [[task.key.task_id, task.key.map_index] for task in tasks],
                 "spread": spread,
             },
-            before={"ids": {_short(task.key): task.id for task in tasks}},
+            before={
+                "ids": {_short(task.key): task.id for task in tasks},
+                "never_started": [_short(task.key) for task in tasks if never_started(task)],
+            },
             summary=f"re-queue {len(tasks)} tasks of {key.dag_id} {key.run_id}",
             generation=",".join(sorted(task.id for task in tasks)),
         )
@@ -157,7 +160,10 @@ class TasksRequeue:
         same = [
             task.key
             for task in _now(airflow, effect)
-            if task.id == effect.before["ids"][_short(task.key)] and task.state in _STATES
+            if task.id == effect.before["ids"][_short(task.key)]
+            and task.state in _STATES
+            # What was chosen because no worker had it may have been started, and failed, since.
+            and (never_started(task) or _short(task.key) not in effect.before["never_started"])
         ]
         if not same:
             raise ConflictError("the tasks have changed since they were planned for")
