@@ -23,7 +23,7 @@ class BadDeploy(Story):
     name: ClassVar[str] = "bad-deploy"
     title: ClassVar[str] = f"Team {TEAM} deploys a bad release: {FAILURES} failures"
     expected: ClassVar[Ending] = Ending.PAGED
-    within: ClassVar[float] = 180.0
+    within: ClassVar[float] = 300.0
 
     @contextlib.contextmanager
     def fault(self, scene: Scene) -> Iterator[str]:
