@@ -53,6 +53,7 @@ def resolved(running: Running) -> bool:
     return [one["state"] for one in found] == ["RESOLVED"]
 
 
+@pytest.mark.reliability
 def test_one_leads_and_a_standby_answers(replicas: list[Running]) -> None:
     eventually(lambda: len(leaders(replicas)) == 1, within=15)
     standby = next(one for one in replicas if one not in leaders(replicas))
@@ -72,6 +73,7 @@ def test_the_same_webhook_to_every_replica_at_once_is_one_run(replicas: list[Run
     assert machine.restarts == 1
 
 
+@pytest.mark.reliability
 def test_a_leader_that_stops_cleanly_is_followed_at_once(replicas: list[Running]) -> None:
     eventually(lambda: len(leaders(replicas)) == 1, within=15)
     old = leaders(replicas)[0]
@@ -103,6 +105,7 @@ def processes() -> Iterator[list[Process]]:
         process.stop()
 
 
+@pytest.mark.reliability
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("point", ["after-intent", "after-effect"])
 def test_a_leader_killed_in_the_middle_is_followed_with_one_effect(
@@ -122,6 +125,7 @@ def test_a_leader_killed_in_the_middle_is_followed_with_one_effect(
     assert read_world(tmp_path)["healthy"]
 
 
+@pytest.mark.reliability
 @pytest.mark.timeout(240)
 def test_a_leader_that_froze_does_nothing_when_it_wakes(
     tmp_path: Path, postgresql_url: str, processes: list[Process]
