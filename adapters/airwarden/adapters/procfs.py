@@ -25,9 +25,12 @@ def _stat(pid: int) -> list[str] | None:
 
 
 def is_frozen(pid: int) -> bool:
-    """Return whether the process is stopped by a signal (T) or by a tracer (t)."""
+    """Return whether the process is stopped by a signal (T).
+
+    One that a tracer holds (t: gdb, strace, py-spy) is being looked at, most often for a moment.
+    """
     fields = _stat(pid)
-    return fields is not None and fields[0] in ("T", "t")
+    return fields is not None and fields[0] == "T"
 
 
 def parent_pid(pid: int) -> int | None:

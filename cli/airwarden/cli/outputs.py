@@ -207,7 +207,6 @@ def dashboard_config(settings: Settings, config: RuleConfig) -> DashboardConfig:
             limits[limit] = float(context.threshold.number)
     return DashboardConfig(
         prometheus_url=settings.prometheus.url or f"http://{settings.prometheus.listen}",
-        remediator_url=settings.remediator_url,
         scrape_interval=format_duration(settings.prometheus.scrape_interval),
         limits=dataclasses.replace(Limits(), **limits),
         sources=settings.dashboards.sources,

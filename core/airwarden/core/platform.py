@@ -101,7 +101,7 @@ class ProcessState(StrEnum):
     """What a host says about a process it supervises."""
 
     RUNNING = "running"
-    #: Alive but not scheduled by the kernel (SIGSTOP, a debugger): it will do nothing.
+    #: Alive but not scheduled by the kernel (SIGSTOP): it will do nothing until SIGCONT.
     FROZEN = "frozen"
     STARTING = "starting"
     #: Asked to stop and not ended yet: a worker may finish its tasks for minutes.

@@ -39,7 +39,6 @@ class DashboardConfig:
 
     Attributes:
         prometheus_url: What Grafana's data source asks; Airwarden itself never calls it from here.
-        remediator_url: The remediator's address for links; empty for no link.
         dashboards_path: Folder on Grafana's host that its provisioning reads.
         scrape_interval: Prometheus' own, such as `15s`; Grafana derives `$__rate_interval` from it.
         limits: See `Limits`.
@@ -48,7 +47,6 @@ class DashboardConfig:
     """
 
     prometheus_url: str = "http://127.0.0.1:9090"
-    remediator_url: str = ""
     dashboards_path: str = "/var/lib/grafana/dashboards/airwarden"
     scrape_interval: str = "15s"
     limits: Limits = Limits()

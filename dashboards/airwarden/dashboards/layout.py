@@ -87,7 +87,6 @@ def dashboard(
     title: str,
     description: str,
     sections: Sequence[Section],
-    links: Sequence[tuple[str, str]] = (),
 ) -> dict[str, Any]:
     """Return the finished dashboard as data, in schema version 42.
 
@@ -96,9 +95,8 @@ def dashboard(
         title: Its name in Grafana.
         description: What question it answers.
         sections: From top to bottom.
-        links: (title, address) shown in its head.
     """
-    from grafanalib.core import Dashboard, DashboardLink, GridPos, RowPanel, Templating, Time
+    from grafanalib.core import Dashboard, GridPos, RowPanel, Templating, Time
 
     panels: list[Any] = []
     line = 0
@@ -124,9 +122,5 @@ def dashboard(
         refresh="30s",
         time=Time("now-6h", "now"),
         templating=Templating(list=_variables()),
-        links=[
-            DashboardLink(title=name, type="link", uri=address, targetBlank=True)
-            for name, address in links
-        ],
     ).auto_panel_ids()
     return normalise(built)

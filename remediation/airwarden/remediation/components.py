@@ -179,8 +179,10 @@ def superseded(
 ) -> bool:
     """Return whether a late row is only the trace of an incarnation that has been replaced.
 
-    That is so when a newer row of the same host began after this one's last heartbeat, or when no
-    running process that may be silent could be its writer; what the host proves dead needs no row.
+    That is so when a newer row of the same host began after this one's last heartbeat; when a
+    process has started since and its own row is not due yet; or when supervised processes write
+    under this host's name and none that may be silent could be the writer. Apart from that, a row of
+    another host is not superseded: no process seen here says anything of it.
     """
     silent_since = job.latest_heartbeat or job.started_at
     if silent_since is not None and any(
@@ -190,11 +192,39 @@ def superseded(
         for other in jobs
     ):
         return True
-    if not processes:
-        return False
     running = [process for process in processes if process.state is ProcessState.RUNNING]
     silent = possibly_silent(running, jobs, now, after)
-    return not any(belongs(job, process) for process in silent)
+    if any(belongs(job, process) for process in silent):
+        return False
+    starting = any(process.state is ProcessState.STARTING for process in processes)
+    if starting or any(_row_not_due(process, silent_since, now) for process in silent):
+        return True
+    return _written_here(job.hostname, running, jobs, now, after)
+
+
+def _row_not_due(process: HostProcess, silent_since: datetime | None, now: datetime) -> bool:
+    """Return whether the process replaced one that fell silent, and may yet write its own row."""
+    started = process.started_at
+    if started is None or (silent_since is not None and started < silent_since):
+        return False
+    return (now - started).total_seconds() <= JOB_ROW_WITHIN
+
+
+def _written_here(
+    hostname: str,
+    running: Sequence[HostProcess],
+    jobs: Collection[Job],
+    now: datetime,
+    after: float,
+) -> bool:
+    """Return whether a running process must be the writer of this host's fresh rows.
+
+    Start times alone do not tell: a scheduler elsewhere may have been started at the same time.
+    """
+    others = [job for job in jobs if job.hostname != hostname]
+    return len(without_heartbeat(running, others, now, after)) > len(
+        without_heartbeat(running, jobs, now, after)
+    )
 
 
 def late_jobs(

@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from airwarden.core.platform import DatabaseSession
 
 #: Application names that are never ended. A session without a name counts as Airflow's own: its
-#: processes set none. Backup, replication and migration tools follow; `*` matches anything.
+#: processes set none, unless its connection string does, of which `doctor` warns. Backup,
+#: replication and migration tools follow; `*` matches anything.
 PROTECTED = (
     "",
     "airflow*",
@@ -40,7 +41,12 @@ class Group:
 
 def protected(session: DatabaseSession, more: Collection[str] = ()) -> bool:
     """Return whether its application is one that is never ended."""
-    name = session.application.strip().lower()
+    return protected_name(session.application, more)
+
+
+def protected_name(application: str, more: Collection[str] = ()) -> bool:
+    """Return whether sessions of this application name are never ended."""
+    name = application.strip().lower()
     return any(fnmatchcase(name, pattern.lower()) for pattern in (*PROTECTED, *more))
 
 

@@ -84,6 +84,36 @@ def test_each_missing_right_comes_with_the_sql_that_gives_it(
     assert ending.outcome is Outcome.OK
 
 
+def test_a_session_of_airflows_role_under_another_name_is_warned_of(
+    airflow: Database, names: tuple[str, str]
+) -> None:
+    """The role of an unnamed session is Airflow's; one that only strangers use is not."""
+    role, terminator = names
+    stranger = f"{role}_stranger"
+    for name in (role, stranger, terminator):
+        run_script(airflow, f"CREATE ROLE {name} LOGIN PASSWORD 'pw'")
+    run_script(airflow, f"GRANT pg_signal_backend, pg_read_all_stats TO {terminator}")
+
+    def ending() -> list[Finding]:
+        return list(database.probe_terminator("db", airflow.dsn_as(terminator, "pw"), timeout=10))
+
+    def sign_in(user: str, application: str) -> psycopg.Connection:
+        return psycopg.connect(airflow.dsn_as(user, "pw"), application_name=application)
+
+    with sign_in(role, ""), sign_in(role, "airflow-api"), sign_in(stranger, "reports"):
+        assert [one.outcome for one in ending()] == [Outcome.OK]
+        with sign_in(role, "prod-scheduler"):
+            warning = ending()[1]
+    assert warning.outcome is Outcome.EXCESS
+    assert "prod-scheduler" in warning.sentence
+    assert "reports" not in warning.sentence
+    assert "protect" in warning.mend
+    with sign_in(stranger, "prod-scheduler"):
+        assert len(ending()) == 1
+        run_script(airflow, f"ALTER TABLE dag_run OWNER TO {stranger}")
+        assert "prod-scheduler" in ending()[1].sentence
+
+
 def test_more_than_is_needed_is_said_too(airflow: Database) -> None:
     found = observe(airflow.dsn)
     assert found["least rights"].outcome is Outcome.EXCESS

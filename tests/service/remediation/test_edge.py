@@ -77,6 +77,11 @@ def test_the_operators_api_wants_its_token(running: Running, path: str, token: s
     assert answer.status_code == 401
 
 
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+def test_nothing_describes_the_api_to_those_without_a_token(running: Running, path: str) -> None:
+    assert running.http.get(path).status_code == 404
+
+
 def test_each_token_opens_its_own_door_only(running: Running) -> None:
     assert running.webhook(webhook(alert()), token=API_TOKEN).status_code == 401
     assert running.webhook(webhook(alert()), token="").status_code == 401

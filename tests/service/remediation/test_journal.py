@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,6 +76,16 @@ def test_the_revisions_make_exactly_the_tables_of_the_code(
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, metadata) == []
     engines.dispose()
+
+
+def test_only_its_owner_reads_the_journals_file(tmp_path: Path) -> None:
+    engines = connect(f"sqlite:///{tmp_path}/journal.db")
+    with engines.writer.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE note (said TEXT)")
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    engines.dispose()
+    assert "journal.db-wal" in modes
+    assert set(modes.values()) == {0o600}
 
 
 def test_many_that_start_at_once_migrate_once(journal_url: str, clock: VirtualClock) -> None:

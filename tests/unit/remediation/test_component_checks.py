@@ -69,6 +69,59 @@ def test_a_silent_row_is_late(small: Small) -> None:
     assert late(small, job_id="2", hostname="box").verdict is Verdict.FALSE
 
 
+@pytest.mark.parametrize("started", [3595, 7200, 600])
+def test_a_dead_scheduler_of_a_host_that_is_not_supervised_here_is_late(
+    small: Small, started: float
+) -> None:
+    """Also where it was started together with the local one, which start times cannot tell apart."""
+    small.host.known = [process("scheduler")]
+    away = job(7, started=started, beat=90, hostname="other-host")
+    small.airflow.job_rows = [job(1), away]
+    assert late(small, job_id="7", hostname="other-host").verdict is Verdict.TRUE
+    reading = healthy(small, job_id="7", hostname="other-host")
+    assert reading.verdict is Verdict.FALSE
+    assert "other-host" in reading.sentence
+    # Airflow ends the row of a dead job after a while: its host is then no healthier.
+    small.airflow.job_rows = [job(1)]
+    assert healthy(small, job_id="7", hostname="other-host").verdict is Verdict.FALSE
+    small.airflow.job_rows = [job(1), away, job(8, started=40, hostname="other-host")]
+    assert late(small, job_id="7", hostname="other-host").verdict is Verdict.FALSE
+    assert healthy(small, job_id="7", hostname="other-host").verdict is Verdict.TRUE
+    small.airflow.job_rows = [job(1), away]
+    assert healthy(small, process="scheduler", hostname="other-host").verdict is Verdict.TRUE
+
+
+def test_one_of_two_schedulers_of_another_host_that_is_silent_is_not_healthy(small: Small) -> None:
+    small.host.known = [process("scheduler")]
+    beside = job(6, hostname="other-host")
+    small.airflow.job_rows = [job(1), beside, job(7, beat=90, hostname="other-host")]
+    assert late(small, job_id="7", hostname="other-host").verdict is Verdict.TRUE
+    assert healthy(small, job_id="7", hostname="other-host").verdict is Verdict.FALSE
+    assert healthy(small, job_id="6", hostname="other-host").verdict is Verdict.TRUE
+
+
+def test_a_late_row_of_a_process_that_was_stopped_here_is_not_late(small: Small) -> None:
+    small.host.put(replace(small.host.get("scheduler2"), state=ProcessState.STOPPED, pid=None))
+    small.airflow.job_rows = [job(1), job(2, started=1795, beat=90)]
+    assert late(small).verdict is Verdict.FALSE
+
+
+@pytest.mark.parametrize(
+    ("state", "age", "verdict"),
+    [
+        (ProcessState.STARTING, 1, Verdict.FALSE),
+        (ProcessState.RUNNING, 30, Verdict.FALSE),
+        (ProcessState.RUNNING, 130, Verdict.TRUE),
+    ],
+)
+def test_a_restarted_process_has_time_to_write_its_row(
+    small: Small, state: ProcessState, age: float, verdict: Verdict
+) -> None:
+    small.host.known = [process("scheduler", state=state, started=age)]
+    small.airflow.job_rows = [job(1, beat=age + 3 if age > 30 else 45)]
+    assert late(small, job_id="1", hostname="box").verdict is verdict
+
+
 def test_a_slow_database_that_hides_the_heartbeats_reads_late(small: Small) -> None:
     small.airflow.error = UnavailableError("timed out")
     small.database.seconds = 4.0

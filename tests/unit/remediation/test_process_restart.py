@@ -99,8 +99,17 @@ def test_a_healthy_twin_is_not_taken_for_the_replaced_one(two: Small) -> None:
     two.airflow.job_rows = [old, twin, job(3, started=44, hostname="scheduler-0")]
     about = subject({**SCHEDULER, "hostname": "scheduler-0", "job_id": "1"}, began=10)
     assert isinstance(plan(two, about), Nothing)
-    two.airflow.job_rows = [old, twin, job(3, started=44, hostname="scheduler-9")]
-    assert isinstance(plan(two, about), Nothing)
+
+
+def test_a_late_row_of_a_host_that_is_not_supervised_here_is_refused_not_forgotten(
+    two: Small,
+) -> None:
+    """Nothing that the supervisor says can prove another host's scheduler replaced."""
+    away = job(3, started=1790, beat=90, hostname="other-host")
+    two.airflow.job_rows = [job(1), job(2, started=1795), away]
+    planned = plan(two, subject({**SCHEDULER, "hostname": "other-host", "job_id": "3"}))
+    assert isinstance(planned, Refused)
+    assert "none could be it" in planned.reason
 
 
 def test_one_silent_scheduler_beside_a_well_database_is_restarted(two: Small) -> None:

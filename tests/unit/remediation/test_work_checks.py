@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from airwarden.core.errors import UnavailableError
-from airwarden.core.platform import Component, TaskInstance, TaskKey, Worker
+from airwarden.core.platform import Component, Dag, TaskInstance, TaskKey, Worker
 from airwarden.remediation.checks.base import Check, Verdict
 from airwarden.remediation.checks.dependencies import BrokerAnswers, BrokerDown
 from airwarden.remediation.checks.work import (
@@ -100,6 +100,18 @@ def test_tasks_move_where_one_started_lately_or_none_waits(small: Small) -> None
     small.airflow.error = UnavailableError("refused")
     assert verdict(TasksMoving(), small) is U
     assert verdict(TasksStalled(), small) is U
+
+
+def test_a_scheduled_task_of_a_paused_dag_waits_for_nobody(small: Small) -> None:
+    held = TaskInstance(TaskKey("d", "r", "t"), "1", "scheduled", 1, 1)
+    small.airflow.tasks = [held]
+    small.airflow.dag_rows = [Dag("d", is_paused=True), Dag("e", is_paused=False)]
+    assert verdict(TasksMoving(), small) is T
+    assert verdict(TasksStalled(), small) is F
+    small.airflow.tasks = [held, replace(held, key=TaskKey("e", "r", "t"))]
+    assert verdict(TasksMoving(), small) is F
+    small.airflow.tasks = [replace(held, state="queued")]
+    assert verdict(TasksMoving(), small) is F
 
 
 def test_the_broker_answers_or_is_down(small: Small) -> None:

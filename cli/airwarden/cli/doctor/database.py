@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,26 @@ from psycopg import sql
 
 from airwarden.adapters.connection_strings import connection_error, libpq_dsn
 from airwarden.cli.doctor.finding import Finding, Outcome
+from airwarden.remediation.sessions import protected_name
 
 Connection = psycopg.Connection[Any]
 _GRANT = re.compile(r"GRANT\s+SELECT\s*(?:\(([^)]*)\))?\s*ON\s+([\w,\s]+?)\s+TO\s", re.I)
+#: Applications that are signed in as a role that Airflow uses: the owner of its tables, or one whose
+#: sessions go by Airflow's own names. Superusers' sessions are never ended, so they do not matter.
+_AIRFLOWS_NAMES = """
+WITH sessions AS (
+  SELECT a.usesysid, coalesce(a.application_name, '') AS application
+  FROM pg_stat_activity AS a JOIN pg_roles AS r ON r.oid = a.usesysid
+  WHERE a.datname = current_database() AND a.backend_type = 'client backend'
+    AND NOT r.rolsuper AND a.pid <> pg_backend_pid()
+)
+SELECT DISTINCT application FROM sessions
+WHERE usesysid IN (SELECT relowner FROM pg_class WHERE relname = 'dag_run' AND relkind = 'r')
+  OR usesysid IN (
+    SELECT usesysid FROM sessions WHERE application = '' OR application ILIKE 'airflow%'
+  )
+ORDER BY application
+"""
 _PRIVATE = ("connection", "variable", "xcom", "rendered_task_instance_fields")
 
 
@@ -194,6 +211,7 @@ def probe_terminator(system: str, dsn: str, *, timeout: float) -> Iterator[Findi
                 "SELECT current_user, pg_has_role(current_user, 'pg_signal_backend', 'USAGE'),"
                 " pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')",
             )
+            names = [str(row[0]) for row in connection.execute(_AIRFLOWS_NAMES)]
     except psycopg.Error as error:
         yield _unreachable(system, subject, error)
         return
@@ -212,6 +230,22 @@ def probe_terminator(system: str, dsn: str, *, timeout: float) -> Iterator[Findi
         )
     else:
         yield Finding(system, subject, Outcome.OK, f"{role} may end sessions")
+        yield from _unrecognised(system, [name for name in names if not protected_name(name)])
+
+
+def _unrecognised(system: str, names: Sequence[str]) -> Iterator[Finding]:
+    """Yield a warning where sessions of Airflow's role would not be taken for Airflow's own."""
+    if names:
+        yield Finding(
+            system,
+            "spare Airflow's sessions",
+            Outcome.EXCESS,
+            f"Airflow's database role is also signed in as {', '.join(names)}: sessions of such a"
+            " name may be ended when they leak or hold the scheduler's lock",
+            "if Airflow itself bears that name, take application_name out of its connection string,"
+            " let the name begin with airflow, or name it under protect in playbook"
+            " database-session",
+        )
 
 
 def _connect(dsn: str, timeout: float) -> Connection:

@@ -19,12 +19,10 @@ UID = "airwarden-overview"
 
 def overview(config: DashboardConfig) -> dict[str, Any]:
     """Return the overview dashboard as data."""
-    links = [("Remediator API", f"{config.remediator_url}/docs")] if config.remediator_url else []
     return dashboard(
         uid=UID,
         title="Airwarden / Overview",
         description="Health, targets and remediation of the Airflow platforms that Airwarden watches.",
-        links=links,
         sections=(
             now(),
             targets(config),

@@ -110,7 +110,14 @@ Actor = Annotated[str, Depends(_actor)]
 
 def build_app(edge: Edge, version: str) -> FastAPI:
     """Return the application."""
-    app = FastAPI(title="Airwarden remediator", version=version, redoc_url=None)
+    # No pages about the API: they would tell its shape to whoever has no token.
+    app = FastAPI(
+        title="Airwarden remediator",
+        version=version,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
     app.include_router(_intake(edge))
     app.include_router(_incidents(edge))
     app.include_router(_switches(edge))

@@ -115,6 +115,12 @@ class ComponentLate:
         return Reading(Verdict.FALSE, "every worker answers")
 
 
+def _all_beat(
+    processes: list[HostProcess], component: Component, evidence: Mapping[str, Any]
+) -> Reading:
+    return Reading(Verdict.TRUE, f"all {len(processes)} {component.value} processes beat", evidence)
+
+
 class ComponentHealthy:
     """True where every wanted process runs and has shown that it works since it started.
 
@@ -122,7 +128,8 @@ class ComponentHealthy:
         fresh: Seconds of heartbeat age up to which a job counts as fresh (30).
 
     A scheduler, triggerer or dag-processor must have a fresh job row that is newer than the process,
-    so after a restart the old incarnation's last heartbeat never counts.
+    so after a restart the old incarnation's last heartbeat never counts. Where the alert names a host,
+    and no process, a job of that host must beat as well: it may be one that is not supervised here.
     """
 
     name = "component-healthy"
@@ -169,14 +176,23 @@ class ComponentHealthy:
                     f"no heartbeat since it started: {', '.join(p.name for p in missing)}",
                     evidence,
                 )
-            return Reading(
-                Verdict.TRUE, f"all {len(wanted)} {component.value} processes beat", evidence
-            )
+            if read_processes(world, subject.labels) and subject.labels.get("process"):
+                return _all_beat(wanted, component, evidence)
+        # The alert may mean a host that the supervisor here does not manage.
         hostname = subject.labels.get("hostname", "")
         own = [job for job in beating if not hostname or job.hostname == hostname]
-        if own:
-            return Reading(Verdict.TRUE, f"{component.value} job {own[0].id} beats", evidence)
-        return Reading(Verdict.FALSE, f"no {component.value} beats", evidence)
+        if not own:
+            place = f" on {hostname}" if hostname else ""
+            return Reading(Verdict.FALSE, f"no {component.value}{place} beats", evidence)
+        silent = late_jobs(jobs, wanted, subject.labels, now, fresh) if hostname else []
+        if silent:
+            ids = ", ".join(str(job.id) for job in silent)
+            return Reading(
+                Verdict.FALSE, f"{component.value} job {ids} on {hostname} is silent", evidence
+            )
+        if wanted:
+            return _all_beat(wanted, component, evidence)
+        return Reading(Verdict.TRUE, f"{component.value} job {own[0].id} beats", evidence)
 
     def _api_server(self, world: World) -> Reading:
         if world.airflow is None:

@@ -8,10 +8,10 @@ from typing import Any
 
 from airwarden.core.errors import AirwardenError, UnavailableError
 from airwarden.core.platform import Worker
+from airwarden.core.ports import Airflow
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.world import Subject, World
 
-_WAITING = ("scheduled", "queued")
 _STARTED = ("running", "success", "failed", "up_for_retry", "deferred")
 
 
@@ -141,8 +141,21 @@ class WorkerConsuming:
         return Reading(Verdict.TRUE, f"{len(meant)} workers consume")
 
 
+def _waiting(airflow: Airflow) -> int:
+    """Return tasks that wait to start, counted up to a thousand of each state.
+
+    A scheduled task of a paused DAG waits for nobody; a queued one is with the executor, and starts.
+    """
+    queued = len(airflow.task_instances(states=("queued",)))
+    scheduled = airflow.task_instances(states=("scheduled",))
+    if not scheduled:
+        return queued
+    paused = {dag.dag_id for dag in airflow.dags() if dag.is_paused}
+    return queued + sum(task.key.dag_id not in paused for task in scheduled)
+
+
 class TasksMoving:
-    """True where a task has started lately, or none is waiting.
+    """True where a task has started lately, or none is waiting that a paused DAG does not hold back.
 
     Parameters:
         within: Seconds that count as lately (60).
@@ -162,7 +175,7 @@ class TasksMoving:
             recent = world.airflow.task_instances(states=_STARTED, updated_after=since)
             if any(task.start_date is not None and task.start_date >= since for task in recent):
                 return Reading(Verdict.TRUE, f"tasks have started within {within:.0f} s")
-            waiting = len(world.airflow.task_instances(states=_WAITING, limit=100))
+            waiting = _waiting(world.airflow)
         except AirwardenError as error:
             return Reading(Verdict.UNKNOWN, f"task instances cannot be read: {error}")
         if waiting:

@@ -69,6 +69,8 @@ def connect(url: str) -> Engines:
     if parsed.drivername == "sqlite":
         file = Path(str(parsed.database))
         file.parent.mkdir(parents=True, exist_ok=True)
+        # SQLite gives its -wal and -shm files the same mode. An existing file keeps its own.
+        file.touch(mode=0o600, exist_ok=True)
         return Engines(_sqlite(parsed, writer=True), _sqlite(parsed, writer=False), file)
     engine = create_engine(
         parsed,
