@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from localplatform.layout import REPOSITORY
 from support.eventually import eventually
 from support.servers import Child, answers, free_port
 
@@ -42,6 +43,7 @@ class Proxied:
             [sys.executable, "-m", "localplatform.proxy", "--listen", str(self.port),
              "--upstream", str(upstream), "--control", str(self.control)],
             folder / "proxy.log",
+            {"PYTHONPATH": str(REPOSITORY / "deploy" / "local")},
         )  # fmt: skip
         eventually(self._ready, within=15, what="the proxy answers")
 
