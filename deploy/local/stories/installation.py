@@ -62,6 +62,9 @@ def install(platform: Platform, *, steps: Steps) -> Installation:
     with steps.step("Airwarden's programs"):
         # Those of an earlier demo run what was installed then.
         remove(platform)
+        # What an earlier demo left open (a scale-up not yet taken back) is not this one's story.
+        for old in folder.glob("journal.db*"):
+            old.unlink()
         supervisor = Supervisor(platform)
         for spec in _specs(installed, folder):
             supervisor.add(spec)
