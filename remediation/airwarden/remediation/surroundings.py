@@ -110,12 +110,11 @@ class Surroundings:
             )
         if unit is None:
             return around, unreadable
-        touched = {n for n in surroundings.in_repair(tx, cluster) if n != unit.name}
+        touched = surroundings.in_repair(tx, cluster)
         if seen.processes is not None:
             around = replace(around, replaced=_replaced(unit, effect, seen.processes))
         if _needs_siblings(unit, action) and seen.processes is not None:
-            theirs = surroundings.in_repair(tx, cluster)
-            others = {name for name, run_id in theirs.items() if run_id != case.run.id}
+            others = {name for name, run_id in touched.items() if run_id != case.run.id}
             around = replace(around, siblings=_siblings(unit, seen.processes, others))
         if needs_fleet(unit, effect, action):
             fleet = self._fleet(tx, case, unit, touched, seen.fleet)
@@ -141,13 +140,13 @@ class Surroundings:
         horizon = max(rails.pace, rails.pace_degraded)
         down = surroundings.taken_down(tx, cluster, tx.now - horizon)
         members = live.members if live else frozenset(down)
-        repaired = {n for n in touched if live is None or n in live.members}
+        repaired = {n for n in touched if live is None or n in live.members} - {unit.name}
         return Fleet(
             name=WORKERS,
             total=kept.total,
             healthy=kept.healthy,
             in_repair=len(repaired),
-            serving=live is None or unit.name in live.serving,
+            serving=live is None or (unit.name in live.serving and unit.name not in touched),
             minimum=case.world.fleet.minimum,
             last_effect=max((at for name, at in down.items() if name in members), default=None),
         )
