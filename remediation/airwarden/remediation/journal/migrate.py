@@ -50,6 +50,11 @@ def migrate(engines: Engines) -> None:
         command.upgrade(config, "head")
 
 
+def newest_revision() -> str:
+    """Return the revision of the schema that this version works with."""
+    return str(ScriptDirectory.from_config(configuration()).get_current_head())
+
+
 @contextmanager
 def _file_lock(file: Path | None) -> Iterator[None]:
     if file is None:

@@ -8,14 +8,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, and_, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from airwarden.core.clock import Clock
-from airwarden.core.errors import AirwardenError, UnavailableError
+from airwarden.core.errors import AirwardenError, UnavailableError, WrongInputError
 from airwarden.remediation.decide.holds import clock_offset
-from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect
-from airwarden.remediation.journal.migrate import migrate
+from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect, secretless
+from airwarden.remediation.journal.migrate import migrate, newest_revision
 from airwarden.remediation.journal.tables import lease
 
 LEADER = "leader"
@@ -145,6 +146,32 @@ class Journal:
             raise UnavailableError(f"journal: {type(error.orig).__name__}: {error.orig}") from None
         except SQLAlchemyError as error:
             raise UnavailableError(f"journal: {type(error).__name__}") from None
+
+
+def look_into(url: str, clock: Clock) -> Journal:
+    """Open a journal to read it only, beside a remediator that may be running on it.
+
+    Raises:
+        WrongInputError: The URL is none, or there is no journal of this version.
+        UnavailableError: The database does not answer.
+    """
+    engines = connect(url, make=False)
+    journal = Journal(engines, clock)
+    try:
+        with journal.read() as tx:
+            there = MigrationContext.configure(tx.connection).get_current_revision()
+    except BaseException:
+        engines.dispose()
+        raise
+    if there != newest_revision():
+        engines.dispose()
+        state = f"is at revision {there}" if there else "holds no journal"
+        raise WrongInputError(
+            f"{secretless(url)} {state}, this version reads {newest_revision()}",
+            place="remediator.journal",
+            hint="start the remediator of this version once, or use the version that wrote it",
+        )
+    return journal
 
 
 def open_journal(url: str, clock: Clock, *, database_time: bool = True) -> Journal:
