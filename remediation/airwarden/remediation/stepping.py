@@ -55,10 +55,10 @@ class Steps:
         if case.mode is Mode.SHADOW and not case.acted:
             self._shadow(case)
             return
-        if case.progress.step >= len(case.book.steps):
+        if case.progress.step >= len(case.steps):
             self._verifying.begin(case, "")
             return
-        step = case.book.steps[case.progress.step]
+        step = case.steps[case.progress.step]
         match step:
             case ActionStep():
                 self._action(case, step)
@@ -84,7 +84,7 @@ class Steps:
 
     def _restore(self, case: Case) -> None:
         """Do the undo steps only."""
-        rest = case.book.steps[case.progress.step :]
+        rest = case.steps[case.progress.step :]
         if not rest:
             self._verifying.begin(case, "")
         elif isinstance(rest[0], UndoStep):
@@ -244,7 +244,7 @@ class Steps:
                 return
             if tx.now - since >= step.within:
                 reason = f"{step.id}: not within {step.within}: {reading.sentence}"
-                ends.escalate(self._parts, tx, case, reason, evidence=reading.evidence)
+                ends.give_up(self._parts, tx, case, reason, evidence=reading.evidence)
                 return
             case.save(
                 tx,
@@ -294,7 +294,7 @@ class Steps:
         """Plan every action against the live state and record it; do nothing."""
         would_do: list[dict[str, Any]] = []
         said: list[str] = []
-        for step in case.book.steps:
+        for step in case.steps:
             if not isinstance(step, ActionStep):
                 continue
             outcome = self._ask_action(case, step)
