@@ -71,7 +71,7 @@ class Parts:
             return self.calls.run(
                 lambda: check.read(world, subject, use.parameters), deadline=READ_DEADLINE
             )
-        except Exception as error:
+        except Exception as error:  # a check's own mistake must not read as healthy either
             return Reading(Verdict.UNKNOWN, f"check {use.check}: {error or type(error).__name__}")
 
 

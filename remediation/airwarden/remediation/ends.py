@@ -84,8 +84,10 @@ def escalate(
     case = _end_run(tx, case, state, reason)
     one = incidents.get(tx, case.incident.id)
     if one.state not in (IncidentState.REMEDIATING, IncidentState.STABILIZING):
-        # A restoring run of an incident that people own already.
-        records.change(tx, one, "run", f"Left to people: {reason}.", reason=reason)
+        # A restoring run of an incident that people own already: what stands is theirs to take back.
+        page = None if one.paged_at else one.page_at or tx.now
+        sentence = f"Left to people: {reason}."
+        records.change(tx, one, "run", sentence, reason=reason, page_at=page)
         return
     left = left_in_force(case.book, runs.attempts_of_incident(tx, one.id))
     standing = {"still in force": "; ".join(attempt.summary for attempt in left)} if left else {}

@@ -57,5 +57,22 @@ def restore(parts: Parts, tx: Tx, one: Incident) -> bool:
     return True
 
 
+def standing(tx: Tx, one: Incident) -> list[Attempt]:
+    """Return what is still in force although the run that was to take it back is over."""
+    all_runs = [r for r in runs.of_incident(tx, one.id) if r.episode == one.recurrence]
+    failed = [
+        run
+        for run in all_runs
+        if _restores(run)
+        and run.state.terminal
+        # One that came as far as verifying has taken back all that was ours to take back.
+        and Progress.from_json(run.progress).phase is not Phase.VERIFY
+    ]
+    if not failed:
+        return []
+    book = runs.pinned_playbook(tx, failed[-1].playbook_sha)
+    return left_in_force(book, runs.attempts_of_incident(tx, one.id))
+
+
 def _restores(run: Run) -> bool:
     return Progress.from_json(run.progress).restoring

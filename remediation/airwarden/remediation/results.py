@@ -49,7 +49,7 @@ class Results:
                     lambda: action.read_back(case.world, effect), deadline=READ_DEADLINE
                 )
                 why = ""
-            except Exception as error:
+            except Exception as error:  # not knowing is an answer of its own, whatever its cause
                 self._read_back_later(case, attempt, error)
                 return
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:

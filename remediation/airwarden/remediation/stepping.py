@@ -149,7 +149,7 @@ class Steps:
             unreadable(self._parts, case, str(error))
         except AirwardenError as error:
             return Refused(str(error) or type(error).__name__)
-        except Exception as error:
+        except Exception as error:  # an action's own mistake plans nothing, and a person hears of it
             return Refused(f"planning failed: {type(error).__name__}: {error}")
         return None
 
@@ -193,14 +193,17 @@ class Steps:
 
     def _refused_lately(self, tx: Tx, case: Case, step: ActionStep, reason: str) -> bool:
         """Ask again for a while: what must not be done now may have healed by then, or be clear."""
-        since = case.progress.blocked_since or tx.now
+        same = case.progress.blocked_by == step.id
+        since = (case.progress.blocked_since if same else None) or tx.now
         if tx.now - since >= case.rails.refusal_patience:
             return False
         if case.progress.blocked_by != step.id:
             case.say(tx, "plan", f"{step.id}: not now, {step.action} refuses: {reason}.")
         case.save(
             tx,
-            progress=replace(case.progress, blocked_since=since, blocked_by=step.id),
+            progress=replace(
+                case.progress, blocked_since=since, blocked_by=step.id, unreadable_since=None
+            ),
             next_at=tx.now + case.rails.recheck,
         )
         return True
@@ -286,7 +289,7 @@ class Steps:
             case.say(tx, "step", f"{step.id}: not yet, {reason}.")
         case.save(
             tx,
-            progress=replace(case.progress, blocked_by=reason),
+            progress=replace(case.progress, blocked_by=reason, unreadable_since=None),
             next_at=tx.now + case.rails.recheck,
         )
 

@@ -157,7 +157,7 @@ class InboxWriter:
                 for ticket in batch:
                     ticket.new = put(tx, ticket.delivery)
             crash_at("after-inbox-commit")
-        except Exception as error:
+        except Exception as error:  # raised again by each caller whose delivery this was
             for ticket in batch:
                 ticket.error = error
         for ticket in batch:
