@@ -158,7 +158,7 @@ class InboxWriter:
                     ticket.new = put(tx, ticket.delivery)
                 crash_at("mid-group-commit")
             crash_at("after-inbox-commit")
-        except Exception as error:
+        except Exception as error:  # raised again by each caller whose delivery this was
             for ticket in batch:
                 ticket.error = error
         for ticket in batch:
