@@ -52,6 +52,7 @@ class ClusterSources:
         queues: Celery queues to measure.
         rules: In order; the first that matches and gives a value wins.
         dependencies: Name → probe.
+        parallelism: Tasks that all executors together may run at once; None if nobody said.
         machine: Whether cpu and memory of this machine stand for the cluster's.
     """
 
@@ -66,4 +67,5 @@ class ClusterSources:
     rules: tuple[DagRule, ...] = ()
     targets: tuple[FreshnessTarget, ...] = ()
     dependencies: Mapping[str, Probe] = field(default_factory=dict)
+    parallelism: int | None = None
     machine: bool = False
