@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airwarden.core.ports import Airflow, Broker, Host, MetadataDatabase, Probe, Workers
+from airwarden.core.ports import Airflow, Host, MeasuredBroker, MetadataDatabase, Probe, Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class ClusterSources:
     name: str
     airflow: Airflow | None = None
     database: MetadataDatabase | None = None
-    broker: Broker | None = None
+    broker: MeasuredBroker | None = None
     workers: Workers | None = None
     host: Host | None = None
     api_name: str = "api-server"

@@ -10,6 +10,7 @@ from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.api_server import ApiServerCollector
 from airwarden.exporters.collectors.assets import AssetsCollector
 from airwarden.exporters.collectors.broker import BrokerCollector
+from airwarden.exporters.collectors.celery_tasks import CeleryTasksCollector
 from airwarden.exporters.collectors.consistency import ConsistencyCollector
 from airwarden.exporters.collectors.dag_health import DagHealthCollector
 from airwarden.exporters.collectors.dag_runs import DagRunsCollector
@@ -38,7 +39,7 @@ from airwarden.exporters.sources import ClusterSources
 
 #: Every collector's name, as `exporter.collectors` in airwarden.yaml may give it.
 NAMES = (
-    "api_server", "assets", "broker", "consistency", "dag_health", "dag_runs", "dags", "database",
+    "api_server", "assets", "broker", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
     "deployments", "heartbeats", "host", "late_runs", "machine", "parsing", "pools",
     "scheduler_lag", "task_events", "task_instances", "triggers", "waiting", "workers",
@@ -59,8 +60,14 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
         found.append(HostCollector(cluster.host))
     if cluster.broker is not None:
         found.append(BrokerCollector(cluster.broker, cluster.queues))
+        if cluster.database is not None:
+            found.append(
+                CeleryTasksCollector(
+                    cluster.database, cluster.broker, cluster.workers, cluster.queues
+                )
+            )
     if cluster.workers is not None:
-        found.append(WorkersCollector(cluster.workers, clock, cluster.host))
+        found.append(WorkersCollector(cluster.workers, clock, cluster.host, cluster.queues))
     if cluster.dependencies:
         found.append(DependenciesCollector(cluster.dependencies))
     if cluster.machine:
