@@ -72,6 +72,7 @@ class Chaos(RuleBasedStateMachine):
                 self.platform.numbers[cluster, name] = Number()
         self.alertmanager, self.recorder = FakeAlertmanager(), Recorder()
         self.armed: tuple[str, str] | None = None
+        self.acting = 0
         self.failures: list[str] = []
         self._stack.enter_context(crash_points(self._point))
         self._watch_the_log()
@@ -107,25 +108,26 @@ class Chaos(RuleBasedStateMachine):
         if what == "die":
             raise Died(name)
         # This one is frozen; the other goes on, and takes over when the lease has run out.
-        self.pair.reverse()
+        other = self.pair[1 - self.acting]
         for _ in range(8):
             self.clock.advance(4)
-            self.pair[0].go()
-        self.pair.reverse()
+            other.go()
 
-    def _do(self, work: Callable[[], object]) -> None:
+    def _do(self, which: int, work: Callable[[], object]) -> None:
+        """Let one of the two do something, and be replaced by a new process if it dies of it."""
+        self.acting = which
         try:
             work()
         except Died:
             self.armed = None
-            self.pair[0].drop()
-            self.pair[0] = self._bench()
+            self.pair[which].drop()
+            self.pair[which] = self._bench()
 
     # --- what happens -----------------------------------------------------------------------------
 
     @initialize()
     def begin(self) -> None:
-        self.pair[0].go()
+        self._turn()
 
     @rule(seconds=st.sampled_from([1, 5, 11, 30, 70, 200]))
     def time_passes(self, seconds: int) -> None:
@@ -173,9 +175,9 @@ class Chaos(RuleBasedStateMachine):
 
     def _turn(self) -> None:
         self.platform.arrive()
-        self._do(self.pair[0].go)
-        self._do(self.pair[0].look_around)
-        self.pair[1].go()
+        for which, bench in enumerate(self.pair):
+            self._do(which, bench.go)
+        self._do(0, self.pair[0].look_around)
 
     @rule()
     def the_other_one_is_first(self) -> None:
@@ -205,7 +207,7 @@ class Chaos(RuleBasedStateMachine):
         else:
             self.alertmanager.shown.append(one)
         if told:
-            self._do(lambda: self._deliver(one))
+            self._do(0, lambda: self._deliver(one))
 
     def _deliver(self, *alerts: Any) -> None:
         with contextlib.suppress(Exception):  # Alertmanager sends again, or the poll finds it
@@ -234,7 +236,7 @@ class Chaos(RuleBasedStateMachine):
         for one in mine:
             if told:
                 over = replace(one, status=AlertStatus.RESOLVED, ends_at=self.clock.now())
-                self._do(lambda over=over: self._deliver(over))  # type: ignore[misc]
+                self._do(0, lambda over=over: self._deliver(over))  # type: ignore[misc]
 
     @rule(silenced=st.booleans(), place=places)
     def somebody_silences(self, silenced: bool, place: tuple[str, str]) -> None:
