@@ -137,7 +137,8 @@ class Journal:
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Tx]:
         with self._translated(), engine.begin() as connection:
-            if not self._engines.postgresql:
+            if self._engines.file is not None:
+                self._engines.check_file()
                 yield Tx(connection, self._time.now())
                 return
             with self._overdue.watched(connection):
