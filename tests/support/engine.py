@@ -360,7 +360,9 @@ class Bench:
             random=Random(7),
             kill_switch_file=kill_switch_file,
         )
-        triage = Triage(self.journal, lambda: self.playbooks, lambda: self.worlds, actions)
+        triage = Triage(
+            self.journal, lambda: self.playbooks, lambda: self.worlds, actions, self.telemetry
+        )
         self.engine = Engine(self.parts, triage, InlineCrew(self.clock), self.clock)
         self.senders = [
             Sender(self.journal, Channel.PAGER, pager_delivery(self.recorder, compose_page), calls),

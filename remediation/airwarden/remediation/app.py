@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from airwarden.core.errors import (
 )
 from airwarden.core.ports import Alertmanager, Chat, Pager
 from airwarden.remediation.actions.base import Action
+from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.calls import ThreadedCalls
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Check
@@ -40,9 +42,11 @@ from airwarden.remediation.leadership import Leadership, LeaseTimes
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
 from airwarden.remediation.poll import Poller, PollTimes
+from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.triage import Triage
+from airwarden.remediation.upkeep import Upkeep
 from airwarden.remediation.work import ThreadedCrew
 from airwarden.remediation.world import World
 
@@ -69,6 +73,8 @@ class RemediatorConfig:
         poll: The poll's times.
         turn: Between two turns of the loop, when nothing wakes it earlier.
         alarm_after: A journal gone for so long is paged for directly.
+        audit: When the audit is signed off, and where.
+        retention: What is kept how long; None keeps everything.
     """
 
     webhook_token: SecretStr
@@ -81,6 +87,8 @@ class RemediatorConfig:
     poll: PollTimes = field(default_factory=PollTimes)
     turn: float = 1.0
     alarm_after: float = 20.0
+    audit: AuditTerms = field(default_factory=AuditTerms)
+    retention: RetentionTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,12 +177,14 @@ class Remediator:
             poller=poller,
             kill_switch_file=config.kill_switch_file,
         )
+        self._upkeep = Upkeep(journal, self.leadership, clock, config.audit, config.retention)
         self._crew = ThreadedCrew(clock, self._wake)
         triage = Triage(
             journal,
             lambda: self._composition.playbooks,
             lambda: self._composition.worlds,
             actions,
+            self.telemetry,
         )
         self._engine = Engine(self._parts, triage, self._crew, clock)
         self._senders = self._make_senders(pager, chat)
@@ -207,13 +217,14 @@ class Remediator:
             "lease": self._lease_loop,
             "engine": self._engine_loop,
             "watch": self._watch_loop,
+            "upkeep": self._upkeep_loop,
         }
         if self._parts.poller is not None:
             loops["poll"] = self._poll_loop
         for name, loop in loops.items():
             self._spawn(name, loop)
         for sender in self._senders:
-            self._spawn(f"send-{sender.channel}", lambda sender=sender: self._send_loop(sender))  # type: ignore[misc]
+            self._spawn(f"send-{sender.channel}", partial(self._send_loop, sender))
         self._server.start()
         _log.info("remediator listens", host=self._config.host, port=self.port)
 
@@ -345,6 +356,16 @@ class Remediator:
             except Exception:
                 _log.exception("send loop")
             self._stopping.wait(min(self._config.turn, 1.0))
+
+    def _upkeep_loop(self) -> None:
+        while not self._stopping.is_set():
+            wait = 1.0
+            try:
+                wait = self._upkeep.step()
+                self.telemetry.keep(self._upkeep.state)
+            except Exception:
+                _log.exception("upkeep loop")
+            self._stopping.wait(wait)
 
     def _wake(self) -> None:
         self._awake.set()

@@ -217,7 +217,7 @@ def test_a_leashed_port_reads_and_does_not_change(journal: Journal) -> None:
 #: What a remedy may reach and changes nothing.
 READS = {
     "airflow": {
-        "health", "jobs", "dags", "dag", "pools", "task_instances", "task_instance", "dag_runs",
+        "version", "health", "jobs", "dags", "dag", "pools", "task_instances", "task_instance", "dag_runs",
     },
     "breakers": {"load"},
     "host": {"processes"},

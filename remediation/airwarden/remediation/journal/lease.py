@@ -33,13 +33,8 @@ class Lease:
 
 def read(tx: Tx, *, lock: bool = False) -> Lease | None:
     """Return the lease, None where nobody ever led."""
-    query = select(
-        lease.c.holder,
-        lease.c.token,
-        lease.c.acquired_at,
-        lease.c.renewed_at,
-        lease.c.expires_at,
-    ).where(lease.c.name == LEADER)
+    times = (lease.c.acquired_at, lease.c.renewed_at, lease.c.expires_at)
+    query = select(lease.c.holder, lease.c.token, *times).where(lease.c.name == LEADER)
     row = tx.connection.execute(query.with_for_update() if lock else query).first()
     return Lease(*row) if row else None
 

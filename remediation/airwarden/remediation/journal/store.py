@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, and_, func, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from airwarden.core.clock import Clock
-from airwarden.core.errors import AirwardenError, UnavailableError
-from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect
-from airwarden.remediation.journal.migrate import migrate
+from airwarden.core.errors import AirwardenError, UnavailableError, WrongInputError
+from airwarden.remediation.decide.holds import clock_offset
+from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect, secretless
+from airwarden.remediation.journal.migrate import migrate, newest_revision
 from airwarden.remediation.journal.overdue import Overdue
 from airwarden.remediation.journal.steady import SteadyTime
 from airwarden.remediation.journal.tables import lease
@@ -43,11 +45,14 @@ class Tx:
         now: The one time that everything in this transaction happens at: the database's where it has
             a clock that all replicas share, else this machine's without its steps.
         fence: The leader's proof, checked when the transaction began; None for the others.
+        clock_offset: Seconds by which the database's clock is ahead of this machine's; 0 where this
+            machine's is the one that counts.
     """
 
     connection: Connection
     now: datetime
     fence: Fence | None = None
+    clock_offset: float = 0.0
 
     @property
     def token(self) -> int:
@@ -73,6 +78,7 @@ class Journal:
 
     def __init__(self, engines: Engines, clock: Clock, *, database_time: bool = True) -> None:
         self._engines = engines
+        self._clock = clock
         self._time = SteadyTime(clock)
         self._overdue = Overdue(clock)
         self._database_time = database_time and engines.postgresql
@@ -117,7 +123,7 @@ class Journal:
             query = select(lease.c.token).where(held).with_for_update(read=True)
             if tx.connection.execute(query).first() is None:
                 raise FencedError(f"{fence.holder} no longer leads (token {fence.token})")
-            yield Tx(tx.connection, tx.now, fence)
+            yield replace(tx, fence=fence)
 
     def cut_overdue(self, after: float) -> int:
         """Cut off transactions that have waited for the database for more than `after` seconds."""
@@ -142,8 +148,14 @@ class Journal:
                 yield Tx(connection, self._time.now())
                 return
             with self._overdue.watched(connection):
-                now: datetime = connection.execute(OPEN_POSTGRESQL).scalar_one()
-                yield Tx(connection, now if self._database_time else self._time.now())
+                yield self._open(connection)
+
+    def _open(self, connection: Connection) -> Tx:
+        here = self._clock.now()
+        now: datetime = connection.execute(OPEN_POSTGRESQL).one()[0]
+        if not self._database_time:
+            return Tx(connection, self._time.now())
+        return Tx(connection, now, clock_offset=clock_offset(here, now, self._clock.now()))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -157,6 +169,32 @@ class Journal:
             raise UnavailableError(f"journal: {type(error.orig).__name__}: {error.orig}") from None
         except SQLAlchemyError as error:
             raise UnavailableError(f"journal: {type(error).__name__}") from None
+
+
+def look_into(url: str, clock: Clock) -> Journal:
+    """Open a journal to read it only, beside a remediator that may be running on it.
+
+    Raises:
+        WrongInputError: The URL is none, or there is no journal of this version.
+        UnavailableError: The database does not answer.
+    """
+    engines = connect(url, make=False)
+    journal = Journal(engines, clock)
+    try:
+        with journal.read() as tx:
+            there = MigrationContext.configure(tx.connection).get_current_revision()
+    except BaseException:
+        engines.dispose()
+        raise
+    if there != newest_revision():
+        engines.dispose()
+        state = f"is at revision {there}" if there else "holds no journal"
+        raise WrongInputError(
+            f"{secretless(url)} {state}, this version reads {newest_revision()}",
+            place="remediator.journal",
+            hint="start the remediator of this version once, or use the version that wrote it",
+        )
+    return journal
 
 
 def open_journal(url: str, clock: Clock, *, database_time: bool = True) -> Journal:
