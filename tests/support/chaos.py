@@ -165,6 +165,7 @@ class UnitRestart:
     name = "unit.restart"
     needs = frozenset[str]()
     deadline = 5.0
+    decidable, undecidable = True, ()
     decidable = True
     danger = Danger.B
 
@@ -217,6 +218,7 @@ class NumberHold:
     name = "number.hold"
     needs = frozenset[str]()
     deadline = 5.0
+    decidable, undecidable = True, ()
     decidable = True
     danger = Danger.B
 

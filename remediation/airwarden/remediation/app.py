@@ -159,7 +159,7 @@ class Remediator:
         self.leadership.claim()
         self.telemetry = Telemetry(lambda: self._composition.worlds, lambda: self.leadership.leads)
         self.telemetry.reloaded(ok=True, at=clock.now().timestamp())
-        writer = InboxWriter(journal)
+        self._writer = writer = InboxWriter(journal)
         poller = (
             Poller(journal, alertmanager, writer, self._calls, config.poll)
             if alertmanager is not None
@@ -319,7 +319,7 @@ class Remediator:
 
     def _watch(self) -> None:
         self._journal.cut_overdue(_OVERDUE)
-        trouble = self.leadership.trouble or self._trouble
+        trouble = self.leadership.trouble or self._trouble or self._writer.trouble
         silent = self._clock.elapsed() - self.leadership.answered_at
         if trouble is None and silent > 2 * self._config.lease.renew:
             # Not refused, but swallowed: whoever asked is still waiting for an answer.
