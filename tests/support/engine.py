@@ -86,6 +86,7 @@ class Restart:
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
 
     def __init__(self, machine: Machine, danger: Danger = Danger.B) -> None:
         self.machine = machine
@@ -142,6 +143,7 @@ class Hold:
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
     danger = Danger.B
 
     def __init__(self) -> None:

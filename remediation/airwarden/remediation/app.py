@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from airwarden.remediation.api.server import Server
 
 _log = structlog.get_logger(__name__)
+#: Seconds after which a transaction's connection is cut; the server's own timeouts are 5 and 15 s.
+_OVERDUE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,8 @@ class Remediator:
         runbook: Returns an alert's runbook as Markdown, for `/runbooks`; raises NotFoundError.
 
     Raises:
-        WrongInputError: The address cannot be bound, or a token is empty.
+        WrongInputError: The address cannot be bound, a token is empty, or another process works on
+            the same SQLite journal.
     """
 
     def __init__(
@@ -149,9 +152,11 @@ class Remediator:
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._poll_now = threading.Event()
         self._turned_at = clock.elapsed()
+        self._trouble: UnavailableError | None = None
         self._threads: list[threading.Thread] = []
         self._calls = ThreadedCalls()
         self.leadership = Leadership(journal, clock, config.lease)
+        self.leadership.claim()
         self.telemetry = Telemetry(lambda: self._composition.worlds, lambda: self.leadership.leads)
         self.telemetry.reloaded(ok=True, at=clock.now().timestamp())
         writer = InboxWriter(journal)
@@ -188,10 +193,15 @@ class Remediator:
             lambda view, action: self._composition.pager_composer(view, action),
             self._journal_view,
             clock,
-            self._calls,
+            # Calls of its own: what else hangs must not hold this page back.
+            ThreadedCalls(),
             config.alarm_after,
         )
-        self._server = self._make_server(writer)
+        try:
+            self._server = self._make_server(writer)
+        except BaseException:
+            self.leadership.abandon()
+            raise
 
     @property
     def port(self) -> int:
@@ -207,6 +217,7 @@ class Remediator:
             "lease": self._lease_loop,
             "engine": self._engine_loop,
             "upkeep": self._upkeep_loop,
+            "watch": self._watch_loop,
         }
         if self._parts.poller is not None:
             loops["poll"] = self._poll_loop
@@ -285,18 +296,37 @@ class Remediator:
             self._awake.wait(self._config.turn)
 
     def _turn(self) -> None:
-        # A journal that can be read and not written is gone too: nobody can lead then.
-        trouble = self.leadership.trouble
         try:
             self._engine.tick()
             self._engine.look()
         except UnavailableError as error:
-            trouble = error
+            self._trouble = error
+            _log.warning("the journal does not answer", error=str(error))
+        else:
+            self._trouble = None
+            # A journal that can be read and not written is gone too: nobody can lead then.
+            if self.leadership.trouble is None:
+                self._turned_at = self._clock.elapsed()
+
+    def _watch_loop(self) -> None:
+        """Page past the journal when it is gone; in a thread that never waits for it."""
+        while not self._stopping.is_set():
+            try:
+                self._watch()
+            except Exception:
+                _log.exception("watch loop")
+            self._stopping.wait(1.0)
+
+    def _watch(self) -> None:
+        self._journal.cut_overdue(_OVERDUE)
+        trouble = self.leadership.trouble or self._trouble
+        silent = self._clock.elapsed() - self.leadership.answered_at
+        if trouble is None and silent > 2 * self._config.lease.renew:
+            # Not refused, but swallowed: whoever asked is still waiting for an answer.
+            trouble = UnavailableError(f"journal: no answer for {silent:.0f} s")
         if trouble is None:
             self._alarm.back()
-            self._turned_at = self._clock.elapsed()
         else:
-            _log.warning("the journal does not answer", error=str(trouble))
             self._alarm.gone(trouble)
 
     def _poll_loop(self) -> None:
@@ -347,9 +377,10 @@ class Remediator:
             pager, lambda view, action: self._composition.pager_composer(view, action)
         )
         say = chat_delivery(chat, lambda view: self._composition.chat_composer(view))
+        # Each with calls of its own: remedies that hang must not hold back a page, nor chat either.
         return [
-            Sender(self._journal, Channel.PAGER, page, self._calls),
-            Sender(self._journal, Channel.CHAT, say, self._calls),
+            Sender(self._journal, Channel.PAGER, page, ThreadedCalls()),
+            Sender(self._journal, Channel.CHAT, say, ThreadedCalls()),
         ]
 
     def _make_server(self, writer: InboxWriter) -> Server:

@@ -99,6 +99,11 @@ def connect(url: str, *, make: bool = True) -> Engines:
             "connect_timeout": 3,
             "prepare_threshold": None,
             "application_name": "airwarden-remediator",
+            # A peer that is gone without a word is noticed in seconds: the kernel's default is hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
         },
     )
     return Engines(engine, engine, None)
