@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
+from airwarden.remediation.actions.base import Action
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.checks.base import Check
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
+from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.store import open_journal
 from airwarden.remediation.leadership import LeaseTimes
@@ -72,6 +75,10 @@ class Running:
         url: str,
         *,
         book: Playbook | None = None,
+        books: Sequence[Playbook] = (),
+        rails: Rails | None = None,
+        actions: Sequence[Action] = (),
+        checks: Sequence[Check] = (),
         mode: Mode = Mode.AUTO,
         lease: LeaseTimes | None = None,
         poll: PollTimes | None = None,
@@ -84,9 +91,18 @@ class Running:
         self.alertmanager = FakeAlertmanager()
         self.recorder = recorder or Recorder()
         self.clock = RealClock()
-        used = book or quick_playbook()
-        self.playbooks = PlaybookSet({used.name: LoadedPlaybook(used, mode)})
-        actions = {one.name: one for one in (Restart(self.machine), Hold())}
+        numbers = rails or Rails()
+        self.playbooks = PlaybookSet(
+            {
+                one.name: LoadedPlaybook(one, mode, numbers)
+                for one in books or [book or quick_playbook()]
+            },
+            numbers,
+        )
+        known: Sequence[Action] = actions or (Restart(self.machine), Hold())
+        asked: Sequence[Check] = checks or [
+            Ask(name, self.machine, name) for name in ("sick", "well", "flag")
+        ]
         self.remediator = Remediator(
             journal=open_journal(url, self.clock),
             clock=self.clock,
@@ -96,8 +112,8 @@ class Running:
                 chat_composer=compose_chat,
                 pager_composer=compose_page,
             ),
-            actions=actions,
-            checks={name: Ask(name, self.machine, name) for name in ("sick", "well", "flag")},
+            actions={one.name: one for one in known},
+            checks={one.name: one for one in asked},
             config=RemediatorConfig(
                 webhook_token=SecretStr(WEBHOOK_TOKEN),
                 api_token=SecretStr(API_TOKEN),

@@ -335,7 +335,7 @@ class Remediator:
 
         gate = IntakeGate(
             writer,
-            pending=lambda: self.telemetry.snapshot.inbox_pending,
+            pending=lambda: self.telemetry.snapshot.inbox.deliveries,
             poll_soon=self._poll_now.set,
             wake=self._wake,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import structlog
 
@@ -22,6 +23,7 @@ from airwarden.remediation.journal import (
 )
 from airwarden.remediation.journal.store import Fence, FencedError, Tx
 from airwarden.remediation.run import Runner
+from airwarden.remediation.storm_watch import StormWatch
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Snapshot
 from airwarden.remediation.triage import Triage
@@ -43,6 +45,7 @@ class Engine:
         self._clock = clock
         self._runner = Runner(parts)
         self._closer = Closer(parts)
+        self._storms = StormWatch(parts, triage)
         self._stubborn_at = 0.0
         self._led_at = 0.0
 
@@ -70,7 +73,6 @@ class Engine:
     def look(self) -> None:
         """Read from the journal what the metrics show; for a standby too."""
         with self._parts.journal.read() as tx:
-            pending, age = inbox.pending(tx)
             switches = rails.switches(tx)
             modes: dict[tuple[str, str], Mode] = {
                 (cluster, name): effective(self._parts, switches, name, cluster)
@@ -80,8 +82,7 @@ class Engine:
             snapshot = Snapshot(
                 taken=self._taken(tx),
                 incidents=incidents.counts(tx),
-                inbox_pending=pending,
-                inbox_age=age,
+                inbox=inbox.backlog(tx),
                 outbox=outbox.waiting(tx),
                 breakers=breakers.positions(tx),
                 modes=modes,
@@ -109,6 +110,12 @@ class Engine:
                 f"incident/{incident_id}",
                 lambda incident_id=incident_id: self._closer.look(incident_id),  # type: ignore[misc]
                 lambda error: _log.error("incident not looked after", error=error),
+            )
+        for incident_id in self._storms.due():
+            self._crew.do(
+                f"incident/{incident_id}",
+                partial(self._storms.look, incident_id),
+                lambda error: _log.error("storm not looked after", error=error),
             )
 
     def _give_up(self, run_id: int, error: str) -> None:

@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from airwarden.remediation.decide.states import IncidentState, Mode
+from airwarden.remediation.journal.inbox import Backlog
 
 _TO_ACT = (1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 _TO_HEAL = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
@@ -36,8 +37,7 @@ class Snapshot:
 
     taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
     incidents: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    inbox_pending: int = 0
-    inbox_age: float = 0.0
+    inbox: Backlog = field(default_factory=Backlog)
     outbox: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     breakers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     modes: Mapping[tuple[str, str], Mode] = field(default_factory=dict)
@@ -133,8 +133,9 @@ class Telemetry(Collector):
             "config_last_reload_timestamp_seconds": reload_at,
             "remediator_leader": float(self._leads()),
             "remediator_loop_timestamp_seconds": snapshot.loop_at,
-            "inbox_pending": float(snapshot.inbox_pending),
-            "inbox_oldest_age_seconds": snapshot.inbox_age,
+            "inbox_pending": float(snapshot.inbox.deliveries),
+            "inbox_oldest_age_seconds": snapshot.inbox.age,
+            "inbox_set_aside": float(snapshot.inbox.set_aside),
         }
         for name, value in whole.items():
             family = _gauge(name, "See the metric reference.")

@@ -8,34 +8,17 @@ the effect is allowed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from airwarden.remediation.actions.base import Danger, Effect
 from airwarden.remediation.decide.backoff import cool_down_until
 from airwarden.remediation.decide.rails import Rails
+from airwarden.remediation.decide.refusal import Patience as Patience
+from airwarden.remediation.decide.refusal import Refusal as Refusal
 from airwarden.remediation.decide.states import Mode
-
-
-class Patience(StrEnum):
-    """What a refused run does."""
-
-    #: Ask again soon; call a human when it lasts too long.
-    WAIT = "wait"
-    #: Ask again soon, for as long as it takes: a human wants it so.
-    HOLD = "hold"
-    #: Call a human now: waiting cannot help in time.
-    STOP = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A guard's no."""
-
-    guard: str
-    reason: str
-    patience: Patience = Patience.WAIT
+from airwarden.remediation.decide.unrest import Unrest, no_storm, not_flapping
 
 
 class AlertSight(StrEnum):
@@ -73,6 +56,7 @@ class GuardFacts:
         lead_needed: Seconds that must be left for the effect to begin.
         maintenance: Reasons of the maintenance windows that are open.
         unreadable: What could not be read, with why.
+        unrest: Storms and flapping.
     """
 
     now: datetime
@@ -95,6 +79,7 @@ class GuardFacts:
     lead_needed: float
     maintenance: Sequence[str] = ()
     unreadable: Sequence[str] = ()
+    unrest: Unrest = field(default_factory=Unrest)
 
     @property
     def disruptive(self) -> bool:
@@ -225,6 +210,8 @@ GUARDS: tuple[Guard, ...] = (
     readable,
     mode_allows,
     not_suppressed,
+    not_flapping,
+    no_storm,
     plan_is_fresh,
     one_remedy_per_target,
     few_in_flight,

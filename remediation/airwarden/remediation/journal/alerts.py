@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, update
 
-from airwarden.core.alerts import Alert, AlertStatus
+from airwarden.core.alerts import Alert, AlertStatus, Severity
 from airwarden.remediation.decide.episodes import Known
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.journal.tables import alert, alert_event, incident, incident_alert
@@ -167,6 +167,14 @@ def tally(tx: Tx, incident_id: int) -> Tally:
         func.count().filter(fires, alert.c.suppressed_by != ""),
     ).where(alert.c.incident_id == incident_id)
     return Tally(*tx.connection.execute(query).one())
+
+
+def severities(tx: Tx, incident_id: int) -> list[Severity]:
+    """Return the severities that an incident's firing alerts have."""
+    query = select(alert.c.severity).where(
+        alert.c.incident_id == incident_id, alert.c.status == "firing"
+    )
+    return [Severity(one) for one in tx.connection.execute(query.distinct()).scalars()]
 
 
 def firing_prints(tx: Tx, incident_id: int) -> frozenset[str]:

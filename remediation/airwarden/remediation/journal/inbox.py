@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 
 from airwarden.core.errors import UnavailableError
 from airwarden.remediation.crash import crash_at
@@ -17,6 +17,8 @@ from airwarden.remediation.journal.upsert import insert_into
 
 #: Times that a delivery is tried before it is set aside for a person.
 MAX_ATTEMPTS = 5
+#: Alerts, and deliveries, that are taken out at once: what is in memory stays small in a storm.
+_TAKEN_ALERTS, _TAKEN = 2000, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,23 @@ class Stored:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits to be worked off, and what was set aside.
+
+    Attributes:
+        deliveries: How many wait.
+        alerts: How many alerts they hold.
+        age: Age of the oldest in seconds; 0 where none waits.
+        set_aside: Deliveries given up after `MAX_ATTEMPTS`, kept for a person.
+    """
+
+    deliveries: int = 0
+    alerts: int = 0
+    age: float = 0.0
+    set_aside: int = 0
+
+
 def put(tx: Tx, delivery: Delivery) -> bool:
     """Store a delivery; returns False where the same one is there already."""
     statement = insert_into(tx, inbox).values(
@@ -57,29 +76,40 @@ def put(tx: Tx, delivery: Delivery) -> bool:
         state="new",
         next_at=tx.now,
     )
+    # The same body again is the same delivery. One that was set aside gets another chance.
+    aside = inbox.c.state == "failed"
     counted = statement.on_conflict_do_update(
-        index_elements=["source", "delivery_hash"], set_={"seen": inbox.c.seen + 1}
+        index_elements=["source", "delivery_hash"],
+        set_={
+            "seen": inbox.c.seen + 1,
+            "state": case((aside, "new"), else_=inbox.c.state),
+            "attempts": case((aside, MAX_ATTEMPTS - 1), else_=inbox.c.attempts),
+        },
     ).returning(inbox.c.seen)
     seen: int = tx.connection.execute(counted).scalar_one()
     return seen == 1
 
 
-def take(tx: Tx, limit: int = 20) -> Sequence[Stored]:
-    """Return the oldest deliveries that are due."""
+def take(tx: Tx, limit: int = _TAKEN) -> Sequence[Stored]:
+    """Return the oldest deliveries that are due, at least one and not many alerts more."""
+    due = (inbox.c.state == "new", inbox.c.next_at <= tx.now)
+    sizes = select(inbox.c.id, inbox.c.alerts).where(*due).order_by(inbox.c.id).limit(limit)
+    chosen: list[int] = []
+    held = 0
+    for delivery_id, alerts in tx.connection.execute(sizes):
+        if chosen and held + alerts > _TAKEN_ALERTS:
+            break
+        chosen.append(delivery_id)
+        held += alerts
     columns = (inbox.c.id, inbox.c.source, inbox.c.body, inbox.c.received_at, inbox.c.attempts)
-    query = (
-        select(*columns)
-        .where(inbox.c.state == "new", inbox.c.next_at <= tx.now)
-        .order_by(inbox.c.id)
-        .limit(limit)
-    )
+    query = select(*columns).where(inbox.c.id.in_(chosen)).order_by(inbox.c.id)
     return [Stored(*row) for row in tx.connection.execute(query)]
 
 
-def finish(tx: Tx, delivery_id: int) -> None:
-    """Mark a delivery as processed. Its body goes; its hash stays, so that it is known again."""
+def finish(tx: Tx, *delivery_ids: int) -> None:
+    """Mark deliveries as processed. Their bodies go; their hashes stay: they are known again."""
     tx.connection.execute(
-        update(inbox).where(inbox.c.id == delivery_id).values(state="done", body=b"")
+        update(inbox).where(inbox.c.id.in_(delivery_ids)).values(state="done", body=b"")
     )
 
 
@@ -98,11 +128,18 @@ def fail(tx: Tx, delivery: Stored, error: str) -> None:
     )
 
 
-def pending(tx: Tx) -> tuple[int, float]:
-    """Return how many deliveries wait, and the age of the oldest in seconds."""
-    query = select(func.count(), func.min(inbox.c.received_at)).where(inbox.c.state == "new")
-    count, oldest = tx.connection.execute(query).one()
-    return count, (tx.now - oldest).total_seconds() if oldest else 0.0
+def backlog(tx: Tx) -> Backlog:
+    """Return what waits and what was set aside."""
+    total = func.coalesce(func.sum(inbox.c.alerts), 0)
+    query = (
+        select(inbox.c.state, func.count(), total, func.min(inbox.c.received_at))
+        .where(inbox.c.state.in_(("new", "failed")))
+        .group_by(inbox.c.state)
+    )
+    rows = {state: row for state, *row in tx.connection.execute(query)}
+    count, alerts, oldest = rows.get("new", (0, 0, None))
+    age = (tx.now - oldest).total_seconds() if oldest else 0.0
+    return Backlog(count, alerts, age, rows.get("failed", (0, 0, None))[0])
 
 
 @dataclass(slots=True)
@@ -153,7 +190,7 @@ class InboxWriter:
         with self._mutex:
             batch, self._waiting = self._waiting, []
         try:
-            with self._journal.write() as tx:
+            with self._journal.write(urgent=True) as tx:
                 for ticket in batch:
                     ticket.new = put(tx, ticket.delivery)
             crash_at("after-inbox-commit")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,9 +13,15 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError, UnavailableError
-from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect
+from airwarden.remediation.journal.connect import (
+    BUSY_TIMEOUT,
+    OPEN_POSTGRESQL,
+    Engines,
+    connect,
+)
 from airwarden.remediation.journal.migrate import migrate
 from airwarden.remediation.journal.tables import lease
+from airwarden.remediation.journal.turns import Turns
 
 LEADER = "leader"
 
@@ -73,6 +79,8 @@ class Journal:
         self._engines = engines
         self._clock = clock
         self._database_time = database_time and engines.postgresql
+        # PostgreSQL takes as many writers as come, and locks rows.
+        self._turns = None if engines.postgresql else Turns(BUSY_TIMEOUT)
 
     @property
     def file(self) -> Path | None:
@@ -86,13 +94,17 @@ class Journal:
             yield Tx(connection, self._open(connection))
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self, *, urgent: bool = False) -> Iterator[Tx]:
         """One transaction, committed at the end of the block; not nestable.
+
+        Args:
+            urgent: Somebody outside waits for it, or the lease does: it goes before the others.
 
         Raises:
             UnavailableError: Not reachable, locked for too long, read-only or full: nothing was kept.
         """
-        with self._translated(), self._engines.writer.begin() as connection:
+        turn = self._turns.turn(urgent=urgent) if self._turns else nullcontext()
+        with self._translated(), turn, self._engines.writer.begin() as connection:
             yield Tx(connection, self._open(connection))
 
     @contextmanager
