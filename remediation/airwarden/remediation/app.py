@@ -50,6 +50,8 @@ if TYPE_CHECKING:
     from airwarden.remediation.api.server import Server
 
 _log = structlog.get_logger(__name__)
+#: Seconds in which wakes count as one, and between two looks at what the metrics show.
+_TOGETHER, _LOOK_EVERY = 0.05, 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,7 @@ class Remediator:
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._poll_now = threading.Event()
         self._turned_at = clock.elapsed()
+        self._looked_at = 0.0
         self._threads: list[threading.Thread] = []
         self._calls = ThreadedCalls()
         self.leadership = Leadership(journal, clock, config.lease)
@@ -268,14 +271,18 @@ class Remediator:
             except Exception:
                 _log.exception("engine loop")
                 self._stopping.wait(1.0)
-            self._awake.wait(self._config.turn)
+            if self._awake.wait(self._config.turn):
+                # What comes in the same instant is worked off together.
+                self._stopping.wait(_TOGETHER)
 
     def _turn(self) -> None:
         # A journal that can be read and not written is gone too: nobody can lead then.
         trouble = self.leadership.trouble
         try:
             self._engine.tick()
-            self._engine.look()
+            if self._clock.elapsed() - self._looked_at >= _LOOK_EVERY:
+                self._engine.look()
+                self._looked_at = self._clock.elapsed()
         except UnavailableError as error:
             trouble = error
         if trouble is None:
@@ -335,9 +342,10 @@ class Remediator:
 
         gate = IntakeGate(
             writer,
-            pending=lambda: self.telemetry.snapshot.inbox.deliveries,
+            backlog=lambda: self.telemetry.snapshot.inbox,
             poll_soon=self._poll_now.set,
             wake=self._wake,
+            truncated=self.telemetry.truncated,
         )
         edge = Edge(
             gate=gate,

@@ -67,6 +67,7 @@ class Telemetry(Collector):
         self._actions = self._counter("actions", "Effects begun.", "action", "outcome")
         self._blocks = self._counter("guard_blocks", "Effects held back by a guard.", "guard")
         self._escalations = self._counter("escalations", "Handed to a person.", "playbook")
+        self._truncated = self._counter("intake_truncated_alerts", "Alerts left out of deliveries.")
         self._to_act = self._histogram("time_to_act", "Alert's start to first effect.", _TO_ACT)
         self._to_heal = self._histogram("time_to_heal", "Alert's start to healing.", _TO_HEAL)
         self.registry.register(self)
@@ -94,6 +95,11 @@ class Telemetry(Collector):
     def escalated(self, cluster: str, playbook: str) -> None:
         """Count an escalation."""
         self._escalations.labels(cluster, playbook).inc()
+
+    def truncated(self, count: int) -> None:
+        """Count alerts that a delivery had left out; which cluster's they are is not known."""
+        for cluster in self._clusters():
+            self._truncated.labels(cluster).inc(count)
 
     def acted(self, cluster: str, playbook: str, seconds: float) -> None:
         """Observe the time from the alert's start to the first effect."""

@@ -159,8 +159,7 @@ class Triage:
         if failed is not None:
             self._set_back(fence, stored, failed)
             return
-        with self._journal.lead(fence) as tx:
-            inbox.finish(tx, stored.id)
+        self._absorb(fence, stored.source, (), polled=parsed.polled, done=[stored.id])
 
     def _set_back(self, fence: Fence, stored: inbox.Stored, error: Exception) -> None:
         why = f"{type(error).__name__}: {error}"
@@ -176,36 +175,54 @@ class Triage:
 
     def _work_off(self, fence: Fence, batch: Sequence[Read]) -> None:
         source, polled = batch[0][0].source, batch[0][1].polled
-        everything = (one for _, parsed in batch for one in parsed.alerts)
-        for chunk in _chunks(everything, _CHUNK):
+        everything = [one for _, parsed in batch for one in parsed.alerts]
+        done = [stored.id for stored, _ in batch]
+        chunks = list(_chunks(everything, _CHUNK)) or [[]]
+        for chunk in chunks[:-1]:
             self._absorb(fence, source, chunk, polled=polled)
-        with self._journal.lead(fence) as tx:
-            inbox.finish(tx, *(stored.id for stored, _ in batch))
+        self._absorb(fence, source, chunks[-1], polled=polled, done=done)
         crash_at("after-triage")
 
-    def _absorb(self, fence: Fence, source: str, chunk: Sequence[Alert], *, polled: bool) -> None:
-        """Take a chunk in; killed in between, the delivery is worked off again and finds the rest."""
+    def _absorb(
+        self,
+        fence: Fence,
+        source: str,
+        chunk: Sequence[Alert],
+        *,
+        polled: bool,
+        done: Sequence[int] = (),
+    ) -> None:
+        """Take a chunk in, and with its last part finish the deliveries that it ends.
+
+        Killed in between, they are worked off again, and only what is left is news then.
+        """
         with self._journal.lead(fence) as tx:
-            alerts.record_events(tx, source, chunk)
-            known = alerts.known(tx, source, [one.fingerprint for one in chunk])
-            news = self._news(chunk, known, polled=polled)
-            alerts.store(tx, source, news.ended)
-            for incident_id in sorted({number for _, number in news.ended if number is not None}):
-                self._look_again(tx, incident_id)
-            books = self._playbooks().by_name
-            self.storms.notice(
-                tx,
-                [
-                    one
-                    for where, group in news.firing.items()
-                    if where.playbook and books[where.playbook].playbook.steps
-                    for one in group.values()
-                ],
-            )
-        waiting = list(news.firing.items())
+            news = self._record(tx, source, chunk, polled=polled)
+            waiting = self._take_in(tx, source, list(news.firing.items()), news.again)
+            if not waiting:
+                inbox.finish(tx, *done)
         while waiting:
             with self._journal.lead(fence) as tx:
                 waiting = self._take_in(tx, source, waiting, news.again)
+                if not waiting:
+                    inbox.finish(tx, *done)
+
+    def _record(self, tx: Tx, source: str, chunk: Sequence[Alert], *, polled: bool) -> _News:
+        alerts.record_events(tx, source, chunk)
+        known = alerts.known(tx, source, [one.fingerprint for one in chunk])
+        news = self._news(chunk, known, polled=polled)
+        alerts.store(tx, source, news.ended)
+        for incident_id in sorted({number for _, number in news.ended if number is not None}):
+            self._look_again(tx, incident_id)
+        books = self._playbooks().by_name
+        acting = [
+            one
+            for where, group in news.firing.items()
+            if where.playbook and books[where.playbook].playbook.steps
+            for one in group.values()
+        ]
+        self.storms.notice(tx, acting)
+        return news
 
     def _news(self, chunk: Sequence[Alert], known: Mapping[str, Known], *, polled: bool) -> _News:
         found = _News()
@@ -230,6 +247,8 @@ class Triage:
         self, tx: Tx, source: str, waiting: list[tuple[Place, dict[str, Alert]]], again: set[str]
     ) -> list[tuple[Place, dict[str, Alert]]]:
         """Let alerts join, open incidents or be held by a storm; returns what is left for later."""
+        if not waiting:
+            return []
         open_now = incidents.open_by_keys(tx, [(w.cluster, w.key) for w, _ in waiting])
         held: list[tuple[Alert, int | None]] = []
         storms: dict[tuple[str, str], Incident] = {}

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, select, update
 
-from airwarden.core.errors import UnavailableError
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.journal.store import Journal, Tx
 from airwarden.remediation.journal.tables import inbox
@@ -108,9 +106,10 @@ def take(tx: Tx, limit: int = _TAKEN) -> Sequence[Stored]:
 
 def finish(tx: Tx, *delivery_ids: int) -> None:
     """Mark deliveries as processed. Their bodies go; their hashes stay: they are known again."""
-    tx.connection.execute(
-        update(inbox).where(inbox.c.id.in_(delivery_ids)).values(state="done", body=b"")
-    )
+    if delivery_ids:
+        tx.connection.execute(
+            update(inbox).where(inbox.c.id.in_(delivery_ids)).values(state="done", body=b"")
+        )
 
 
 def fail(tx: Tx, delivery: Stored, error: str) -> None:
@@ -142,60 +141,23 @@ def backlog(tx: Tx) -> Backlog:
     return Backlog(count, alerts, age, rows.get("failed", (0, 0, None))[0])
 
 
-@dataclass(slots=True)
-class _Ticket:
-    delivery: Delivery
-    done: bool = False
-    new: bool = False
-    error: Exception | None = field(default=None)
-
-
 class InboxWriter:
-    """Group commit without a thread of its own: whoever gets to the lock commits for all who wait.
+    """Stores deliveries durably, ahead of whatever else is to be written."""
 
-    A commit costs one disk flush whether it holds one delivery or a hundred.
-    """
-
-    def __init__(self, journal: Journal, *, patience: float = 5.0) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._patience = patience
-        self._mutex = threading.Lock()
-        self._committing = threading.Lock()
-        self._waiting: list[_Ticket] = []
 
     def put(self, delivery: Delivery) -> bool:
-        """Return once the delivery is durable; False where it was there before.
+        """Return once the delivery is durable; False where it was there before."""
+        return self.put_all([delivery])[0]
+
+    def put_all(self, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Store deliveries in one transaction; returns for each whether it is new.
 
         Raises:
-            UnavailableError: It is not stored: the sender has to send it again.
+            UnavailableError: None of them is stored: the sender has to send them again.
         """
-        ticket = _Ticket(delivery)
-        with self._mutex:
-            self._waiting.append(ticket)
-        if not self._committing.acquire(timeout=self._patience):
-            with self._mutex:
-                if ticket in self._waiting:
-                    self._waiting.remove(ticket)
-            raise UnavailableError("journal: writers queue up", retry_after=self._patience)
-        try:
-            if not ticket.done:
-                self._commit()
-        finally:
-            self._committing.release()
-        if ticket.error is not None:
-            raise UnavailableError(f"the delivery was not stored: {ticket.error}")
-        return ticket.new
-
-    def _commit(self) -> None:
-        with self._mutex:
-            batch, self._waiting = self._waiting, []
-        try:
-            with self._journal.write(urgent=True) as tx:
-                for ticket in batch:
-                    ticket.new = put(tx, ticket.delivery)
-            crash_at("after-inbox-commit")
-        except Exception as error:
-            for ticket in batch:
-                ticket.error = error
-        for ticket in batch:
-            ticket.done = True
+        with self._journal.write(urgent=True) as tx:
+            news = [put(tx, one) for one in deliveries]
+        crash_at("after-inbox-commit")
+        return news
