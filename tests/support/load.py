@@ -54,7 +54,7 @@ class Answers:
 
 
 def post_at(
-    port: int, bodies: Sequence[bytes], *, per_second: float, connections: int = 16
+    port: int, bodies: Sequence[bytes], *, per_second: float, connections: int = 64
 ) -> Answers:
     """Post bodies at a fixed rate, whatever the answers take: what is late counts as late."""
     answers = Answers()

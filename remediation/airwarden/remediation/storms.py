@@ -42,6 +42,11 @@ def is_storm(one: Incident) -> bool:
     return one.correlation_key.startswith(STORM)
 
 
+def storm_place(where: Place) -> Place:
+    """Return the place of the storm that would take what belongs here."""
+    return Place(where.cluster, storm_key(where.playbook or _NO_PLAYBOOK), where.playbook)
+
+
 def over(tx: Tx, playbooks: PlaybookSet, one: Incident) -> Incident | None:
     """Return the storm that is in force over an incident, its playbook's first.
 
@@ -87,6 +92,7 @@ class Storms:
     def __init__(self, playbooks: Callable[[], PlaybookSet]) -> None:
         self._playbooks = playbooks
         self.meter = Meter()
+        self._asked: dict[str, datetime] = {}
 
     def rails_of(self, one: Incident) -> Rails:
         """Return the rails of a storm."""
@@ -111,12 +117,23 @@ class Storms:
         return numbers.storm_incidents - unrest.opened(tx, one.cluster, one.playbook, since)
 
     def takes(
-        self, tx: Tx, where: Place, loaded: LoadedPlaybook | None, group: Sequence[Alert]
+        self,
+        tx: Tx,
+        where: Place,
+        loaded: LoadedPlaybook | None,
+        group: Sequence[Alert],
+        storm: Incident | None,
     ) -> Incident | None:
-        """Return the storm that takes these alerts in place of an incident of their own."""
+        """Return the storm that takes these alerts in place of an incident of their own.
+
+        Args:
+            tx: The transaction.
+            where: Where the alerts belong.
+            loaded: Their playbook.
+            group: The alerts.
+            storm: The open storm of `storm_place(where)`, if there is one.
+        """
         numbers = loaded.rails if loaded else self._playbooks().rails
-        key = storm_key(where.playbook or _NO_PLAYBOOK)
-        storm = incidents.open_by_key(tx, where.cluster, key)
         if storm is not None:
             lasts = in_force(storm.healthy_since, tx.now, numbers)
             return storm if lasts or self.room(tx, storm) <= 0 else None
@@ -124,7 +141,7 @@ class Storms:
         why = too_many_incidents(
             unrest.opened(tx, where.cluster, where.playbook, since) + 1, numbers
         )
-        return self._begin(tx, Place(where.cluster, key, where.playbook), loaded, group, why)
+        return self._begin(tx, storm_place(where), loaded, group, why)
 
     def notice(self, tx: Tx, acting: Iterable[Alert]) -> None:
         """Count alerts that playbooks act on, and begin the storm of a cluster where it is one."""
@@ -134,10 +151,16 @@ class Storms:
             by_cluster.setdefault(one.cluster, []).append(one)
         for cluster, some in by_cluster.items():
             self.meter.add(cluster, len(some), tx.now)
+            asked = self._asked.get(cluster)
+            if asked is not None and tx.now - asked < LOOK_EVERY:
+                # Known to be one, or its fleets were looked at: a storm must not cost more of these.
+                continue
             alerts = self.meter.within_a_minute(cluster, tx.now)
             why = too_much_at_once(alerts, unrest.fleets(tx, cluster), numbers)
-            if why and incidents.open_by_key(tx, cluster, storm_key("")) is None:
-                self._begin(tx, Place(cluster, storm_key(""), ""), None, some, why)
+            if why:
+                self._asked[cluster] = tx.now
+                if incidents.open_by_key(tx, cluster, storm_key("")) is None:
+                    self._begin(tx, Place(cluster, storm_key(""), ""), None, some, why)
 
     def _begin(
         self,

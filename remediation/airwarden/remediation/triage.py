@@ -35,13 +35,13 @@ from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx
 from airwarden.remediation.modes import mode_for
 from airwarden.remediation.playbook import ActionStep, Playbook
-from airwarden.remediation.storms import Storms, is_storm
+from airwarden.remediation.storms import Storms, is_storm, storm_place
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 #: Alerts handled in one transaction, and incidents opened in one: others get their turn in a storm.
-_CHUNK, _OPENED = 200, 5
+_CHUNK, _OPENED = 50, 2
 #: Alerts that fire on although their incident was resolved, taken up again in one transaction.
 _STUBBORN = 50
 #: An alert that fires on after its incident was closed as healthy so many times is a person's.
@@ -249,32 +249,32 @@ class Triage:
         """Let alerts join, open incidents or be held by a storm; returns what is left for later."""
         if not waiting:
             return []
-        open_now = incidents.open_by_keys(tx, [(w.cluster, w.key) for w, _ in waiting])
+        places = {place for where, _ in waiting for place in (where, storm_place(where))}
+        open_now = incidents.open_by_keys(tx, [(one.cluster, one.key) for one in places])
         held: list[tuple[Alert, int | None]] = []
-        storms: dict[tuple[str, str], Incident] = {}
         opened = 0
         left: list[tuple[Place, dict[str, Alert]]] = []
         for where, group in waiting:
-            members = list(group.values())
-            one = open_now.get((where.cluster, where.key))
-            storm = storms.get((where.cluster, where.playbook)) if one is None else None
-            if one is None and storm is None:
-                if opened >= _OPENED:
-                    left.append((where, group))
-                    continue
-                loaded = self._playbooks().by_name.get(where.playbook)
-                storm = self.storms.takes(tx, where, loaded, members)
-                if storm is not None:
-                    # Changed, so that whoever ends it in the same instant sees that it goes on.
-                    storm = incidents.change(tx, storm)
-                    storms[where.cluster, where.playbook] = storm
-                else:
-                    opened += 1
-            if storm is not None:
-                held.extend((alert, storm.id) for alert in members)
-            else:
+            members, above = list(group.values()), storm_place(where)
+            if (where.cluster, where.key) in open_now:
                 self._join(tx, source, where, members, again=again)
+                continue
+            storm = open_now.get((above.cluster, above.key))
+            if storm is None and opened >= _OPENED:
+                left.append((where, group))
+                continue
+            loaded = self._playbooks().by_name.get(where.playbook)
+            storm = self.storms.takes(tx, where, loaded, members, storm)
+            if storm is not None:
+                open_now[above.cluster, above.key] = storm
+                held.extend((alert, storm.id) for alert in members)
+                continue
+            opened += 1
+            self._join(tx, source, where, members, again=again)
         alerts.store(tx, source, held)
+        if held:
+            # Whoever ends a storm in the same instant has to see that it goes on.
+            incidents.touch(tx, {number for _, number in held if number is not None})
         return left
 
     def _look_again(self, tx: Tx, incident_id: int) -> None:
@@ -305,7 +305,7 @@ class Triage:
         one = incidents.open_by_key(tx, where.cluster, where.key)
         if one is not None:
             one = self._widen(tx, one, loaded, group, again, restless)
-        elif unceasing and (storm := self.storms.takes(tx, where, loaded, group)) is not None:
+        elif unceasing and (storm := self._stormed(tx, where, loaded, group)) is not None:
             alerts.store(tx, source, [(alert, storm.id) for alert in group])
             return
         else:
@@ -318,6 +318,13 @@ class Triage:
             self._route(tx, one, loaded, unceasing_since=since)
         elif restless and one.state is IncidentState.REMEDIATING and not records.acted(tx, one):
             self._to_people(tx, one, loaded, held_words(one.evidence), stuck=True)
+
+    def _stormed(
+        self, tx: Tx, where: Place, loaded: LoadedPlaybook | None, group: Sequence[Alert]
+    ) -> Incident | None:
+        above = storm_place(where)
+        storm = incidents.open_by_key(tx, above.cluster, above.key)
+        return self.storms.takes(tx, where, loaded, group, storm)
 
     def _flapping(
         self,

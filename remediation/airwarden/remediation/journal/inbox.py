@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
 from sqlalchemy import case, func, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.journal.store import Journal, Tx
 from airwarden.remediation.journal.tables import inbox
-from airwarden.remediation.journal.upsert import insert_into
+from airwarden.remediation.journal.upsert import insert_on
 
 #: Times that a delivery is tried before it is set aside for a person.
 MAX_ATTEMPTS = 5
@@ -65,27 +68,35 @@ class Backlog:
 
 def put(tx: Tx, delivery: Delivery) -> bool:
     """Store a delivery; returns False where the same one is there already."""
-    statement = insert_into(tx, inbox).values(
-        source=delivery.source,
-        delivery_hash=delivery.digest,
-        received_at=tx.now,
-        body=delivery.body,
-        alerts=delivery.alerts,
-        state="new",
-        next_at=tx.now,
-    )
+    row = {
+        "source": delivery.source,
+        "delivery_hash": delivery.digest,
+        "received_at": tx.now,
+        "body": delivery.body,
+        "alerts": delivery.alerts,
+        "state": "new",
+        "next_at": tx.now,
+    }
+    seen: int = tx.connection.execute(_stored(postgres=tx.postgresql), row).scalar_one()
+    return seen == 1
+
+
+@cache
+def _stored(*, postgres: bool) -> ReturningInsert[Any]:
     # The same body again is the same delivery. One that was set aside gets another chance.
     aside = inbox.c.state == "failed"
-    counted = statement.on_conflict_do_update(
-        index_elements=["source", "delivery_hash"],
-        set_={
-            "seen": inbox.c.seen + 1,
-            "state": case((aside, "new"), else_=inbox.c.state),
-            "attempts": case((aside, MAX_ATTEMPTS - 1), else_=inbox.c.attempts),
-        },
-    ).returning(inbox.c.seen)
-    seen: int = tx.connection.execute(counted).scalar_one()
-    return seen == 1
+    return (
+        insert_on(inbox, postgres=postgres)
+        .on_conflict_do_update(
+            index_elements=["source", "delivery_hash"],
+            set_={
+                "seen": inbox.c.seen + 1,
+                "state": case((aside, "new"), else_=inbox.c.state),
+                "attempts": case((aside, MAX_ATTEMPTS - 1), else_=inbox.c.attempts),
+            },
+        )
+        .returning(inbox.c.seen)
+    )
 
 
 def take(tx: Tx, limit: int = _TAKEN) -> Sequence[Stored]:

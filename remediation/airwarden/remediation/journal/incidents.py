@@ -131,6 +131,17 @@ def change(tx: Tx, one: Incident, **fields: Any) -> Incident:
     return replace(one, **values)
 
 
+def touch(tx: Tx, incident_ids: Collection[int]) -> None:
+    """Note that open incidents go on; raises FencedError where one has ended in the same instant."""
+    done = tx.connection.execute(
+        update(incident)
+        .where(incident.c.id.in_(incident_ids), incident.c.state.not_in(TERMINAL))
+        .values(updated_at=tx.now, rev=incident.c.rev + 1)
+    )
+    if done.rowcount != len(incident_ids):
+        raise FencedError(f"one of the incidents {sorted(incident_ids)} has ended")
+
+
 def move(tx: Tx, one: Incident, state: IncidentState, **fields: Any) -> Incident:
     """Make a transition; raises ValueError for one that the table does not have."""
     if not allowed(INCIDENT_TRANSITIONS, one.state, state):
