@@ -20,7 +20,7 @@ from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.world import Json, Subject, World
 from support.engine import playbook
-from support.remediator import Running
+from support.remediator import Kit, Running
 
 #: Alerts `Fault0` to `Fault9` belong to playbooks `fault-0` to `fault-9`.
 BOOKS = 10
@@ -42,6 +42,7 @@ class Mend:
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
+    undecidable = ()
     danger = Danger.A
 
     def __init__(self, targets: Targets) -> None:
@@ -108,8 +109,14 @@ def main() -> None:
         url,
         books=books(),
         rails=Rails(mild_playbook_per_hour=10_000, mild_all_per_hour=100_000),
-        actions=[Mend(targets)],
-        checks=[Look("sick", targets, mended=False), Look("well", targets, mended=True)],
+        kit=lambda _journal, clock: Kit(
+            World("lab", clock),
+            {Mend.name: Mend(targets)},
+            {
+                "sick": Look("sick", targets, mended=False),
+                "well": Look("well", targets, mended=True),
+            },
+        ),
         with_alertmanager=False,
     )
     fresh = folder / "port.new"

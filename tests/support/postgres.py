@@ -113,6 +113,7 @@ class PostgresServer:
             "unix_socket_directories": str(self._folder),
             "max_connections": str(MAX_CONNECTIONS),
             "shared_buffers": "64MB",
+            "shared_preload_libraries": "pg_stat_statements",
         }
         if not self._durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}

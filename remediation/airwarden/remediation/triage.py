@@ -27,6 +27,7 @@ from airwarden.remediation.decide.correlate import (
 from airwarden.remediation.decide.episodes import Known, news
 from airwarden.remediation.decide.flapping import flapping
 from airwarden.remediation.decide.paging import NO_PLAYBOOK_PAGE, Escalation, page_at
+from airwarden.remediation.decide.progress import Progress
 from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.holding import HELD, held_evidence, held_until, held_words
 from airwarden.remediation.intake import Parsed, parse
@@ -36,6 +37,7 @@ from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx
 from airwarden.remediation.modes import mode_for
 from airwarden.remediation.playbook import ActionStep, Playbook
 from airwarden.remediation.storms import Storms, is_storm, storm_place
+from airwarden.remediation.telemetry import Telemetry
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -74,6 +76,7 @@ class Triage:
         playbooks: The set in force now.
         clusters: The clusters that this process can reach now.
         actions: To know the highest danger of a playbook.
+        telemetry: Counts what comes back and what is left to people.
     """
 
     def __init__(
@@ -82,7 +85,9 @@ class Triage:
         playbooks: Callable[[], PlaybookSet],
         clusters: Callable[[], Collection[str]],
         actions: Mapping[str, Action],
+        telemetry: Telemetry,
     ) -> None:
+        self._telemetry = telemetry
         self._journal = journal
         self._playbooks = playbooks
         self._clusters = clusters
@@ -414,6 +419,7 @@ class Triage:
         }
         names = ", ".join(sorted({alert.name for alert in group}))
         if last is not None and last.comes_back(tx.now - numbers.recurrence_window):
+            self._telemetry.recurred(where.cluster, where.playbook)
             return records.move(
                 tx,
                 last,
@@ -451,7 +457,7 @@ class Triage:
         elif loaded is None:
             one = incidents.move(tx, one, IncidentState.NO_PLAYBOOK)
             reason = "no playbook matches this alert"
-        elif not loaded.playbook.steps:
+        elif not loaded.playbook.ordered:
             reason = (
                 f"for a human only: {loaded.playbook.human_only or 'the playbook has no steps'}"
             )
@@ -495,6 +501,7 @@ class Triage:
             page_at=due,
             next_at=tx.now,
         )
+        self._telemetry.escalated(one.cluster, one.playbook)
 
 
 def _tried_since(tx: Tx, one: Incident, moment: datetime) -> int:
@@ -503,7 +510,13 @@ def _tried_since(tx: Tx, one: Incident, moment: datetime) -> int:
 
 
 def begin_run(
-    tx: Tx, one: Incident, loaded: LoadedPlaybook, *, danger: Danger, wait: float = 0.0
+    tx: Tx,
+    one: Incident,
+    loaded: LoadedPlaybook,
+    *,
+    danger: Danger,
+    wait: float = 0.0,
+    progress: Progress | None = None,
 ) -> runs.Run:
     """Begin the incident's next run, after `wait` seconds, pinned to the playbook as it is now."""
     book = loaded.playbook
@@ -518,6 +531,7 @@ def begin_run(
         generation=len(earlier) + 1,
         episode=one.recurrence,
         mode=one.mode,
+        progress=(progress or Progress()).to_json(),
         # A retry looks for a fault that is there now: what the first remedy started is newer than
         # the alert and would otherwise never be touched again.
         fault_since=tx.now if retry else one.started_at,
@@ -528,7 +542,7 @@ def begin_run(
 
 def highest_danger(actions: Mapping[str, Action], book: Playbook) -> Danger:
     """Return the highest danger among a playbook's actions."""
-    named = (step.action for step in book.steps if isinstance(step, ActionStep))
+    named = (step.action for step in book.all_steps if isinstance(step, ActionStep))
     return max((actions[name].danger for name in named if name in actions), default=Danger.A)
 
 

@@ -13,7 +13,25 @@ from datetime import datetime
 from enum import StrEnum
 
 from airwarden.remediation.actions.base import Danger, Effect
+from airwarden.remediation.decide.around import Around
 from airwarden.remediation.decide.backoff import cool_down_until
+from airwarden.remediation.decide.fleet import (
+    fleet_share,
+    healthy_floor,
+    one_at_a_time,
+    pace,
+    scale_down_floor,
+)
+from airwarden.remediation.decide.holds import (
+    clocks_agree,
+    journal_keeps_up,
+    no_fight,
+    no_rollout,
+    not_blocked,
+    nothing_of_ours,
+    same_target,
+    small_enough,
+)
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.refusal import Patience as Patience
 from airwarden.remediation.decide.refusal import Refusal as Refusal
@@ -57,6 +75,7 @@ class GuardFacts:
         maintenance: Reasons of the maintenance windows that are open.
         unreadable: What could not be read, with why.
         unrest: Storms and flapping.
+        around: What stands around the target: its fleet, its siblings, the platform.
     """
 
     now: datetime
@@ -80,6 +99,7 @@ class GuardFacts:
     maintenance: Sequence[str] = ()
     unreadable: Sequence[str] = ()
     unrest: Unrest = field(default_factory=Unrest)
+    around: Around = field(default_factory=Around)
 
     @property
     def disruptive(self) -> bool:
@@ -207,17 +227,30 @@ def lead_lasts(facts: GuardFacts, _rails: Rails) -> Refusal | None:
 GUARDS: tuple[Guard, ...] = (
     kill_switch,
     no_maintenance,
+    nothing_of_ours,
     readable,
     mode_allows,
     not_suppressed,
     not_flapping,
     no_storm,
     plan_is_fresh,
+    same_target,
+    no_rollout,
+    not_blocked,
+    journal_keeps_up,
+    clocks_agree,
+    small_enough,
+    no_fight,
     one_remedy_per_target,
     few_in_flight,
     cooled_down,
     within_budget,
+    one_at_a_time,
+    healthy_floor,
+    fleet_share,
+    pace,
     no_scale_down_in_trouble,
+    scale_down_floor,
     lead_lasts,
 )
 

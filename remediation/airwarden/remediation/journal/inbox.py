@@ -170,5 +170,6 @@ class InboxWriter:
         """
         with self._journal.write(urgent=True) as tx:
             news = [put(tx, one) for one in deliveries]
+            crash_at("mid-group-commit")
         crash_at("after-inbox-commit")
         return news
