@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any
@@ -49,7 +49,8 @@ class Edge:
         api_token: What operators have to show.
         alive: Why the loops are dead, or empty.
         ready: Why no alert should be sent here now, or empty.
-        reload: Reads the configuration anew; raises WrongInputError.
+        reload: Reads the configuration anew and returns the settings that need a restart; raises
+            WrongInputError.
         runbook: Returns an alert's runbook as Markdown; raises NotFoundError.
     """
 
@@ -60,7 +61,7 @@ class Edge:
     api_token: SecretStr
     alive: Callable[[], str]
     ready: Callable[[], str]
-    reload: Callable[[], None]
+    reload: Callable[[], Sequence[str]]
     runbook: Callable[[str], str]
 
 
@@ -258,9 +259,8 @@ def _switches(edge: Edge) -> APIRouter:
         return do.start_maintenance(by=by, reason=body.reason, lasts=lasts, cluster=body.cluster)
 
     @router.post("/-/reload")
-    def reload() -> dict[str, str]:
-        edge.reload()
-        return {"status": "reloaded"}
+    def reload() -> dict[str, Any]:
+        return {"status": "reloaded", "restart_needed_for": list(edge.reload())}
 
     return router
 
