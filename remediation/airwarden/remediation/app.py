@@ -216,8 +216,8 @@ class Remediator:
         loops = {
             "lease": self._lease_loop,
             "engine": self._engine_loop,
-            "watch": self._watch_loop,
             "upkeep": self._upkeep_loop,
+            "watch": self._watch_loop,
         }
         if self._parts.poller is not None:
             loops["poll"] = self._poll_loop
@@ -281,7 +281,7 @@ class Remediator:
                 wait = self.leadership.step()
                 if self.leadership.leads and not led:
                     self._wake()
-            except Exception:
+            except Exception:  # without this thread nobody would lead again
                 _log.exception("lease loop")
             self._stopping.wait(wait)
 
@@ -290,7 +290,7 @@ class Remediator:
             self._awake.clear()
             try:
                 self._turn()
-            except Exception:
+            except Exception:  # what fails is logged and tried again; /readyz tells of the delay
                 _log.exception("engine loop")
                 self._stopping.wait(1.0)
             self._awake.wait(self._config.turn)
@@ -342,7 +342,7 @@ class Remediator:
                 _log.info("poll dropped", reason=str(error))
             except AirwardenError as error:
                 _log.warning("poll failed", error=str(error))
-            except Exception:
+            except Exception:  # the next poll may find what this one could not read
                 _log.exception("poll loop")
             self._poll_now.wait(self._config.poll.every if self.leadership.leads else 1.0)
 
@@ -353,7 +353,7 @@ class Remediator:
                     sender.step(self.leadership.fence)
             except (FencedError, UnavailableError) as error:
                 _log.info("sending postponed", channel=sender.channel, reason=str(error))
-            except Exception:
+            except Exception:  # the notice stays in the outbox
                 _log.exception("send loop")
             self._stopping.wait(min(self._config.turn, 1.0))
 

@@ -217,7 +217,8 @@ def test_a_leashed_port_reads_and_does_not_change(journal: Journal) -> None:
 #: What a remedy may reach and changes nothing.
 READS = {
     "airflow": {
-        "version", "health", "jobs", "dags", "dag", "pools", "task_instances", "task_instance", "dag_runs",
+        "health", "jobs", "dags", "dag", "pools", "task_instances", "task_instance", "dag_runs",
+        "version",
     },
     "breakers": {"load"},
     "host": {"processes"},

@@ -176,7 +176,7 @@ class InboxWriter:
                 crash_at("mid-group-commit")
             self._refusals = None
             crash_at("after-inbox-commit")
-        except Exception as error:
+        except Exception as error:  # raised again by each caller whose delivery this was
             if isinstance(error, UnavailableError):
                 now = time.monotonic()
                 self._refusals = (self._refusals or (now,))[0], now, error

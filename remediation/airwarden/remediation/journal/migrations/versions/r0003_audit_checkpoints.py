@@ -2,7 +2,7 @@
 
 An older version goes on beside this one: it only ever adds to the audit.
 
-Revision: 0007
+Revision: 0003
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
+revision = "0003"
 down_revision: str | None = "0002"
 
 _ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
