@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
+import xmlrpc.client
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -120,7 +120,7 @@ class Site:
     Attributes:
         folder: Their files.
         journal: The journal's URL.
-        database: A database that answers, for the metadata database.
+        database: A metadata database that answers, with Airflow's schema.
         times, every: How often, and how far apart, a fault is confirmed.
     """
 
@@ -190,15 +190,10 @@ class Site:
 
     def pid_of(self, name: str) -> int:
         """Return the process id that supervisord has for a program."""
-        config = self.supervisord._folder / "supervisord.conf"
-        program = Path(sys.executable).parent / "supervisorctl"
-        done = subprocess.run(
-            [str(program), "-c", str(config), "-s", f"http://127.0.0.1:{self.supervisord.port}",
-             "-u", USER, "-p", PASSWORD, "pid", name],
-            capture_output=True, text=True, timeout=30,
-            env={**os.environ, "PYTHONWARNINGS": "ignore"},
-        )  # fmt: skip
-        return int(done.stdout.strip())
+        url = f"http://{USER}:{PASSWORD}@127.0.0.1:{self.supervisord.port}/RPC2"
+        with xmlrpc.client.ServerProxy(url) as proxy:
+            found: Any = proxy.supervisor.getProcessInfo(name)
+        return int(found["pid"])
 
     def spawns(self, name: str) -> int:
         """Return how often supervisord has started a program."""

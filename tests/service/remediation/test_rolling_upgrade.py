@@ -30,8 +30,9 @@ def database(fresh_database: FreshDatabase) -> Database:
 
 
 @pytest.fixture
-def site(tmp_path: Path, database: Database) -> Iterator[Site]:
-    made = Site(tmp_path, database.sqlalchemy_url, database.dsn, times=10, every="3s")
+def site(tmp_path: Path, database: Database, fresh_database: FreshDatabase) -> Iterator[Site]:
+    airflow = fresh_database(template="airflow")
+    made = Site(tmp_path, database.sqlalchemy_url, airflow.dsn, times=10, every="3s")
     yield made
     made.close()
 
