@@ -235,6 +235,7 @@ class PostgresServer:
     def configure(self, setting: str, value: str) -> None:
         """Set a server-wide setting for every session, those that are there included."""
         with self._maintenance.connect() as connection:
+            connection.execute("SET default_transaction_read_only = off")
             connection.execute(
                 sql.SQL("ALTER SYSTEM SET {} = {}").format(
                     sql.Identifier(setting), sql.Literal(value)
