@@ -177,7 +177,10 @@ def _api_server(bench: FleetBench) -> None:
 
 
 def _silent_workers(
-    silent: Callable[[int], int], alerts: Callable[[int], int] | None = None
+    silent: Callable[[int], int],
+    alerts: Callable[[int], int] | None = None,
+    *,
+    minutes: float = 10.0,
 ) -> Situation:
     def breaks(bench: FleetBench) -> None:
         for number in range(silent(bench.size)):
@@ -185,7 +188,7 @@ def _silent_workers(
         for number in range((alerts or silent)(bench.size)):
             bench.shout_silent(number)
 
-    return Situation(breaks, 25.0)
+    return Situation(breaks, minutes)
 
 
 def _busy_silent(bench: FleetBench) -> None:
@@ -305,7 +308,7 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
         "one silent and busy": Situation(_busy_silent, 15.0),
         "half silent": _silent_workers(_half, lambda size: min(_half(size), 6)),
         "all silent": _silent_workers(_all, lambda size: min(size, 3)),
-        "eight silent": _silent_workers(lambda size: min(size, 8)),
+        "eight silent": _silent_workers(lambda size: min(size, 8), minutes=25.0),
     },
     "queue-scale-up": {
         "deep": _deep_queue(),
@@ -320,6 +323,7 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
     "database-slow": {"slow": _shouts("AirflowDatabaseSlow", component="database")},
     "human-only": {"data late": _shouts("AirflowDataFreshnessBreach", asset="orders")},
     "observation-lost": {"blind": _shouts("AirflowSnapshotStale")},
+    "journal-keeping": {"not kept": _shouts("AirwardenRetentionFailing")},
     "scheduling-stalled": {"stalled": _shouts("AirflowSchedulerStalled", component="scheduler")},
     "team-failure-burst": {"burst": _shouts("AirflowTeamDagFailureRateHigh", team="growth")},
 }

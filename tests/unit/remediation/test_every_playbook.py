@@ -63,6 +63,7 @@ database-session   | lock held                   |  1          |  1          |  
 database-session   | as many leaked              |  0; no leak |  0; no leak |  0; no leak |  1          |  1
 database-slow      | slow                        |  0; person  |  0; person  |  0; person  |  0; person  |  0; person
 human-only         | data late                   |  0; person  |  0; person  |  0; person  |  0; person  |  0; person
+journal-keeping    | not kept                    |  0; person  |  0; person  |  0; person  |  0; person  |  0; person
 observation-lost   | blind                       |  0; person  |  0; person  |  0; person  |  0; person  |  0; person
 scheduling-stalled | stalled                     |  0; person  |  0; person  |  0; person  |  0; person  |  0; person
 team-failure-burst | burst                       |  0; person *|  0; person  |  0; person  |  0; person  |  0; person
