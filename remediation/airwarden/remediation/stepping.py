@@ -67,10 +67,10 @@ class Steps:
         if case.mode is Mode.SHADOW and not case.acted:
             self._shadow(case)
             return
-        if case.progress.step >= len(case.book.steps):
+        if case.progress.step >= len(case.steps):
             self._verifying.begin(case, "")
             return
-        step = case.book.steps[case.progress.step]
+        step = case.steps[case.progress.step]
         match step:
             case ActionStep():
                 self._action(case, step)
@@ -96,7 +96,7 @@ class Steps:
 
     def _restore(self, case: Case) -> None:
         """Do the undo steps only."""
-        rest = case.book.steps[case.progress.step :]
+        rest = case.steps[case.progress.step :]
         if not rest:
             self._verifying.begin(case, "")
         elif isinstance(rest[0], UndoStep):
@@ -177,7 +177,9 @@ class Steps:
             unreadable(self._parts, case, str(error))
         except AirwardenError as error:
             return Refused(str(error) or type(error).__name__)
-        except Exception as error:
+        except (
+            Exception
+        ) as error:  # an action's own mistake plans nothing, and a person hears of it
             return Refused(f"planning failed: {type(error).__name__}: {error}")
         return None
 
@@ -221,14 +223,17 @@ class Steps:
 
     def _refused_lately(self, tx: Tx, case: Case, step: ActionStep, reason: str) -> bool:
         """Ask again for a while: what must not be done now may have healed by then, or be clear."""
-        since = case.progress.blocked_since or tx.now
+        same = case.progress.blocked_by == step.id
+        since = (case.progress.blocked_since if same else None) or tx.now
         if tx.now - since >= case.rails.refusal_patience:
             return False
         if case.progress.blocked_by != step.id:
             case.say(tx, "plan", f"{step.id}: not now, {step.action} refuses: {reason}.")
         case.save(
             tx,
-            progress=replace(case.progress, blocked_since=since, blocked_by=step.id),
+            progress=replace(
+                case.progress, blocked_since=since, blocked_by=step.id, unreadable_since=None
+            ),
             next_at=tx.now + case.rails.recheck,
         )
         return True
@@ -271,7 +276,7 @@ class Steps:
                 return
             if tx.now - since >= step.within:
                 reason = f"{step.id}: not within {step.within}: {reading.sentence}"
-                ends.escalate(self._parts, tx, case, reason, evidence=reading.evidence)
+                ends.give_up(self._parts, tx, case, reason, evidence=reading.evidence)
                 return
             case.save(
                 tx,
@@ -313,7 +318,7 @@ class Steps:
             case.say(tx, "step", f"{step.id}: not yet, {reason}.")
         case.save(
             tx,
-            progress=replace(case.progress, blocked_by=reason),
+            progress=replace(case.progress, blocked_by=reason, unreadable_since=None),
             next_at=tx.now + case.rails.recheck,
         )
 
@@ -321,7 +326,7 @@ class Steps:
         """Plan every action against the live state and record it; do nothing."""
         would_do: list[dict[str, Any]] = []
         said: list[str] = []
-        for step in case.book.steps:
+        for step in case.steps:
             if not isinstance(step, ActionStep):
                 continue
             outcome = self._ask_action(case, step)

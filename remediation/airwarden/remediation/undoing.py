@@ -50,7 +50,7 @@ def plan_undo(parts: Parts, case: Case, step: UndoStep) -> tuple[list[Planned], 
             )
         except (UnavailableError, OverdueError) as error:
             return [], [], str(error)
-        except Exception as error:
+        except Exception as error:  # the way back of the other effects does not wait for this one
             refusals.append(str(error) or type(error).__name__)
             continue
         if isinstance(outcome, Plan):
