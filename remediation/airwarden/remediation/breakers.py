@@ -21,6 +21,7 @@ import pybreaker
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import RejectedError, UnavailableError
+from airwarden.remediation.journal.store import FencedError
 from airwarden.remediation.world import BreakerRecord, BreakerState, BreakerStore, World
 
 T = TypeVar("T")
@@ -181,8 +182,8 @@ def over(storage: SharedStorage, *, failures: int, timeout: float) -> pybreaker.
     """
 
     def answered(error: BaseException) -> bool:
-        """A refusal is an answer; what ends this process is none, but no failure of the system."""
-        if isinstance(error, Exception):
+        """A refusal is an answer; what ends or holds back this process is none, and no failure."""
+        if isinstance(error, Exception) and not isinstance(error, FencedError):
             return isinstance(error, RejectedError)
         # In a probe it must not count as an answer either: that would close the breaker.
         return storage.state == BreakerState.CLOSED.value
@@ -247,11 +248,22 @@ def guard(world: World) -> World:
     return replace(world, **changes)
 
 
+def within(port: T, wrap: Callable[[T], object]) -> T:
+    """Return the port with `wrap` around what really calls, inside its breaker if it has one."""
+    if isinstance(port, _Guarded):
+        return cast(T, port.around(wrap))
+    return cast(T, wrap(port))
+
+
 class _Guarded:
     """A port's methods, each behind the breaker."""
 
     def __init__(self, breakers: Breakers, name: str, port: object) -> None:
         self._breakers, self._name, self._port = breakers, name, port
+
+    def around(self, wrap: Callable[[Any], object]) -> _Guarded:
+        """Return the same with the port wrapped."""
+        return _Guarded(self._breakers, self._name, wrap(self._port))
 
     def __getattr__(self, attribute: str) -> Any:
         method = getattr(self._port, attribute)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, insert, select, text
 
 from airwarden.core.errors import WrongInputError
+from airwarden.remediation.crash import crash_at
 from airwarden.remediation.decide.states import TRANSITIONS
 from airwarden.remediation.journal.connect import Engines
 from airwarden.remediation.journal.tables import transition
@@ -40,10 +41,14 @@ def migrate(engines: Engines) -> None:
     with _file_lock(engines.file), engines.writer.begin() as connection:
         if engines.postgresql:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            # A change of a table waits for those who use it, and they would wait behind it.
+            connection.execute(text("SELECT set_config('lock_timeout', '10s', true)"))
         config = configuration(connection)
         current = MigrationContext.configure(connection).get_current_revision()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if current is not None and current not in known:
+            if _only_adds(current, known):
+                return
             raise WrongInputError(
                 f"the journal's schema is at revision {current}, which this version does not know",
                 place="remediator.journal",
@@ -51,6 +56,7 @@ def migrate(engines: Engines) -> None:
             )
         command.upgrade(config, "head")
         _allow_transitions(connection)
+        crash_at("mid-migration")
 
 
 def _allow_transitions(connection: Connection) -> None:
@@ -69,6 +75,23 @@ def _allow_transitions(connection: Connection) -> None:
         names = ("machine", "old_state", "new_state")
         rows = [dict(zip(names, row, strict=True)) for row in missing]
         connection.execute(insert(transition), rows)
+
+
+def _only_adds(current: str, known: Collection[str]) -> bool:
+    """Return whether an unknown revision only adds to what this version knows.
+
+    Revisions are numbered; within a thousand each only adds, so that old and new versions work side
+    by side on one journal while an upgrade rolls, and while it is rolled back.
+    """
+    if not current.isdecimal():
+        return False
+    newest = max(int(one) for one in known)
+    return int(current) > newest and int(current) // 1000 == newest // 1000
+
+
+def newest_revision() -> str:
+    """Return the revision of the schema that this version works with."""
+    return str(ScriptDirectory.from_config(configuration()).get_current_head())
 
 
 @contextmanager

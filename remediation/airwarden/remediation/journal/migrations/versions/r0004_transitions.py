@@ -1,7 +1,7 @@
 """The database itself refuses a transition that the state machines do not have.
 
-Revision: 0006
-Revises: 0001
+Revision: 0004
+Revises: 0003
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision: str | None = "0001"
+revision = "0004"
+down_revision: str | None = "0003"
 
 #: The pairs that versions before this revision use: they may run beside it for a while, and do not
 #: fill the table themselves. What later versions add, they insert when they start.
