@@ -59,7 +59,9 @@ class AirflowBench(Bench):
         breakers = JournalBreakers(self.journal)
         self.worlds = {"lab": World("lab", self.clock, airflow=self.airflow, breakers=breakers)}
         self.parts = replace(self.parts, actions=actions())
-        triage = Triage(self.journal, lambda: self.playbooks, lambda: self.worlds, actions())
+        triage = Triage(
+            self.journal, lambda: self.playbooks, lambda: self.worlds, actions(), self.telemetry
+        )
         self.engine = Engine(self.parts, triage, InlineCrew(self.clock), self.clock)
 
 

@@ -407,11 +407,9 @@ def test_dags_by_status(rows: AirflowRows, database: PostgresMetadata) -> None:
     rows.dag("b", is_paused=True)
     rows.dag("c", has_import_errors=True)
     rows.dag("d", is_stale=True)
-    rows.insert("import_error", timestamp=now(), filename="c.py", bundle_name="dags")
-    collector = DagsCollector(database, DagRegistry(database, (), SystemClock()))
+    collector = DagsCollector(DagRegistry(database, (), SystemClock()))
     statuses = ("active", "paused", "import_error", "stale")
     assert values(collector, "dags") == {(status,): 1 for status in statuses}
-    assert values(collector, "dag_import_errors") == {(): 1}
 
 
 def test_assets_with_a_target(rows: AirflowRows, database: PostgresMetadata) -> None:

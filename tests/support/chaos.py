@@ -25,7 +25,15 @@ from airwarden.core.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
-from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.base import (
+    Action,
+    Danger,
+    Effect,
+    Nothing,
+    Plan,
+    ReadBack,
+    Refused,
+)
 from airwarden.remediation.calls import InlineCalls, OverdueError
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.decide.states import AttemptState, IncidentState
@@ -158,6 +166,7 @@ class UnitRestart:
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
     danger = Danger.B
 
     def __init__(self, platform: Platform) -> None:
@@ -210,6 +219,7 @@ class NumberHold:
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
     danger = Danger.B
 
     def __init__(self, platform: Platform) -> None:
@@ -317,7 +327,8 @@ class ChaosBench(Bench):
         self._plain_write = self.journal.write
         setattr(self.journal, "write", self._write)  # noqa: B010 - an instance's own method
         calls = ChaosCalls(platform)
-        actions = {one.name: one for one in (UnitRestart(platform), NumberHold(platform))}
+        both: tuple[Action, ...] = (UnitRestart(platform), NumberHold(platform))
+        actions = {one.name: one for one in both}
         self.poller = Poller(self.journal, alerts, self.writer, calls)
         self.parts = replace(
             self.parts,
@@ -327,7 +338,9 @@ class ChaosBench(Bench):
             poller=self.poller,
             random=Random(3),
         )
-        triage = Triage(self.journal, lambda: self.playbooks, lambda: self.worlds, actions)
+        triage = Triage(
+            self.journal, lambda: self.playbooks, lambda: self.worlds, actions, self.telemetry
+        )
         self.engine = Engine(self.parts, triage, InlineCrew(self.clock), self.clock)
         page = pager_delivery(recorder, compose_page)
         chat = chat_delivery(recorder, compose_chat)

@@ -111,6 +111,7 @@ class PostgresServer:
             "synchronous_commit": "off",
             "full_page_writes": "off",
             "shared_buffers": "64MB",
+            "shared_preload_libraries": "pg_stat_statements",
         }
         command = [*self._user, str(self._bin / "postgres"), "-D", str(self._data)]
         for name, value in settings.items():

@@ -303,9 +303,6 @@ class SmallBroker:
             raise self.error
         return {(q, 0): self.depths.get(q, 0) for q in queues}
 
-    def unacked(self) -> int:
-        return 0
-
 
 @dataclass
 class SmallProbe:

@@ -182,7 +182,8 @@ def over(storage: SharedStorage, *, failures: int, timeout: float) -> pybreaker.
     """
 
     def answered(error: BaseException) -> bool:
-        """A refusal is an answer; what ends or holds back this process is none, and no failure."""
+        """A refusal is an answer; what ends this process, or holds its call back, is none, but no
+        failure of the system either."""
         if isinstance(error, Exception) and not isinstance(error, FencedError):
             return isinstance(error, RejectedError)
         # In a probe it must not count as an answer either: that would close the breaker.

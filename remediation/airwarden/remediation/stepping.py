@@ -23,7 +23,7 @@ from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.plans import Planned, StoredPlan
 from airwarden.remediation.playbook import ActionStep, HumanStep, UndoStep, WaitStep
 from airwarden.remediation.ramping import Ramping
-from airwarden.remediation.undoing import MAX_UNDOS, plan_undo
+from airwarden.remediation.undoing import most_undos, plan_undo
 from airwarden.remediation.verifying import Verifying
 
 Outcome = Plan | Nothing | Refused
@@ -280,8 +280,8 @@ class Steps:
         if stored is not None and self._fresh(case):
             self._effects.attempt(case, stored)
             return
-        if case.progress.undone >= MAX_UNDOS:
-            reason = f"{step.id}: still not undone after {MAX_UNDOS} effects"
+        if case.progress.undone >= most_undos(self._parts, case, step):
+            reason = f"{step.id}: still not undone after {case.progress.undone} effects"
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.escalate(self._parts, tx, case, reason)
             return

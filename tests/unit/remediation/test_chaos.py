@@ -343,7 +343,7 @@ _COMMON = settings(
 
 @pytest.mark.timeout(120)
 def test_whatever_goes_wrong_the_invariants_hold() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Chaos,
         settings=settings(_COMMON, max_examples=12, stateful_step_count=40, derandomize=True),
     )
@@ -352,6 +352,6 @@ def test_whatever_goes_wrong_the_invariants_hold() -> None:
 @pytest.mark.reliability
 @pytest.mark.timeout(3600)
 def test_whatever_goes_wrong_the_invariants_hold_for_thousands_of_steps() -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Chaos, settings=settings(_COMMON, max_examples=150, stateful_step_count=80)
     )

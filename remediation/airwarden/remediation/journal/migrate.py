@@ -55,8 +55,8 @@ def migrate(engines: Engines) -> None:
                 hint="it was written by a newer Airwarden: run that version",
             )
         command.upgrade(config, "head")
-        _allow_transitions(connection)
         crash_at("mid-migration")
+        _allow_transitions(connection)
 
 
 def _allow_transitions(connection: Connection) -> None:

@@ -1,7 +1,7 @@
 """The database itself refuses a transition that the state machines do not have.
 
 Revision: 0004
-Revises: 0003
+Revises: 0001
 """
 
 from __future__ import annotations
