@@ -167,6 +167,7 @@ class UnitRestart:
     deadline = 5.0
     decidable, undecidable = True, ()
     decidable = True
+    undecidable: tuple[str, ...] = ()
     danger = Danger.B
 
     def __init__(self, platform: Platform) -> None:
@@ -220,6 +221,7 @@ class NumberHold:
     deadline = 5.0
     decidable, undecidable = True, ()
     decidable = True
+    undecidable: tuple[str, ...] = ()
     danger = Danger.B
 
     def __init__(self, platform: Platform) -> None:
