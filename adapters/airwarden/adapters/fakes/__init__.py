@@ -13,6 +13,7 @@ from airwarden.adapters.fakes.faults import Faults
 from airwarden.adapters.fakes.host import FakeHost
 from airwarden.adapters.fakes.observability import FakeAlertmanager, FakePrometheus
 from airwarden.adapters.fakes.probe import FakeProbe
+from airwarden.adapters.fakes.statsd import FakeStatsd
 from airwarden.adapters.fakes.workers import FakeWorkers
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "FakeHost",
     "FakeProbe",
     "FakePrometheus",
+    "FakeStatsd",
     "FakeWorkers",
     "Faults",
 ]

@@ -10,7 +10,15 @@ from pydantic import Field, field_validator, model_validator
 
 from airwarden.core.durations import Duration
 from airwarden.core.platform import Component
-from airwarden.core.settings.base import ConfigPath, HttpUrl, SecretRef, Section, wrong
+from airwarden.core.settings.base import (
+    ConfigPath,
+    HttpUrl,
+    ListenAddress,
+    SecretRef,
+    Section,
+    Server,
+    wrong,
+)
 
 Tier = Literal["critical", "high", "medium", "low"]
 PipelineType = Literal["etl", "ml_training", "analytics", "data_quality", "reporting", "ad_hoc"]
@@ -107,6 +115,20 @@ class Broker(Section):
 
     timeout: Duration = timedelta(seconds=2)
     """Deadline of one command."""
+
+
+class Statsd(Server):
+    """A StatsD listener, for what only Airflow itself can tell: the scheduler's loop, its critical
+    section, orphans. Point Airflow's `[metrics] statsd_host` and `statsd_port` at it."""
+
+    listen: ListenAddress = ListenAddress(host="127.0.0.1", port=8125)
+    """Where it takes datagrams (UDP)."""
+
+    prefix: str = "airflow"
+    """What Airflow puts before every name (`[metrics] statsd_prefix`)."""
+
+    forward: ListenAddress | None = None
+    """Where every datagram is passed on to as it came, for a StatsD exporter that you already have."""
 
 
 class Workers(Section):
@@ -232,6 +254,9 @@ class Cluster(Section):
 
     host: Host | None = None
     """What supervises its processes."""
+
+    statsd: Statsd | None = None
+    """A listener for what Airflow reports over StatsD; none by default."""
 
     this_machine: bool = False
     """Whether the platform runs on the machine where the exporter runs, so that this machine's CPU

@@ -29,6 +29,7 @@ from airwarden.exporters.collectors.machine import MachineCollector
 from airwarden.exporters.collectors.parsing import ParsingCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
 from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
+from airwarden.exporters.collectors.statsd import StatsdCollector
 from airwarden.exporters.collectors.task_events import TaskEventsCollector
 from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
 from airwarden.exporters.collectors.triggers import TriggersCollector
@@ -42,7 +43,7 @@ NAMES = (
     "api_server", "assets", "broker", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
     "deployments", "heartbeats", "host", "late_runs", "machine", "parsing", "pools",
-    "scheduler_lag", "task_events", "task_instances", "triggers", "waiting", "workers",
+    "scheduler_lag", "statsd", "task_events", "task_instances", "triggers", "waiting", "workers",
 )  # fmt: skip
 
 
@@ -68,6 +69,8 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
             )
     if cluster.workers is not None:
         found.append(WorkersCollector(cluster.workers, clock, cluster.host, cluster.queues))
+    if cluster.statsd is not None:
+        found.append(StatsdCollector(cluster.statsd, clock))
     if cluster.dependencies:
         found.append(DependenciesCollector(cluster.dependencies))
     if cluster.machine:
