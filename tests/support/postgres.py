@@ -220,6 +220,24 @@ class PostgresServer:
         shutil.copyfile(copy, partial)
         partial.replace(dump)
 
+    def halt(self) -> None:
+        """End the server at once, as a failing host does; `resume` starts it on the same data."""
+        self._child.stop(signal.SIGQUIT)
+
+    def resume(self) -> None:
+        """Start it again after `halt`."""
+        self._child = self._start()
+
+    def configure(self, setting: str, value: str) -> None:
+        """Set a server-wide setting for every session, those that are there included."""
+        with self._maintenance.connect() as connection:
+            connection.execute(
+                sql.SQL("ALTER SYSTEM SET {} = {}").format(
+                    sql.Identifier(setting), sql.Literal(value)
+                )
+            )
+            connection.execute("SELECT pg_reload_conf()")
+
     def stop(self) -> None:
         """End the server and remove its folder."""
         self._child.stop(signal.SIGINT)  # fast shutdown: it does not wait for sessions

@@ -159,7 +159,7 @@ class Remediator:
         self.leadership.claim()
         self.telemetry = Telemetry(lambda: self._composition.worlds, lambda: self.leadership.leads)
         self.telemetry.reloaded(ok=True, at=clock.now().timestamp())
-        writer = InboxWriter(journal)
+        self._writer = writer = InboxWriter(journal)
         poller = (
             Poller(journal, alertmanager, writer, self._calls, config.poll)
             if alertmanager is not None
@@ -281,7 +281,7 @@ class Remediator:
                 wait = self.leadership.step()
                 if self.leadership.leads and not led:
                     self._wake()
-            except Exception:
+            except Exception:  # without this thread nobody would lead again
                 _log.exception("lease loop")
             self._stopping.wait(wait)
 
@@ -290,7 +290,7 @@ class Remediator:
             self._awake.clear()
             try:
                 self._turn()
-            except Exception:
+            except Exception:  # what fails is logged and tried again; /readyz tells of the delay
                 _log.exception("engine loop")
                 self._stopping.wait(1.0)
             self._awake.wait(self._config.turn)
@@ -319,7 +319,7 @@ class Remediator:
 
     def _watch(self) -> None:
         self._journal.cut_overdue(_OVERDUE)
-        trouble = self.leadership.trouble or self._trouble
+        trouble = self.leadership.trouble or self._trouble or self._writer.trouble
         silent = self._clock.elapsed() - self.leadership.answered_at
         if trouble is None and silent > 2 * self._config.lease.renew:
             # Not refused, but swallowed: whoever asked is still waiting for an answer.
@@ -342,7 +342,7 @@ class Remediator:
                 _log.info("poll dropped", reason=str(error))
             except AirwardenError as error:
                 _log.warning("poll failed", error=str(error))
-            except Exception:
+            except Exception:  # the next poll may find what this one could not read
                 _log.exception("poll loop")
             self._poll_now.wait(self._config.poll.every if self.leadership.leads else 1.0)
 
@@ -353,7 +353,7 @@ class Remediator:
                     sender.step(self.leadership.fence)
             except (FencedError, UnavailableError) as error:
                 _log.info("sending postponed", channel=sender.channel, reason=str(error))
-            except Exception:
+            except Exception:  # the notice stays in the outbox
                 _log.exception("send loop")
             self._stopping.wait(min(self._config.turn, 1.0))
 

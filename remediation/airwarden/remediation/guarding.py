@@ -39,7 +39,7 @@ class Guarding:
             prints = alerts.firing_prints(tx, case.incident.id)
         try:
             shown = poller.active()
-        except Exception as error:
+        except Exception as error:  # whatever it was, the alerts were not seen: the guard says no
             unread = f"Alertmanager ({error or type(error).__name__})"
             return AlertSight.ACTIVE, replace(seen, unreadable=(*seen.unreadable, unread))
         return sight_of(shown, prints), replace(seen, alerts=shown)
@@ -165,9 +165,11 @@ class Guarding:
         if refusal.guard == "approval":
             self._ask(tx, case, plan)
             return
-        since = progress.blocked_since or tx.now
         fresh = {"plan_valid_until": None} if refusal.guard == "generation" else {}
-        if progress.blocked_by != refusal.guard:
+        # Each guard has its own patience: an hour's silence is no reason to give up on the next one.
+        same = progress.blocked_by == refusal.guard
+        since = (progress.blocked_since if same else None) or tx.now
+        if not same:
             self._parts.telemetry.blocked(case.run.cluster, refusal.guard)
             case.say(
                 tx,
@@ -191,10 +193,15 @@ class Guarding:
                 state=RunState.ABORTED,
             )
             return
+        deadline = case.run.deadline
+        if refusal.patience is Patience.HOLD:
+            # Somebody wants it so: that time is not the remedy's.
+            deadline = max(deadline, tx.now + case.book.deadline)
         case.save(
             tx,
             state=RunState.GATED,
             progress=replace(progress, blocked_since=since, blocked_by=refusal.guard),
+            deadline=deadline,
             next_at=tx.now + case.rails.recheck,
             **fresh,
         )

@@ -26,6 +26,7 @@ from airwarden.remediation.decide.correlate import (
 )
 from airwarden.remediation.decide.episodes import news
 from airwarden.remediation.decide.paging import NO_PLAYBOOK_PAGE, Escalation, page_at
+from airwarden.remediation.decide.progress import Progress
 from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.intake import parse
 from airwarden.remediation.journal import alerts, inbox, incidents, rails, runs
@@ -245,7 +246,7 @@ class Triage:
         elif loaded is None:
             one = incidents.move(tx, one, IncidentState.NO_PLAYBOOK)
             reason = "no playbook matches this alert"
-        elif not loaded.playbook.steps:
+        elif not loaded.playbook.ordered:
             reason = (
                 f"for a human only: {loaded.playbook.human_only or 'the playbook has no steps'}"
             )
@@ -300,7 +301,13 @@ _AFRESH: Mapping[str, Any] = {
 
 
 def begin_run(
-    tx: Tx, one: Incident, loaded: LoadedPlaybook, *, danger: Danger, wait: float = 0.0
+    tx: Tx,
+    one: Incident,
+    loaded: LoadedPlaybook,
+    *,
+    danger: Danger,
+    wait: float = 0.0,
+    progress: Progress | None = None,
 ) -> runs.Run:
     """Begin the incident's next run, after `wait` seconds, pinned to the playbook as it is now."""
     book = loaded.playbook
@@ -315,6 +322,7 @@ def begin_run(
         generation=len(earlier) + 1,
         episode=one.recurrence,
         mode=one.mode,
+        progress=(progress or Progress()).to_json(),
         # A retry looks for a fault that is there now: what the first remedy started is newer than
         # the alert and would otherwise never be touched again.
         fault_since=tx.now if retry else one.started_at,
@@ -325,7 +333,7 @@ def begin_run(
 
 def highest_danger(actions: Mapping[str, Action], book: Playbook) -> Danger:
     """Return the highest danger among a playbook's actions."""
-    named = (step.action for step in book.steps if isinstance(step, ActionStep))
+    named = (step.action for step in book.all_steps if isinstance(step, ActionStep))
     return max((actions[name].danger for name in named if name in actions), default=Danger.A)
 
 

@@ -68,7 +68,8 @@ class Rails:
         pace: Between two effects that take down a worker (Kubernetes' node eviction: 0.1 a second).
         pace_degraded: The same while the fleet is degraded (Kubernetes: 0.01 a second).
         pace_small_fleet: Up to this size, none while degraded (Kubernetes: 50).
-        fan_out_most: Targets of one step; a plan with more is a person's (a judgement).
+        fan_out_most: Targets of one step; a plan with more is a person's (a judgement: a quarter of 500
+            workers is added at once).
         ramp_from: A step with so many targets goes out in waves, a canary first (more than three is
             many, as for paused DAGs).
         ramp_first_percent: Share of the targets in the wave after the canary (SSM: 5 %).
@@ -121,7 +122,7 @@ class Rails:
     pace: timedelta = timedelta(seconds=10)
     pace_degraded: timedelta = timedelta(seconds=100)
     pace_small_fleet: int = 50
-    fan_out_most: int = 100
+    fan_out_most: int = 150
     ramp_from: int = 4
     ramp_first_percent: int = 5
     ramp_percent: int = 10
