@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import structlog
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
+from airwarden.cli.listeners import Listeners
 from airwarden.core.errors import AirwardenError, WrongInputError
 from airwarden.core.settings import Cluster, Settings, Sla
 from airwarden.exporters.app import Exporter, ExporterConfig
@@ -30,6 +32,7 @@ class ExporterProgram:
         self._load = load
         self._ports: list[ClusterPorts] = []
         self._retired: list[ClusterPorts] = []
+        self._listeners = Listeners()
         self.clock = SystemClock()
         settings = load()
         clusters, timings = self._compose(settings)
@@ -49,6 +52,7 @@ class ExporterProgram:
         self.exporter.stop()
         self.clock.stop()
         composition.close(self._ports)
+        self._listeners.close()
 
     def _reload(self) -> tuple[Sequence[ClusterSources], Mapping[str, Timing]]:
         settings = self._load()
@@ -70,7 +74,12 @@ class ExporterProgram:
         for one in ports:
             _open(one)
         self._ports = ports
-        return [sources(settings, one) for one in ports], timings(settings)
+        # Before new ones are made: an address may go from one cluster to another.
+        self._listeners.keep(settings.clusters)
+        found = [
+            replace(sources(settings, one), statsd=self._listeners.of(one.cluster)) for one in ports
+        ]
+        return found, timings(settings)
 
 
 def _open(ports: ClusterPorts) -> None:
@@ -93,6 +102,7 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
         broker=ports.broker,
         workers=ports.workers,
         host=ports.host,
+        pooler=ports.pooler,
         queues=cluster.broker.queues if cluster.broker else (),
         rules=dag_rules(settings, cluster),
         targets=tuple(

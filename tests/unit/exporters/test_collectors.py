@@ -13,7 +13,9 @@ from airwarden.adapters.fakes import (
     FakeBroker,
     FakeClock,
     FakeHost,
+    FakePooler,
     FakeProbe,
+    FakeStatsd,
     FakeWorkers,
 )
 from airwarden.core.errors import RejectedError, UnavailableError
@@ -270,6 +272,8 @@ def test_every_collector_has_its_name_in_the_list() -> None:
         broker=FakeBroker(),
         workers=FakeWorkers(),
         host=FakeHost(clock, {}),
+        pooler=FakePooler(),
+        statsd=FakeStatsd(),
         dependencies={"billing": FakeProbe()},
         machine=True,
     )

@@ -12,6 +12,7 @@ from airwarden.adapters.fakes.clock import FakeClock
 from airwarden.adapters.fakes.faults import Faults
 from airwarden.adapters.fakes.host import FakeHost
 from airwarden.adapters.fakes.observability import FakeAlertmanager, FakePrometheus
+from airwarden.adapters.fakes.pooler import FakePooler
 from airwarden.adapters.fakes.probe import FakeProbe
 from airwarden.adapters.fakes.statsd import FakeStatsd
 from airwarden.adapters.fakes.workers import FakeWorkers
@@ -22,6 +23,7 @@ __all__ = [
     "FakeBroker",
     "FakeClock",
     "FakeHost",
+    "FakePooler",
     "FakeProbe",
     "FakePrometheus",
     "FakeStatsd",

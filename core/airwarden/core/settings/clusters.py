@@ -81,8 +81,8 @@ class AirflowApi(Section):
 class MetadataDatabase(Section):
     """Airflow's metadata database, read-only. Without it only what REST can give is watched."""
 
-    secrets: ClassVar[tuple[str, ...]] = ("dsn", "terminator_dsn")
-    addresses: ClassVar[tuple[str, ...]] = ("dsn", "terminator_dsn")
+    secrets: ClassVar[tuple[str, ...]] = ("dsn", "terminator_dsn", "pgbouncer_dsn")
+    addresses: ClassVar[tuple[str, ...]] = ("dsn", "terminator_dsn", "pgbouncer_dsn")
 
     dsn: SecretRef
     """Connection string of the observing role: `pg_monitor` and SELECT on the tables that
@@ -93,6 +93,10 @@ class MetadataDatabase(Section):
     session that holds the scheduler's lock or leaks connections. Without it such a session is
     only reported."""
 
+    pgbouncer_dsn: SecretRef | None = None
+    """Connection string of the console of the PgBouncer before it (database `pgbouncer`), by a role in
+    its `stats_users`. None where there is no PgBouncer."""
+
     statement_timeout: Duration = timedelta(seconds=5)
     """A query of ours that takes longer is cancelled by the server: watching must never load
     what it watches."""
@@ -101,14 +105,36 @@ class MetadataDatabase(Section):
     """Deadline for opening a connection."""
 
 
+class RabbitManagement(Section):
+    """RabbitMQ's management plugin: the only place where it tells what waits in a queue."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("password",)
+
+    url: HttpUrl
+    """Its address, for example `http://127.0.0.1:15672`."""
+
+    username: str
+    """A user with the tag `monitoring` and read permission on the virtual host."""
+
+    password: SecretRef
+    """That user's password."""
+
+    virtual_host: str = "/"
+    """Celery's virtual host."""
+
+
 class Broker(Section):
-    """The Celery broker."""
+    """The Celery broker: Redis, or RabbitMQ with its management plugin."""
 
     secrets: ClassVar[tuple[str, ...]] = ("url",)
     addresses: ClassVar[tuple[str, ...]] = ("url",)
 
     url: SecretRef
-    """Its address, for example `redis://127.0.0.1:6379/0`; with a password by file or variable."""
+    """Its address, for example `redis://127.0.0.1:6379/0`, or `amqp://127.0.0.1:5672//` together with
+    `management`; with a password by file or variable."""
+
+    management: RabbitManagement | None = None
+    """RabbitMQ's management plugin; for `amqp://` alone."""
 
     queues: tuple[str, ...] = ("default",)
     """Queues whose depth is measured. Airflow's own default queue is called `default`."""

@@ -27,6 +27,7 @@ from airwarden.exporters.collectors.host import HostCollector
 from airwarden.exporters.collectors.late_runs import LateRunsCollector
 from airwarden.exporters.collectors.machine import MachineCollector
 from airwarden.exporters.collectors.parsing import ParsingCollector
+from airwarden.exporters.collectors.pooler import PoolerCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
 from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
 from airwarden.exporters.collectors.statsd import StatsdCollector
@@ -42,7 +43,7 @@ from airwarden.exporters.sources import ClusterSources
 NAMES = (
     "api_server", "assets", "broker", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
-    "deployments", "heartbeats", "host", "late_runs", "machine", "parsing", "pools",
+    "deployments", "heartbeats", "host", "late_runs", "machine", "parsing", "pooler", "pools",
     "scheduler_lag", "statsd", "task_events", "task_instances", "triggers", "waiting", "workers",
 )  # fmt: skip
 
@@ -69,6 +70,8 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
             )
     if cluster.workers is not None:
         found.append(WorkersCollector(cluster.workers, clock, cluster.host, cluster.queues))
+    if cluster.pooler is not None:
+        found.append(PoolerCollector(cluster.pooler))
     if cluster.statsd is not None:
         found.append(StatsdCollector(cluster.statsd, clock))
     if cluster.dependencies:
