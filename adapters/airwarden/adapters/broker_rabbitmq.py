@@ -58,7 +58,7 @@ class RabbitBroker:
 
     def queue_depths(self, queues: Collection[str]) -> Mapping[tuple[str, int], int]:
         """Return (queue, 0) → messages ready; RabbitMQ keeps all priorities in one queue."""
-        ready = {q["name"]: int(q.get("messages_ready", 0)) for q in self._listed()}
+        ready = {q["name"]: _number(q, "messages_ready") for q in self._listed()}
         return {(queue, 0): ready.get(queue, 0) for queue in sorted(set(queues))}
 
     def delivered(self) -> Mapping[str, Delivered]:
@@ -67,7 +67,7 @@ class RabbitBroker:
         The age is that of the first message that waits, where it carries the time of its sending.
         """
         return {
-            q["name"]: Delivered(int(q.get("messages_unacknowledged", 0)), _age(q))
+            q["name"]: Delivered(_number(q, "messages_unacknowledged"), _age(q))
             for q in self._listed()
             if not _of_remote_control(q["name"])
         }
@@ -75,11 +75,12 @@ class RabbitBroker:
     def state(self) -> BrokerState:
         """Return memory and connections of all nodes."""
         nodes = self._get("/api/nodes?columns=mem_used,mem_limit")
-        totals = self._get("/api/overview?columns=object_totals.connections")
+        overview = self._get("/api/overview?columns=object_totals.connections")
+        totals = overview.get("object_totals") if isinstance(overview, Mapping) else None
         return BrokerState(
-            memory_used=sum(int(node.get("mem_used", 0)) for node in nodes),
-            memory_max=sum(int(node.get("mem_limit", 0)) for node in nodes),
-            clients=int(totals.get("object_totals", {}).get("connections", 0)),
+            memory_used=sum(_number(node, "mem_used") for node in nodes),
+            memory_max=sum(_number(node, "mem_limit") for node in nodes),
+            clients=_number(totals, "connections"),
         )
 
     def close(self) -> None:
@@ -126,6 +127,12 @@ def _of_remote_control(queue: str) -> bool:
     return ".pidbox" in queue or queue.startswith("celeryev.") or ".reply." in queue
 
 
+def _number(of: Any, name: str) -> int:
+    """Return a number; RabbitMQ leaves it out, or writes an empty list, until it has counted."""
+    value = of.get(name) if isinstance(of, Mapping) else None
+    return int(value) if isinstance(value, int | float) else 0
+
+
 def _age(queue: Mapping[str, Any]) -> float | None:
     sent = queue.get("head_message_timestamp")
-    return max(0.0, time.time() - float(sent)) if sent else None
+    return max(0.0, time.time() - sent) if isinstance(sent, int | float) else None
