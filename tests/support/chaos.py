@@ -165,7 +165,6 @@ class UnitRestart:
     name = "unit.restart"
     needs = frozenset[str]()
     deadline = 5.0
-    decidable, undecidable = True, ()
     decidable = True
     undecidable: tuple[str, ...] = ()
     danger = Danger.B
@@ -219,7 +218,6 @@ class NumberHold:
     name = "number.hold"
     needs = frozenset[str]()
     deadline = 5.0
-    decidable, undecidable = True, ()
     decidable = True
     undecidable: tuple[str, ...] = ()
     danger = Danger.B
