@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from importlib import resources
 
 import psycopg
@@ -31,6 +32,13 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "assets": {"names": ["a"]},
     "last_successes": {"dags": ["d"]},
     "dag_patches": {"dag_id": "d"},
+    "live_ages": {"queued": 600.0, "silent": 300.0, "unattended": 300.0},
+    "not_running": {"parallelism": None, "limit": 600.0},
+    "overdue_runs": {"grace": 15.0},
+    "due_runs": {"dags": ["d"], "due": [datetime(2026, 1, 5, tzinfo=UTC)]},
+    "task_events": {"after": 0, "until": 9},
+    "new_dag_versions": {"after": "01890000-0000-7000-8000-000000000000"},
+    "recent_outcomes": {"dags": ["d"]},
 }
 QUERIES = sorted(
     file.name.removesuffix(".sql")
@@ -69,7 +77,10 @@ def observer(airflow: Database) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_the_grants_are_enough_for_every_query(query: str, observe: Make, observer: str) -> None:
+def test_the_grants_are_enough_for_every_query(
+    query: str, observe: Make, observer: str, airflow: Database
+) -> None:
+    airflow.execute("CREATE EXTENSION pg_stat_statements")
     rows = observe(observer).rows(query, **PARAMETERS.get(query, {}))
     assert isinstance(rows, list)
 

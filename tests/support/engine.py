@@ -86,6 +86,7 @@ class Restart:
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
 
     def __init__(self, machine: Machine, danger: Danger = Danger.B) -> None:
         self.machine = machine
@@ -142,6 +143,7 @@ class Hold:
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
     danger = Danger.B
 
     def __init__(self) -> None:
@@ -322,8 +324,9 @@ class Bench:
         danger: Danger = Danger.B,
         clusters: Sequence[str] = ("lab",),
         kill_switch_file: Path | None = None,
+        clock: VirtualClock | None = None,
     ) -> None:
-        self.clock = VirtualClock()
+        self.clock = clock or VirtualClock()
         self.machine = Machine()
         self.hold = Hold()
         self.restart = Restart(self.machine, danger)
@@ -358,7 +361,9 @@ class Bench:
             random=Random(7),
             kill_switch_file=kill_switch_file,
         )
-        triage = Triage(self.journal, lambda: self.playbooks, lambda: self.worlds, actions)
+        triage = Triage(
+            self.journal, lambda: self.playbooks, lambda: self.worlds, actions, self.telemetry
+        )
         self.engine = Engine(self.parts, triage, InlineCrew(self.clock), self.clock)
         self.senders = [
             Sender(self.journal, Channel.PAGER, pager_delivery(self.recorder, compose_page), calls),
@@ -436,7 +441,8 @@ class Bench:
                 *(select(func.min(one)).where(where, one > tx.now) for one, where in due)
             )
             moments = [m for m in tx.connection.execute(query).scalars() if m is not None]
-        return min(((m - START).total_seconds() for m in moments), default=1e12)
+        begin = START + self.clock.offset
+        return min(((m - begin).total_seconds() for m in moments), default=1e12)
 
     @property
     def incident(self) -> incidents.Incident:

@@ -121,6 +121,7 @@ class PostgresServer:
             "synchronous_commit": "off",
             "full_page_writes": "off",
             "shared_buffers": "64MB",
+            "shared_preload_libraries": "pg_stat_statements",
             **self._settings,
         }
         command = [*self._user, str(self._bin / "postgres"), "-D", str(self._data)]
@@ -249,6 +250,24 @@ class PostgresServer:
         partial = dump.with_suffix(f".{os.getpid()}")
         shutil.copyfile(copy, partial)
         partial.replace(dump)
+
+    def halt(self) -> None:
+        """End the server at once, as a failing host does; `resume` starts it on the same data."""
+        self._child.stop(signal.SIGQUIT)
+
+    def resume(self) -> None:
+        """Start it again after `halt`."""
+        self._child = self._start()
+
+    def configure(self, setting: str, value: str) -> None:
+        """Set a server-wide setting for every session, those that are there included."""
+        with self._maintenance.connect() as connection:
+            connection.execute(
+                sql.SQL("ALTER SYSTEM SET {} = {}").format(
+                    sql.Identifier(setting), sql.Literal(value)
+                )
+            )
+            connection.execute("SELECT pg_reload_conf()")
 
     def stop(self) -> None:
         """End the server and remove its folder."""

@@ -126,6 +126,10 @@ class SmallAirflow:
         self._answer()
         return {"metadatabase": "healthy"}
 
+    def version(self) -> str:
+        self._answer()
+        return "3.3.2"
+
     def jobs(self) -> Sequence[Job]:
         self._answer()
         return list(self.job_rows)
@@ -232,6 +236,8 @@ class SmallDatabase:
     def rows(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         if self.error:
             raise self.error
+        if query == "platform" and query not in self.answers:
+            return [{"schema_revision": "d2f4e1b3c5a7", "now": None}]
         if query not in self.answers:
             raise RejectedError(f"no answer is set for query {query}")
         return self.answers[query]
@@ -297,9 +303,6 @@ class SmallBroker:
             raise self.error
         return {(q, 0): self.depths.get(q, 0) for q in queues}
 
-    def unacked(self) -> int:
-        return 0
-
 
 @dataclass
 class SmallProbe:
@@ -318,11 +321,13 @@ class SmallBreakers:
     clock: StillClock
     rows: dict[str, BreakerRecord] = field(default_factory=dict)
     writes: int = 0
+    reads: int = 0
     error: AirwardenError | None = None
 
     def load(self, name: str) -> BreakerRecord:
         if self.error:
             raise self.error
+        self.reads += 1
         row = self.rows.get(name, BreakerRecord(name))
         age = (self.clock.now() - row.opened_at).total_seconds() if row.opened_at else None
         return replace(row, opened_age=age)
@@ -338,7 +343,7 @@ class SmallBreakers:
     ) -> bool:
         if self.error:
             raise self.error
-        now = self.load(seen.name)
+        now = self.rows.get(seen.name, BreakerRecord(seen.name))
         if now.rev != seen.rev:
             return False
         self.writes += 1

@@ -9,7 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
 from airwarden.adapters.airflow_auth import TokenSource
@@ -23,6 +26,8 @@ from airwarden.core.errors import (
 )
 
 _T = TypeVar("_T")
+#: Longest pause in seconds that an answer's Retry-After can impose: a lie must not silence us for days.
+MAX_PAUSE = 120.0
 
 
 class AirflowCalls:
@@ -34,6 +39,7 @@ class AirflowCalls:
         timeout: Seconds for one request.
         ca_file: PEM bundle to trust instead of the system's.
         proxy: Proxy URL.
+        elapsed: Seconds on a clock that is never set back.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class AirflowCalls:
         timeout: float = 5.0,
         ca_file: str = "",
         proxy: str = "",
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url.rstrip("/")
         self._tokens = tokens
@@ -53,6 +60,8 @@ class AirflowCalls:
         self._lock = threading.Lock()
         self._client: Any = None
         self._apis: dict[str, Any] = {}
+        self._elapsed = elapsed
+        self._pause_until = elapsed()
 
     def read(self, api: str, method: str, /, *arguments: object, **keywords: object) -> Any:
         """Call a reading method, at most three times within five seconds.
@@ -66,7 +75,10 @@ class AirflowCalls:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(self._timeout),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=1.0),
-            retry=tenacity.retry_if_exception_type(UnavailableError),
+            # Where Airflow names a time to come back, repeating before it is impolite and useless.
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, UnavailableError) and error.retry_after is None
+            ),
             reraise=True,
         )
         return retrying(lambda: self._signed(api, method, arguments, keywords, effect=False))
@@ -84,6 +96,7 @@ class AirflowCalls:
         *,
         effect: bool,
     ) -> Any:
+        self._wait_out()
         call = getattr(self._api(api), method)
         token = self._tokens.token()
         try:
@@ -116,6 +129,7 @@ class AirflowCalls:
                 _headers={"Authorization": f"Bearer {token}"},
             )
         except ApiException as error:
+            self._pause(_retry_after(error))
             raise self._translated(error, effect=effect) from None
         except (lost.NewConnectionError, lost.ConnectTimeoutError, lost.ProxyError) as error:
             raise UnavailableError(f"no connection to {self._url}: {error}") from None
@@ -125,6 +139,20 @@ class AirflowCalls:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             message = f"{self._url} answered in a form that this client does not know: {first}"
             raise (UnknownOutcomeError if effect else RejectedError)(message) from None
+
+    def _pause(self, seconds: float | None) -> None:
+        """Remember until when Airflow wants to be left alone."""
+        if seconds:
+            until = self._elapsed() + min(seconds, MAX_PAUSE)
+            self._pause_until = max(self._pause_until, until)
+
+    def _wait_out(self) -> None:
+        """Refuse to send before Airflow's Retry-After is over: nothing leaves, nothing happens."""
+        left = self._pause_until - self._elapsed()
+        if left > 0:
+            raise UnavailableError(
+                f"{self._url} asked to be left alone for {left:.0f} more s", retry_after=left
+            )
 
     def _translated(self, error: Any, *, effect: bool) -> Exception:
         status = int(error.status or 0)
@@ -185,4 +213,8 @@ def _detail(error: Any) -> str:
 
 def _retry_after(error: Any) -> float | None:
     value = (error.headers or {}).get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    if value.isdigit():
+        return float(value)
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    return None

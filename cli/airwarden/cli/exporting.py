@@ -99,6 +99,7 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
             freshness(sla) for sla in settings.slas if settings.cluster_of(sla) == cluster.name
         ),
         dependencies=composition.probes(settings, cluster.name),
+        parallelism=cluster.parallelism,
         machine=cluster.this_machine,
     )
 

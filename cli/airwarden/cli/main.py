@@ -12,6 +12,7 @@ import typer
 from airwarden.cli import failures
 from airwarden.cli.commands import (
     approve,
+    audit,
     build,
     check,
     deny,
@@ -56,7 +57,7 @@ def _root(
 
 for _command in (
     init, doctor, up, build, check, exporter, remediator,
-    incidents, explain, approve, deny, pause, resume, maintenance,
+    incidents, explain, approve, deny, pause, resume, maintenance, audit,
 ):  # fmt: skip
     _command.register(app)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -19,6 +19,7 @@ from airwarden.core.settings import PlaybookOverride, SecretRef, Settings
 from airwarden.core.settings.base import Section
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.breakers import guard
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import Mode
@@ -28,6 +29,7 @@ from airwarden.remediation.notify.pagerduty import PagerDutyComposer
 from airwarden.remediation.notify.slack import SlackComposer
 from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
 from airwarden.remediation.poll import PollTimes
+from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.world import Dependency, WorkerFleet, World
 from airwarden.rules import runbook
 
@@ -43,6 +45,8 @@ _FIXED = (
     "remediator.api_token",
     "remediator.journal",
     "remediator.kill_switch_file",
+    "remediator.audit",
+    "remediator.retention",
     "alertmanager",
     "notifications.slack",
     "notifications.pagerduty.events_url",
@@ -64,9 +68,8 @@ class RemediatorProgram:
         settings = load()
         self._started_with = settings
         config = remediator_config(settings)
-        journal_url = _secret(settings.remediator.journal.url, "remediator.journal.url")
         playbooks = playbook_set(settings)
-        self._journal = open_journal(journal_url, self.clock)
+        self._journal = open_journal(journal_url(settings), self.clock)
         try:
             self.remediator = Remediator(
                 journal=self._journal,
@@ -180,6 +183,38 @@ def remediator_config(settings: Settings) -> RemediatorConfig:
         kill_switch_file=wanted.kill_switch_file,
         stopped_at_start=os.environ.get(KILL_VARIABLE, ""),
         poll=PollTimes(every=settings.alertmanager.poll_interval.total_seconds()),
+        audit=audit_terms(settings),
+        retention=retention_terms(settings),
+    )
+
+
+def journal_url(settings: Settings) -> str:
+    """Return where the journal is; raises WrongInputError where the secret cannot be read."""
+    return _secret(settings.remediator.journal.url, "remediator.journal.url")
+
+
+def audit_terms(settings: Settings) -> AuditTerms:
+    """Return when the audit is signed off; raises WrongInputError where its key cannot be read."""
+    wanted = settings.remediator.audit
+    key = _secret(wanted.key, "remediator.audit.key") if wanted.key is not None else ""
+    return AuditTerms(
+        every=wanted.checkpoint_every,
+        entries=wanted.checkpoint_entries,
+        file=wanted.checkpoint_file,
+        key=key,
+    )
+
+
+def retention_terms(settings: Settings) -> RetentionTerms:
+    """Return what is kept how long."""
+    wanted = settings.remediator.retention
+    return RetentionTerms(
+        archive=wanted.archive_dir,
+        incidents=wanted.incidents,
+        deliveries=wanted.deliveries,
+        notices=wanted.notices,
+        every=wanted.every,
+        batch=wanted.batch,
     )
 
 
@@ -192,7 +227,18 @@ def playbook_set(settings: Settings) -> PlaybookSet:
         changes={name: _change(wanted) for name, wanted in settings.playbooks.items()},
         ceiling=Mode(settings.remediator.mode.value),
         rails=settings.remediator.rails,
+        block_on=settings.remediator.block_on,
+        protect=(*own_programs(os.environ), *settings.remediator.protect),
     )
+
+
+def own_programs(environment: Mapping[str, str]) -> list[str]:
+    """Return the target of the supervised program that this process is, if supervisord runs it."""
+    name = environment.get("SUPERVISOR_PROCESS_NAME", "")
+    group = environment.get("SUPERVISOR_GROUP_NAME", name)
+    if not name:
+        return []
+    return [f"process/{name}" if name == group else f"process/{group}:{name}"]
 
 
 def _change(wanted: PlaybookOverride) -> PlaybookChange:
@@ -208,7 +254,7 @@ def _change(wanted: PlaybookOverride) -> PlaybookChange:
     if wanted.steps:
         changes["steps"] = {name: dict(step) for name, step in wanted.steps.items()}
     mode = Mode(wanted.mode.value) if wanted.mode else None
-    return PlaybookChange(mode=mode, changes=changes, rails=wanted.rails)
+    return PlaybookChange(mode=mode, changes=changes, rails=wanted.rails, block_on=wanted.block_on)
 
 
 def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: Journal) -> World:

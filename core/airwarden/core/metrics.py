@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from airwarden.core.catalogue import own, platform, workload
+from airwarden.core.catalogue import own, platform, postgresql, waiting, workload
 from airwarden.core.catalogue.types import Metric, MetricType
 from airwarden.core.errors import WrongInputError
 
@@ -18,7 +18,9 @@ __all__ = ["CATALOGUE", "SECTIONS", "Metric", "MetricType", "metric", "render_re
 SECTIONS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
     {
         "DAG runs, tasks, pools and assets": workload.METRICS,
+        "What waits, is late or was lost": waiting.METRICS,
         "Components, hosts, broker, workers, database, dependencies": platform.METRICS,
+        "Inside the metadata database": postgresql.METRICS,
         "Airwarden itself": own.METRICS,
     }
 )

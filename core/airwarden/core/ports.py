@@ -14,15 +14,18 @@ from typing import Any, Protocol
 
 from airwarden.core.alerts import Alert
 from airwarden.core.platform import (
+    BrokerState,
     ChatMessage,
     Component,
     Dag,
     DagRun,
     DatabaseSession,
+    Delivered,
     HostProcess,
     Job,
     PagerEvent,
     Pool,
+    PoolerPool,
     Sample,
     Silence,
     TaskInstance,
@@ -39,6 +42,10 @@ class Airflow(Protocol):
 
         Airflow answers 200 even when unhealthy and looks at the newest job only.
         """
+        ...
+
+    def version(self) -> str:
+        """Return Airflow's version, for example `3.3.2`."""
         ...
 
     def jobs(self) -> Sequence[Job]:
@@ -141,8 +148,24 @@ class Broker(Protocol):
         """Return (queue, priority) → waiting messages, 0 for an absent queue."""
         ...
 
-    def unacked(self) -> int:
-        """Return messages delivered and not acknowledged."""
+
+class MeasuredBroker(Broker, Protocol):
+    """A broker that also tells of itself."""
+
+    @property
+    def kind(self) -> str:
+        """`redis` or `rabbitmq`."""
+        ...
+
+    def delivered(self) -> Mapping[str, Delivered]:
+        """Return queue → messages delivered and not acknowledged.
+
+        Redis keeps them together: there the only key is `_all`.
+        """
+        ...
+
+    def state(self) -> BrokerState:
+        """Return memory, clients and losses."""
         ...
 
 
@@ -179,6 +202,14 @@ class Host(Protocol):
 
     def stop(self, name: str) -> None:
         """Stop a process and keep it stopped; a stopped one stays as it is."""
+        ...
+
+
+class Pooler(Protocol):
+    """A connection pooler before the metadata database (PgBouncer)."""
+
+    def pools(self) -> Sequence[PoolerPool]:
+        """Return its pools, its own console left out."""
         ...
 
 

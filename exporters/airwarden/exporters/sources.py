@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airwarden.core.ports import Airflow, Broker, Host, MetadataDatabase, Probe, Workers
+from airwarden.core.ports import Airflow, Host, MeasuredBroker, MetadataDatabase, Probe, Workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +52,14 @@ class ClusterSources:
         queues: Celery queues to measure.
         rules: In order; the first that matches and gives a value wins.
         dependencies: Name → probe.
+        parallelism: Tasks that all executors together may run at once; None if nobody said.
         machine: Whether cpu and memory of this machine stand for the cluster's.
     """
 
     name: str
     airflow: Airflow | None = None
     database: MetadataDatabase | None = None
-    broker: Broker | None = None
+    broker: MeasuredBroker | None = None
     workers: Workers | None = None
     host: Host | None = None
     api_name: str = "api-server"
@@ -66,4 +67,5 @@ class ClusterSources:
     rules: tuple[DagRule, ...] = ()
     targets: tuple[FreshnessTarget, ...] = ()
     dependencies: Mapping[str, Probe] = field(default_factory=dict)
+    parallelism: int | None = None
     machine: bool = False

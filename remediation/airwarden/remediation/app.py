@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from airwarden.core.errors import (
 )
 from airwarden.core.ports import Alertmanager, Chat, Pager
 from airwarden.remediation.actions.base import Action
+from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.calls import ThreadedCalls
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Check
@@ -40,9 +42,11 @@ from airwarden.remediation.leadership import Leadership, LeaseTimes
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
 from airwarden.remediation.poll import Poller, PollTimes
+from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.triage import Triage
+from airwarden.remediation.upkeep import Upkeep
 from airwarden.remediation.work import ThreadedCrew
 from airwarden.remediation.world import World
 
@@ -50,6 +54,8 @@ if TYPE_CHECKING:
     from airwarden.remediation.api.server import Server
 
 _log = structlog.get_logger(__name__)
+#: Seconds after which a transaction's connection is cut; the server's own timeouts are 5 and 15 s.
+_OVERDUE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,8 @@ class RemediatorConfig:
         poll: The poll's times.
         turn: Between two turns of the loop, when nothing wakes it earlier.
         alarm_after: A journal gone for so long is paged for directly.
+        audit: When the audit is signed off, and where.
+        retention: What is kept how long; None keeps everything.
     """
 
     webhook_token: SecretStr
@@ -79,6 +87,8 @@ class RemediatorConfig:
     poll: PollTimes = field(default_factory=PollTimes)
     turn: float = 1.0
     alarm_after: float = 20.0
+    audit: AuditTerms = field(default_factory=AuditTerms)
+    retention: RetentionTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +125,8 @@ class Remediator:
         runbook: Returns an alert's runbook as Markdown, for `/runbooks`; raises NotFoundError.
 
     Raises:
-        WrongInputError: The address cannot be bound, or a token is empty.
+        WrongInputError: The address cannot be bound, a token is empty, or another process works on
+            the same SQLite journal.
     """
 
     def __init__(
@@ -141,12 +152,14 @@ class Remediator:
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._poll_now = threading.Event()
         self._turned_at = clock.elapsed()
+        self._trouble: UnavailableError | None = None
         self._threads: list[threading.Thread] = []
         self._calls = ThreadedCalls()
         self.leadership = Leadership(journal, clock, config.lease)
+        self.leadership.claim()
         self.telemetry = Telemetry(lambda: self._composition.worlds, lambda: self.leadership.leads)
         self.telemetry.reloaded(ok=True, at=clock.now().timestamp())
-        writer = InboxWriter(journal)
+        self._writer = writer = InboxWriter(journal)
         poller = (
             Poller(journal, alertmanager, writer, self._calls, config.poll)
             if alertmanager is not None
@@ -164,12 +177,14 @@ class Remediator:
             poller=poller,
             kill_switch_file=config.kill_switch_file,
         )
+        self._upkeep = Upkeep(journal, self.leadership, clock, config.audit, config.retention)
         self._crew = ThreadedCrew(clock, self._wake)
         triage = Triage(
             journal,
             lambda: self._composition.playbooks,
             lambda: self._composition.worlds,
             actions,
+            self.telemetry,
         )
         self._engine = Engine(self._parts, triage, self._crew, clock)
         self._senders = self._make_senders(pager, chat)
@@ -178,10 +193,15 @@ class Remediator:
             lambda view, action: self._composition.pager_composer(view, action),
             self._journal_view,
             clock,
-            self._calls,
+            # Calls of its own: what else hangs must not hold this page back.
+            ThreadedCalls(),
             config.alarm_after,
         )
-        self._server = self._make_server(writer)
+        try:
+            self._server = self._make_server(writer)
+        except BaseException:
+            self.leadership.abandon()
+            raise
 
     @property
     def port(self) -> int:
@@ -193,13 +213,18 @@ class Remediator:
         if self._config.stopped_at_start:
             with self._journal.write() as tx:
                 stop_everything(tx, set_by="environment", reason=self._config.stopped_at_start)
-        loops = {"lease": self._lease_loop, "engine": self._engine_loop}
+        loops = {
+            "lease": self._lease_loop,
+            "engine": self._engine_loop,
+            "upkeep": self._upkeep_loop,
+            "watch": self._watch_loop,
+        }
         if self._parts.poller is not None:
             loops["poll"] = self._poll_loop
         for name, loop in loops.items():
             self._spawn(name, loop)
         for sender in self._senders:
-            self._spawn(f"send-{sender.channel}", lambda sender=sender: self._send_loop(sender))  # type: ignore[misc]
+            self._spawn(f"send-{sender.channel}", partial(self._send_loop, sender))
         self._server.start()
         _log.info("remediator listens", host=self._config.host, port=self.port)
 
@@ -256,7 +281,7 @@ class Remediator:
                 wait = self.leadership.step()
                 if self.leadership.leads and not led:
                     self._wake()
-            except Exception:
+            except Exception:  # without this thread nobody would lead again
                 _log.exception("lease loop")
             self._stopping.wait(wait)
 
@@ -265,24 +290,43 @@ class Remediator:
             self._awake.clear()
             try:
                 self._turn()
-            except Exception:
+            except Exception:  # what fails is logged and tried again; /readyz tells of the delay
                 _log.exception("engine loop")
                 self._stopping.wait(1.0)
             self._awake.wait(self._config.turn)
 
     def _turn(self) -> None:
-        # A journal that can be read and not written is gone too: nobody can lead then.
-        trouble = self.leadership.trouble
         try:
             self._engine.tick()
             self._engine.look()
         except UnavailableError as error:
-            trouble = error
+            self._trouble = error
+            _log.warning("the journal does not answer", error=str(error))
+        else:
+            self._trouble = None
+            # A journal that can be read and not written is gone too: nobody can lead then.
+            if self.leadership.trouble is None:
+                self._turned_at = self._clock.elapsed()
+
+    def _watch_loop(self) -> None:
+        """Page past the journal when it is gone; in a thread that never waits for it."""
+        while not self._stopping.is_set():
+            try:
+                self._watch()
+            except Exception:
+                _log.exception("watch loop")
+            self._stopping.wait(1.0)
+
+    def _watch(self) -> None:
+        self._journal.cut_overdue(_OVERDUE)
+        trouble = self.leadership.trouble or self._trouble or self._writer.trouble
+        silent = self._clock.elapsed() - self.leadership.answered_at
+        if trouble is None and silent > 2 * self._config.lease.renew:
+            # Not refused, but swallowed: whoever asked is still waiting for an answer.
+            trouble = UnavailableError(f"journal: no answer for {silent:.0f} s")
         if trouble is None:
             self._alarm.back()
-            self._turned_at = self._clock.elapsed()
         else:
-            _log.warning("the journal does not answer", error=str(trouble))
             self._alarm.gone(trouble)
 
     def _poll_loop(self) -> None:
@@ -298,7 +342,7 @@ class Remediator:
                 _log.info("poll dropped", reason=str(error))
             except AirwardenError as error:
                 _log.warning("poll failed", error=str(error))
-            except Exception:
+            except Exception:  # the next poll may find what this one could not read
                 _log.exception("poll loop")
             self._poll_now.wait(self._config.poll.every if self.leadership.leads else 1.0)
 
@@ -309,9 +353,19 @@ class Remediator:
                     sender.step(self.leadership.fence)
             except (FencedError, UnavailableError) as error:
                 _log.info("sending postponed", channel=sender.channel, reason=str(error))
-            except Exception:
+            except Exception:  # the notice stays in the outbox
                 _log.exception("send loop")
             self._stopping.wait(min(self._config.turn, 1.0))
+
+    def _upkeep_loop(self) -> None:
+        while not self._stopping.is_set():
+            wait = 1.0
+            try:
+                wait = self._upkeep.step()
+                self.telemetry.keep(self._upkeep.state)
+            except Exception:
+                _log.exception("upkeep loop")
+            self._stopping.wait(wait)
 
     def _wake(self) -> None:
         self._awake.set()
@@ -323,9 +377,10 @@ class Remediator:
             pager, lambda view, action: self._composition.pager_composer(view, action)
         )
         say = chat_delivery(chat, lambda view: self._composition.chat_composer(view))
+        # Each with calls of its own: remedies that hang must not hold back a page, nor chat either.
         return [
-            Sender(self._journal, Channel.PAGER, page, self._calls),
-            Sender(self._journal, Channel.CHAT, say, self._calls),
+            Sender(self._journal, Channel.PAGER, page, ThreadedCalls()),
+            Sender(self._journal, Channel.CHAT, say, ThreadedCalls()),
         ]
 
     def _make_server(self, writer: InboxWriter) -> Server:

@@ -74,6 +74,10 @@ class Closer:
             if leftovers.restore(parts, tx, one):
                 self._later(tx, one, next_at=later)
                 return
+            if leftovers.standing(tx, one):
+                # Healthy, but not as it was: that ends when a person says so.
+                self._later(tx, one, next_at=later)
+                return
             sentence = reading.sentence if reading is not None else "its alerts are gone"
             by_itself = not records.acted(tx, one) and not one.owner
             ends.resolve_incident(parts, tx, one, sentence, by_itself=by_itself)

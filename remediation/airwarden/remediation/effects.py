@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from airwarden.remediation.guarding import Guarding
 from airwarden.remediation.journal import rails, runs
 from airwarden.remediation.journal.runs import Attempt
 from airwarden.remediation.journal.store import FencedError, Tx
+from airwarden.remediation.leash import leashed
 from airwarden.remediation.plans import StoredPlan
 from airwarden.remediation.results import Results
 
@@ -38,16 +40,18 @@ class Effects:
         """Do the plan's first effect if every guard lets it; or note why not."""
         planned = plan.left[0]
         action = self._parts.actions[planned.effect.action]
-        sight, unreadable = self._guarding.sight(case)
+        sight, seen = self._guarding.sight(case, plan, action)
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
-            facts = self._guarding.facts(tx, case, plan, action, sight, unreadable)
+            facts = self._guarding.facts(tx, case, plan, action, sight, seen)
             refusal = judge(facts, case.rails)
             if refusal is not None:
                 self._guarding.refused(tx, case, plan, refusal)
                 return
             case, attempt = self._intend(tx, case, plan, action)
         crash_at("after-intent")
-        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+        fence = self._parts.leadership.fence
+        permit = self._parts.leadership.permit(fence, action.deadline)
+        with self._parts.journal.lead(fence) as tx:
             if self._guarding.kill(tx, case):
                 # Stopped in the instant between: the intent was never sent.
                 runs.settle(tx, attempt, AttemptState.NOT_DONE, error="stopped before it was sent")
@@ -56,9 +60,7 @@ class Effects:
             attempt = runs.settle(tx, attempt, AttemptState.STARTED, started_at=tx.now)
             case = self._mark_started(tx, case)
         crash_at("after-start")
-        if self._parts.leadership.remaining() <= 0:
-            raise FencedError("leadership ran out right before an effect")
-        self._apply(case, action, attempt, optional=optional)
+        self._apply(case, action, attempt, permit, optional=optional)
 
     def _intend(self, tx: Tx, case: Case, plan: StoredPlan, action: Action) -> tuple[Case, Attempt]:
         planned = plan.left[0]
@@ -68,7 +70,7 @@ class Effects:
             tx, target=effect.target, cluster=case.run.cluster, run_id=case.run.id, until=until
         ):
             raise FencedError(f"{effect.target} was locked in the same instant")
-        spent = rails.reserve(tx, self._guarding.budgets(case, planned, action))
+        spent = rails.reserve(tx, self._guarding.budgets(case, plan.step, planned, action))
         if spent is not None:
             raise FencedError(f"budget {spent.scope} was used up in the same instant")
         before = [a for a in case.attempts if a.step_seq == planned.seq]
@@ -111,13 +113,22 @@ class Effects:
             self._parts.telemetry.acted(case.run.cluster, case.incident.playbook, waited)
         return case
 
-    def _apply(self, case: Case, action: Action, attempt: Attempt, *, optional: bool) -> None:
-        effect = attempt.effect
+    def _apply(
+        self,
+        case: Case,
+        action: Action,
+        attempt: Attempt,
+        permit: Callable[[], None],
+        *,
+        optional: bool,
+    ) -> None:
+        permit()
+        effect, world = attempt.effect, leashed(case.world, permit)
         observed: dict[str, Any] = {}
         state, error = AttemptState.CONFIRMED, ""
         try:
             answer = self._parts.calls.run(
-                lambda: action.apply(case.world, effect),
+                lambda: action.apply(world, effect),
                 deadline=action.deadline,
                 key=("attempt", attempt.id),
             )
@@ -128,7 +139,7 @@ class Effects:
             state, error = AttemptState.FAILED, f"rejected: {rejected}"
         except AirwardenError as lost:
             state, error = AttemptState.UNKNOWN, str(lost)
-        except Exception as bug:
+        except Exception as bug:  # a bug may have struck after the effect: the world has to say
             state, error = AttemptState.UNKNOWN, f"{type(bug).__name__}: {bug}"
         crash_at("after-effect")
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:

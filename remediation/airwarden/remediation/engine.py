@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import structlog
 
@@ -16,6 +17,7 @@ from airwarden.remediation.journal import (
     breakers,
     inbox,
     incidents,
+    lease,
     outbox,
     rails,
     runs,
@@ -25,6 +27,7 @@ from airwarden.remediation.run import Runner
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Snapshot
 from airwarden.remediation.triage import Triage
+from airwarden.remediation.watching import EVERY, Watch
 from airwarden.remediation.work import Crew
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +47,8 @@ class Engine:
         self._runner = Runner(parts)
         self._closer = Closer(parts)
         self._stubborn_at = 0.0
+        self._watch = Watch(parts)
+        self._watch_at = 0.0
         self._led_at = 0.0
 
     def tick(self) -> bool:
@@ -59,6 +64,7 @@ class Engine:
             if self._clock.elapsed() >= self._stubborn_at:
                 self._stubborn_at = self._clock.elapsed() + _STUBBORN_EVERY
                 self._triage.reopen_still_firing(fence)
+            self._watch_clusters()
             self._advance()
             self._closer.page_due(fence)
         except FencedError as error:
@@ -71,6 +77,7 @@ class Engine:
         """Read from the journal what the metrics show; for a standby too."""
         with self._parts.journal.read() as tx:
             pending, age = inbox.pending(tx)
+            held = lease.read(tx)
             switches = rails.switches(tx)
             modes: dict[tuple[str, str], Mode] = {
                 (cluster, name): effective(self._parts, switches, name, cluster)
@@ -86,6 +93,10 @@ class Engine:
                 breakers=breakers.positions(tx),
                 modes=modes,
                 loop_at=self._led_at,
+                lease_age=(tx.now - held.renewed_at).total_seconds() if held else None,
+                lease_token=held.token if held else 0,
+                budgets=rails.budgets_left(tx),
+                approvals=rails.approvals_waiting(tx),
             )
         self._parts.telemetry.show(snapshot)
 
@@ -95,19 +106,30 @@ class Engine:
             taken.update(self._parts.poller.suppressed(tx.now))
         return dict(taken)
 
+    def _watch_clusters(self) -> None:
+        if self._clock.elapsed() < self._watch_at:
+            return
+        self._watch_at = self._clock.elapsed() + EVERY
+        for cluster in self._parts.worlds():
+            self._crew.do(
+                f"watch/{cluster}",
+                partial(self._watch.look, cluster),
+                lambda error: _log.error("cluster not watched", error=error),
+            )
+
     def _advance(self) -> None:
         with self._parts.journal.read() as tx:
             waiting = runs.due(tx)
         for run_id in waiting:
             self._crew.do(
                 f"run/{run_id}",
-                lambda run_id=run_id: self._runner.advance(run_id),  # type: ignore[misc]
-                lambda error, run_id=run_id: self._give_up(run_id, error),  # type: ignore[misc]
+                partial(self._runner.advance, run_id),
+                partial(self._give_up, run_id),
             )
         for incident_id in self._closer.due():
             self._crew.do(
                 f"incident/{incident_id}",
-                lambda incident_id=incident_id: self._closer.look(incident_id),  # type: ignore[misc]
+                partial(self._closer.look, incident_id),
                 lambda error: _log.error("incident not looked after", error=error),
             )
 

@@ -65,7 +65,7 @@ class Sender:
             new_reference = self._calls.run(
                 lambda: self._deliver(notice, view, reference), deadline=SEND_DEADLINE
             )
-        except Exception as error:
+        except Exception as error:  # the notice is kept and sent later, whatever went wrong
             self._failed(fence, notice, error)
             return False
         crash_at("after-send")

@@ -22,7 +22,8 @@ from airwarden.remediation.journal import incidents, runs
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.plans import Planned, StoredPlan
 from airwarden.remediation.playbook import ActionStep, HumanStep, UndoStep, WaitStep
-from airwarden.remediation.undoing import MAX_UNDOS, plan_undo
+from airwarden.remediation.ramping import Ramping
+from airwarden.remediation.undoing import most_undos, plan_undo
 from airwarden.remediation.verifying import Verifying
 
 Outcome = Plan | Nothing | Refused
@@ -35,6 +36,7 @@ class Steps:
         self._parts = parts
         self._effects = Effects(parts)
         self._verifying = Verifying(parts)
+        self._ramping = Ramping(parts)
 
     def advance(self, case: Case) -> None:
         """Do the next thing of the current step, or go on to verifying after the last one."""
@@ -55,10 +57,10 @@ class Steps:
         if case.mode is Mode.SHADOW and not case.acted:
             self._shadow(case)
             return
-        if case.progress.step >= len(case.book.steps):
+        if case.progress.step >= len(case.steps):
             self._verifying.begin(case, "")
             return
-        step = case.book.steps[case.progress.step]
+        step = case.steps[case.progress.step]
         match step:
             case ActionStep():
                 self._action(case, step)
@@ -84,7 +86,7 @@ class Steps:
 
     def _restore(self, case: Case) -> None:
         """Do the undo steps only."""
-        rest = case.book.steps[case.progress.step :]
+        rest = case.steps[case.progress.step :]
         if not rest:
             self._verifying.begin(case, "")
         elif isinstance(rest[0], UndoStep):
@@ -121,6 +123,13 @@ class Steps:
 
     def _action(self, case: Case, step: ActionStep) -> None:
         stored = self._stored(case, step.id)
+        if stored is not None:
+            waved = self._ramping.next_wave(case, stored)
+            if not isinstance(waved, Case):
+                if waved is not None:
+                    self._stop_ramp(case, step, waved)
+                return
+            case = waved
         if stored is None or not self._fresh(case):
             outcome = self._ask_action(case, step)
             if outcome is None:
@@ -131,6 +140,15 @@ class Steps:
             case, stored = fresh
             crash_at("after-plan")
         self._effects.attempt(case, stored, optional=step.optional)
+
+    def _stop_ramp(self, case: Case, step: ActionStep, reason: str) -> None:
+        """Leave the rest of a step alone: what went wrong with the first would with the others."""
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            if step.optional:
+                case.say(tx, "step", f"The rest is left: {reason}.")
+                self._next_step(tx, case)
+            else:
+                ends.escalate(self._parts, tx, case, reason)
 
     def _ask_action(self, case: Case, step: ActionStep) -> Outcome | None:
         """Let the action plan; None where that could not be done and is taken care of."""
@@ -149,7 +167,9 @@ class Steps:
             unreadable(self._parts, case, str(error))
         except AirwardenError as error:
             return Refused(str(error) or type(error).__name__)
-        except Exception as error:
+        except (
+            Exception
+        ) as error:  # an action's own mistake plans nothing, and a person hears of it
             return Refused(f"planning failed: {type(error).__name__}: {error}")
         return None
 
@@ -193,14 +213,17 @@ class Steps:
 
     def _refused_lately(self, tx: Tx, case: Case, step: ActionStep, reason: str) -> bool:
         """Ask again for a while: what must not be done now may have healed by then, or be clear."""
-        since = case.progress.blocked_since or tx.now
+        same = case.progress.blocked_by == step.id
+        since = (case.progress.blocked_since if same else None) or tx.now
         if tx.now - since >= case.rails.refusal_patience:
             return False
         if case.progress.blocked_by != step.id:
             case.say(tx, "plan", f"{step.id}: not now, {step.action} refuses: {reason}.")
         case.save(
             tx,
-            progress=replace(case.progress, blocked_since=since, blocked_by=step.id),
+            progress=replace(
+                case.progress, blocked_since=since, blocked_by=step.id, unreadable_since=None
+            ),
             next_at=tx.now + case.rails.recheck,
         )
         return True
@@ -244,7 +267,7 @@ class Steps:
                 return
             if tx.now - since >= step.within:
                 reason = f"{step.id}: not within {step.within}: {reading.sentence}"
-                ends.escalate(self._parts, tx, case, reason, evidence=reading.evidence)
+                ends.give_up(self._parts, tx, case, reason, evidence=reading.evidence)
                 return
             case.save(
                 tx,
@@ -257,8 +280,8 @@ class Steps:
         if stored is not None and self._fresh(case):
             self._effects.attempt(case, stored)
             return
-        if case.progress.undone >= MAX_UNDOS:
-            reason = f"{step.id}: still not undone after {MAX_UNDOS} effects"
+        if case.progress.undone >= most_undos(self._parts, case, step):
+            reason = f"{step.id}: still not undone after {case.progress.undone} effects"
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.escalate(self._parts, tx, case, reason)
             return
@@ -286,7 +309,7 @@ class Steps:
             case.say(tx, "step", f"{step.id}: not yet, {reason}.")
         case.save(
             tx,
-            progress=replace(case.progress, blocked_by=reason),
+            progress=replace(case.progress, blocked_by=reason, unreadable_since=None),
             next_at=tx.now + case.rails.recheck,
         )
 
@@ -294,7 +317,7 @@ class Steps:
         """Plan every action against the live state and record it; do nothing."""
         would_do: list[dict[str, Any]] = []
         said: list[str] = []
-        for step in case.book.steps:
+        for step in case.steps:
             if not isinstance(step, ActionStep):
                 continue
             outcome = self._ask_action(case, step)

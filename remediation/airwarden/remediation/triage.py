@@ -26,6 +26,7 @@ from airwarden.remediation.decide.correlate import (
 )
 from airwarden.remediation.decide.episodes import news
 from airwarden.remediation.decide.paging import NO_PLAYBOOK_PAGE, Escalation, page_at
+from airwarden.remediation.decide.progress import Progress
 from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.intake import parse
 from airwarden.remediation.journal import alerts, inbox, incidents, rails, runs
@@ -33,6 +34,7 @@ from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx
 from airwarden.remediation.modes import mode_for
 from airwarden.remediation.playbook import ActionStep, Playbook
+from airwarden.remediation.telemetry import Telemetry
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -51,6 +53,7 @@ class Triage:
         playbooks: The set in force now.
         clusters: The clusters that this process can reach now.
         actions: To know the highest danger of a playbook.
+        telemetry: Counts what comes back and what is left to people.
     """
 
     def __init__(
@@ -59,7 +62,9 @@ class Triage:
         playbooks: Callable[[], PlaybookSet],
         clusters: Callable[[], Collection[str]],
         actions: Mapping[str, Action],
+        telemetry: Telemetry,
     ) -> None:
+        self._telemetry = telemetry
         self._journal = journal
         self._playbooks = playbooks
         self._clusters = clusters
@@ -203,6 +208,7 @@ class Triage:
         window = (loaded.rails if loaded else self._playbooks().rails).recurrence_window
         previous = incidents.last_resolved(tx, where.cluster, where.key, tx.now - window)
         if previous is not None:
+            self._telemetry.recurred(where.cluster, where.playbook)
             return records.move(
                 tx,
                 previous,
@@ -240,7 +246,7 @@ class Triage:
         elif loaded is None:
             one = incidents.move(tx, one, IncidentState.NO_PLAYBOOK)
             reason = "no playbook matches this alert"
-        elif not loaded.playbook.steps:
+        elif not loaded.playbook.ordered:
             reason = (
                 f"for a human only: {loaded.playbook.human_only or 'the playbook has no steps'}"
             )
@@ -262,6 +268,7 @@ class Triage:
                 page_at=due,
                 next_at=tx.now,
             )
+            self._telemetry.escalated(one.cluster, one.playbook)
             return
         assert loaded is not None  # noqa: S101 - the branches above took every other case
         records.move(
@@ -294,7 +301,13 @@ _AFRESH: Mapping[str, Any] = {
 
 
 def begin_run(
-    tx: Tx, one: Incident, loaded: LoadedPlaybook, *, danger: Danger, wait: float = 0.0
+    tx: Tx,
+    one: Incident,
+    loaded: LoadedPlaybook,
+    *,
+    danger: Danger,
+    wait: float = 0.0,
+    progress: Progress | None = None,
 ) -> runs.Run:
     """Begin the incident's next run, after `wait` seconds, pinned to the playbook as it is now."""
     book = loaded.playbook
@@ -309,6 +322,7 @@ def begin_run(
         generation=len(earlier) + 1,
         episode=one.recurrence,
         mode=one.mode,
+        progress=(progress or Progress()).to_json(),
         # A retry looks for a fault that is there now: what the first remedy started is newer than
         # the alert and would otherwise never be touched again.
         fault_since=tx.now if retry else one.started_at,
@@ -319,7 +333,7 @@ def begin_run(
 
 def highest_danger(actions: Mapping[str, Action], book: Playbook) -> Danger:
     """Return the highest danger among a playbook's actions."""
-    named = (step.action for step in book.steps if isinstance(step, ActionStep))
+    named = (step.action for step in book.all_steps if isinstance(step, ActionStep))
     return max((actions[name].danger for name in named if name in actions), default=Danger.A)
 
 

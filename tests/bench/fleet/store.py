@@ -24,7 +24,6 @@ _SETTINGS = {
     "max_wal_senders": "0",
     "random_page_cost": "1.1",
     "max_connections": "100",
-    "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track": "all",
     "track_io_timing": "on",
 }

@@ -237,5 +237,9 @@ class Cluster(Section):
     """Whether the platform runs on the machine where the exporter runs, so that this machine's CPU
     and memory are the platform's."""
 
+    parallelism: int | None = Field(default=None, ge=1)
+    """Tasks that all schedulers together may run at once: Airflow's `core.parallelism` times the
+    schedulers. Tells tasks that wait for it from tasks that nothing known holds back."""
+
     match: tuple[MatchRule, ...] = ()
     """Tier, team and type for DAGs that carry no tags."""

@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import Field, ValidationInfo, field_validator
 
 from airwarden.core.durations import Duration
+from airwarden.core.settings import keeping
 from airwarden.core.settings.base import (
     ConfigPath,
     HttpUrl,
@@ -100,6 +101,12 @@ class Remediator(Server):
     journal: Journal = Journal()
     """The journal."""
 
+    audit: keeping.Audit = keeping.Audit()
+    """The audit and its checkpoints."""
+
+    retention: keeping.Retention = keeping.Retention()
+    """What is taken out of the journal, and when."""
+
     mode: Mode = Mode.SHADOW
     """The most that any playbook may do. `shadow` plans and records what it would do, and does
     nothing: a fresh install acts on nothing until an operator raises this."""
@@ -113,6 +120,16 @@ class Remediator(Server):
     rails: dict[str, int | float | str] = Field(default_factory=dict)
     """Numbers of the safety rails (budgets, cool-down, concurrency) that differ from the defaults;
     `airwarden check` names the known ones."""
+
+    block_on: tuple[dict[str, str], ...] = ()
+    """Alerts during which nothing is done in their cluster: a list of label sets, for example
+    `[{alertname: NodePressure}]`. An alert blocks when it is active, not silenced, and every label of
+    one set has that value. It may come from any rule that reaches the same Alertmanager."""
+
+    protect: tuple[str, ...] = ()
+    """Targets that are never touched, as patterns over their keys without the cluster:
+    `process/legacy-*`, `pool/payments`, `db-application/reporting`. Airwarden's own processes and
+    sessions are always out of bounds."""
 
 
 class ConfirmOverride(Section):
@@ -188,6 +205,9 @@ class PlaybookOverride(Section):
 
     rails: dict[str, int | float | str] = Field(default_factory=dict)
     """Safety rails of this playbook alone."""
+
+    block_on: tuple[dict[str, str], ...] = ()
+    """Alerts during which this playbook does nothing, beside those of `remediator.block_on`."""
 
 
 #: How long a command of an operator waits for the remediator.

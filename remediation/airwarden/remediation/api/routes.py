@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, R
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from airwarden.core.durations import Duration
 from airwarden.core.errors import (
@@ -26,7 +26,9 @@ from airwarden.core.errors import (
 )
 from airwarden.remediation.api.body_limit import BodyLimit
 from airwarden.remediation.api.intake_gate import IntakeGate, TooLargeError
+from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.decide.view import IncidentView
+from airwarden.remediation.journal.incidents import Wanted
 from airwarden.remediation.journal.rails import EVERYWHERE
 from airwarden.remediation.operations import Operations
 
@@ -70,6 +72,30 @@ class Reasoned(_Body):
     """A decision with its reason."""
 
     reason: str = Field(default="", max_length=1000)
+
+
+class Listing(_Body):
+    """Which incidents to list; `since` is a moment with its zone."""
+
+    limit: int = Field(default=100, ge=1, le=1000)
+    before: int = Field(default=0, ge=0, le=2**53)
+    cluster: str = Field(default="", max_length=128)
+    playbook: str = Field(default="", max_length=64)
+    state: list[IncidentState] = Field(default_factory=list, max_length=20)
+    since: AwareDatetime | None = None
+    open: bool = False
+
+    def asked(self) -> Wanted:
+        """Return it as the journal takes it."""
+        return Wanted(
+            open_only=self.open,
+            states=tuple(self.state),
+            cluster=self.cluster,
+            playbook=self.playbook,
+            since=self.since,
+            limit=self.limit,
+            before=self.before,
+        )
 
 
 class Switching(Reasoned):
@@ -165,14 +191,8 @@ def _incidents(edge: Edge) -> APIRouter:
     do = edge.operations
 
     @router.get("/api/v1/incidents")
-    def incidents(
-        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-        before: Annotated[int, Query(ge=0, le=2**53)] = 0,
-        cluster: Annotated[str, Query(max_length=128)] = "",
-        open: bool = False,  # noqa: A002 - the query's natural name
-    ) -> dict[str, list[IncidentView]]:
-        found = do.incidents(open_only=open, cluster=cluster, limit=limit, before=before)
-        return {"incidents": list(found)}
+    def incidents(wanted: Annotated[Listing, Query()]) -> dict[str, list[IncidentView]]:
+        return {"incidents": list(do.incidents(wanted.asked()))}
 
     @router.get("/api/v1/incidents/{incident_id}")
     def incident(incident_id: int) -> IncidentView:

@@ -37,6 +37,10 @@ class Progress:
         conflicts: Times that a target turned out to be another than planned, in this step.
         undone: Effects done by the current undo step.
         skip_to_verify: Why no step is (or no further step will be) done.
+        wave_step: The step whose waves the next two speak of.
+        wave_verified: Targets of that step up to which the waves were found good.
+        wave_since: When the wave that is to be verified was done.
+        remedy: Index of the playbook's remedy that this run is an attempt of.
         restoring: Only the undo steps are done: what an ended remedy left in force is taken back.
     """
 
@@ -55,6 +59,10 @@ class Progress:
     conflicts: int = 0
     undone: int = 0
     skip_to_verify: str = ""
+    wave_step: int = -1
+    wave_verified: int = 0
+    wave_since: datetime | None = None
+    remedy: int = 0
     restoring: bool = False
 
     def to_json(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -17,6 +18,9 @@ from airwarden.remediation.journal.upsert import insert_into
 
 #: Times that a delivery is tried before it is set aside for a person.
 MAX_ATTEMPTS = 5
+#: Seconds between the first refusal and the last from which the journal counts as full, and for how
+#: long the last one counts: Alertmanager repeats within seconds at first, later within a minute.
+_AGAIN, _LATELY = 3.0, 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ class InboxWriter:
 
     def __init__(self, journal: Journal, *, patience: float = 5.0) -> None:
         self._journal = journal
+        self._refusals: tuple[float, float, UnavailableError] | None = None
         self._patience = patience
         self._mutex = threading.Lock()
         self._committing = threading.Lock()
@@ -149,6 +154,18 @@ class InboxWriter:
             raise UnavailableError(f"the delivery was not stored: {ticket.error}")
         return ticket.new
 
+    @property
+    def trouble(self) -> UnavailableError | None:
+        """Why nothing can be stored: refused again and again, lately, and nothing taken between.
+
+        A journal that is full may still renew a lease: then only what comes in shows it.
+        """
+        if self._refusals is None:
+            return None
+        first, last, error = self._refusals
+        lately = time.monotonic() - last < _LATELY
+        return error if lately and last - first >= _AGAIN else None
+
     def _commit(self) -> None:
         with self._mutex:
             batch, self._waiting = self._waiting, []
@@ -156,8 +173,13 @@ class InboxWriter:
             with self._journal.write() as tx:
                 for ticket in batch:
                     ticket.new = put(tx, ticket.delivery)
+                crash_at("mid-group-commit")
+            self._refusals = None
             crash_at("after-inbox-commit")
-        except Exception as error:
+        except Exception as error:  # raised again by each caller whose delivery this was
+            if isinstance(error, UnavailableError):
+                now = time.monotonic()
+                self._refusals = (self._refusals or (now,))[0], now, error
             for ticket in batch:
                 ticket.error = error
         for ticket in batch:
