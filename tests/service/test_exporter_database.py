@@ -246,6 +246,7 @@ def test_a_failure_between_two_queries_loses_and_repeats_nothing(
             runs.collect()
         except ConnectionError:
             runs.collect()
+        breaking.countdown = -1
         families = runs.collect()
         assert sum(nonzero(families, FINISHED).values()) == ends
         assert sum(nonzero(families, TASKS).values()) == ends
