@@ -84,6 +84,7 @@ class DagRegistry:
         self._dags: dict[str, DagLabels] = {}
         self._rows: Sequence[Mapping[str, Any]] = ()
         self._read_at: float | None = None
+        self._digest: tuple[object, ...] = ()
 
     def of(self, dag_ids: Iterable[str]) -> Mapping[str, DagLabels]:
         """Return the labels of these DAGs; one that no longer exists is unset.
@@ -117,6 +118,11 @@ class DagRegistry:
             return self._dags
 
     def _read(self) -> None:
+        """Read everything, if a digest over it has changed: it seldom does, and costs a tenth."""
+        digest = tuple(self._database.rows("dags_digest")[0].values())
+        if digest == self._digest and self._read_at is not None:
+            self._read_at = self._clock.elapsed()
+            return
         rows = self._database.rows("dags")
         dags: dict[str, DagLabels] = {}
         teams: set[str] = set()
@@ -136,3 +142,4 @@ class DagRegistry:
         self._dags = dags
         self._rows = rows
         self._read_at = self._clock.elapsed()
+        self._digest = digest

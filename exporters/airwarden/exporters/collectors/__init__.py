@@ -36,6 +36,7 @@ from airwarden.exporters.collectors.waiting import WaitingCollector
 from airwarden.exporters.collectors.workers import WorkersCollector
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.sources import ClusterSources
+from airwarden.exporters.successes import Successes
 
 #: Every collector's name, as `exporter.collectors` in airwarden.yaml may give it.
 NAMES = (
@@ -79,13 +80,14 @@ def _of_database(
     cluster: ClusterSources, database: MetadataDatabase, clock: Clock
 ) -> list[Collector]:
     registry = DagRegistry(database, cluster.rules, clock)
+    successes = Successes(clock)
     return [
         DatabaseCollector(database),
         DatabaseActivityCollector(database),
         DatabaseTablesCollector(database),
         DatabaseStatementsCollector(database),
         DagsCollector(registry),
-        DagRunsCollector(database, registry, clock),
+        DagRunsCollector(database, registry, clock, successes),
         DagHealthCollector(database, registry, clock),
         LateRunsCollector(database, registry),
         TaskInstancesCollector(database, clock),
@@ -97,5 +99,5 @@ def _of_database(
         DeploymentsCollector(database, registry),
         DeadlinesCollector(database, registry),
         ConsistencyCollector(database),
-        AssetsCollector(database, registry, cluster.targets, clock),
+        AssetsCollector(database, registry, cluster.targets, clock, successes),
     ]

@@ -12,6 +12,7 @@ from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.follow_tasks import Attempt
 from airwarden.exporters.labels import TYPES, UNSET, DagLabels, DagRegistry
 from airwarden.exporters.run_feed import RunFeed, TaskFeed
+from airwarden.exporters.successes import Successes
 
 RUN_TYPES = ("scheduled", "manual", "asset_triggered", "backfill")
 _ENDINGS = ("success", "failed")
@@ -28,8 +29,15 @@ class DagRunsCollector:
     interval = 5.0
     timeout = 10.0
 
-    def __init__(self, database: MetadataDatabase, registry: DagRegistry, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: MetadataDatabase,
+        registry: DagRegistry,
+        clock: Clock,
+        successes: Successes | None = None,
+    ) -> None:
         self._registry = registry
+        self._successes = successes or Successes(clock)
         self._runs = RunFeed(database, clock)
         self._tasks = TaskFeed(database, clock, self._runs)
         self._began = False
@@ -49,6 +57,7 @@ class DagRunsCollector:
             self._runs.begin()
             self._tasks.begin()
             self._began = True
+            self._successes.note(())
         open_now = self._follow_runs()
         self._follow_tasks()
         return [
@@ -70,6 +79,11 @@ class DagRunsCollector:
         seen = self._runs.take(reading)
         self._count_starts(seen.started, labels)
         self._count_ends(seen.finished, labels)
+        self._successes.note(
+            (run.dag_id, run.end_date)
+            for run in seen.finished
+            if run.state == "success" and run.end_date is not None
+        )
         self._tasks.settle([run.id for run in seen.finished])
         return list(self._runs.open.values())
 
