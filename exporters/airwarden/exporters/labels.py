@@ -11,6 +11,7 @@ from typing import Any
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError
 from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.families import OVERFLOW
 from airwarden.exporters.sources import DagRule
 
 TIERS = ("critical", "high", "medium", "low")
@@ -19,7 +20,6 @@ TYPES = ("etl", "ml_training", "analytics", "data_quality", "reporting", "ad_hoc
 UNSET = "unset"
 #: Beyond so many teams the rest is summed: labels stay bounded whatever tags say.
 MAX_TEAMS = 200
-OVERFLOW = "_overflow"
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,8 @@ import pytest
 from airwarden.adapters.fakes import FakeClock
 from airwarden.core.errors import AirwardenError, UnavailableError
 from airwarden.core.platform import DatabaseSession
-from airwarden.exporters.labels import MAX_TEAMS, OVERFLOW, UNSET, DagLabels, DagRegistry, labels_of
+from airwarden.exporters.families import OVERFLOW
+from airwarden.exporters.labels import MAX_TEAMS, UNSET, DagLabels, DagRegistry, labels_of
 from airwarden.exporters.sources import DagRule
 
 RULES = (

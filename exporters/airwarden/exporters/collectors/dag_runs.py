@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
-from airwarden.exporters.families import Counter, Family, Histogram, Labels, gauge
+from airwarden.exporters.families import OVERFLOW, Counter, Family, Histogram, Labels, gauge
 from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.follow_tasks import Attempt
 from airwarden.exporters.labels import TYPES, UNSET, DagLabels, DagRegistry
@@ -37,6 +37,7 @@ class DagRunsCollector:
         successes: Successes | None = None,
     ) -> None:
         self._registry = registry
+        self._clock = clock
         self._successes = successes or Successes(clock)
         self._runs = RunFeed(database, clock)
         self._tasks = TaskFeed(database, clock, self._runs)
@@ -53,6 +54,7 @@ class DagRunsCollector:
         """Return runs and tasks; what was counted stays counted when a later query fails."""
         fleet = self._registry.all()
         self._give_birth(set(fleet.values()))
+        self._retire({dag.team for dag in fleet.values()})
         if not self._began:
             self._runs.begin()
             self._tasks.begin()
@@ -129,6 +131,15 @@ class DagRunsCollector:
             dag = labels[run.dag_id]
             counts[run.state, dag.tier, dag.team] += 1
         return gauge("airwarden_dag_runs", counts)
+
+    def _retire(self, teams: set[str]) -> None:
+        """Drop the series of teams that have had no DAG for an hour."""
+        if not teams:
+            return  # a registry that knows no DAG at all is not believed
+        kept = teams | {UNSET, OVERFLOW}
+        now = self._clock.elapsed()
+        for counter in (self._finished, self._delay, self._task_finished):
+            counter.retire(lambda labels: labels[-1] in kept, now)
 
     def _expect(self, runs: Iterable[tuple[str, DagLabels]]) -> None:
         """Born at 0 while a run is open: the runs that nobody scheduled are of few kinds."""
