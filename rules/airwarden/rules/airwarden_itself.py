@@ -228,8 +228,8 @@ AIRWARDEN_ITSELF = Subject(
             about_airwarden=True,
             summary="Alertmanager left alerts out of what it delivered",
             description=(
-                "{{ $value | humanize }} alerts within <<over>>. The remediator fetched them from "
-                "Alertmanager's API at once; where it cannot reach that, they are not taken."
+                "It did so within the last <<over>>. The remediator fetched them from Alertmanager's "
+                "API at once; where it cannot reach that, they are not taken."
             ),
         ),
         AlertRule(

@@ -148,4 +148,4 @@ def given_up(tx: Tx) -> dict[str, int]:
         .where(outbox.c.state == "failed")
         .group_by(outbox.c.channel)
     )
-    return dict(tx.connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in tx.connection.execute(query)}

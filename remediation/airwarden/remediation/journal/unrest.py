@@ -79,7 +79,7 @@ def noted(tx: Tx, what: str) -> dict[str, int]:
         )
         .group_by(incident.c.cluster)
     )
-    return dict(tx.connection.execute(query).tuples().all())
+    return {row[0]: row[1] for row in tx.connection.execute(query)}
 
 
 def open_of(tx: Tx, cluster: str, playbook: str, limit: int = 50) -> list[Incident]:
