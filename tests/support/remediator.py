@@ -131,6 +131,9 @@ class Running:
                 playbooks=self.playbooks,
                 chat_composer=compose_chat,
                 pager_composer=compose_page,
+                alertmanager=self.alertmanager if with_alertmanager else None,
+                pager=told or self.recorder,
+                chat=told or self.recorder,
             ),
             actions=made.actions,
             checks=made.checks,
@@ -143,9 +146,6 @@ class Running:
                 turn=0.1,
                 alarm_after=alarm_after,
             ),
-            alertmanager=self.alertmanager if with_alertmanager else None,
-            pager=told or self.recorder,
-            chat=told or self.recorder,
         )
         self.remediator.start()
         self.http = httpx.Client(

@@ -15,7 +15,7 @@ from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.ends import resolve_incident
 from airwarden.remediation.explain import Explanation, explain
 from airwarden.remediation.journal import audit, incidents, rails, runs, windows
-from airwarden.remediation.journal.incidents import Incident
+from airwarden.remediation.journal.incidents import Incident, Wanted
 from airwarden.remediation.journal.rails import EVERYWHERE
 from airwarden.remediation.journal.store import FencedError, Tx
 from airwarden.remediation.storms import as_endable
@@ -39,15 +39,10 @@ class Operations:
         self._parts = parts
         self._wake = wake
 
-    def incidents(
-        self, *, open_only: bool = False, cluster: str = "", limit: int = 100, before: int = 0
-    ) -> Sequence[IncidentView]:
+    def incidents(self, wanted: Wanted) -> Sequence[IncidentView]:
         """Return incidents, newest first."""
         with self._parts.journal.read() as tx:
-            found = incidents.search(
-                tx, open_only=open_only, cluster=cluster, limit=limit, before=before
-            )
-            return [records.view(tx, one) for one in found]
+            return [records.view(tx, one) for one in incidents.search(tx, wanted)]
 
     def incident(self, incident_id: int) -> IncidentView:
         """Return one incident; raises NotFoundError."""

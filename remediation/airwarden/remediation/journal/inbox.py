@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from typing import Any
 from sqlalchemy import case, func, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
+from airwarden.core.errors import UnavailableError
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.journal.store import Journal, Tx
 from airwarden.remediation.journal.tables import inbox
@@ -18,6 +20,9 @@ from airwarden.remediation.journal.upsert import insert_on
 
 #: Times that a delivery is tried before it is set aside for a person.
 MAX_ATTEMPTS = 5
+#: Seconds between the first refusal and the last from which the journal counts as full, and for how
+#: long the last one counts: Alertmanager repeats within seconds at first, later within a minute.
+_AGAIN, _LATELY = 3.0, 90.0
 #: Alerts, and deliveries, that are taken out at once: what is in memory stays small in a storm.
 _TAKEN_ALERTS, _TAKEN = 2000, 400
 
@@ -157,6 +162,7 @@ class InboxWriter:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
+        self._refusals: tuple[float, float, UnavailableError] | None = None
 
     def put(self, delivery: Delivery) -> bool:
         """Return once the delivery is durable; False where it was there before."""
@@ -168,8 +174,26 @@ class InboxWriter:
         Raises:
             UnavailableError: None of them is stored: the sender has to send them again.
         """
-        with self._journal.write(urgent=True) as tx:
-            news = [put(tx, one) for one in deliveries]
-            crash_at("mid-group-commit")
+        try:
+            with self._journal.write(urgent=True) as tx:
+                news = [put(tx, one) for one in deliveries]
+                crash_at("mid-group-commit")
+        except UnavailableError as error:
+            now = time.monotonic()
+            self._refusals = (self._refusals or (now,))[0], now, error
+            raise
+        self._refusals = None
         crash_at("after-inbox-commit")
         return news
+
+    @property
+    def trouble(self) -> UnavailableError | None:
+        """Why nothing can be stored: refused again and again, lately, and nothing taken between.
+
+        A journal that is full may still renew a lease: then only what comes in shows it.
+        """
+        if self._refusals is None:
+            return None
+        first, last, error = self._refusals
+        lately = time.monotonic() - last < _LATELY
+        return error if lately and last - first >= _AGAIN else None

@@ -224,18 +224,43 @@ def page_due(tx: Tx, limit: int = 200) -> list[Incident]:
     return [_incident(row) for row in tx.connection.execute(query)]
 
 
-def search(
-    tx: Tx, *, open_only: bool = False, cluster: str = "", limit: int = 100, before: int = 0
-) -> list[Incident]:
-    """Return incidents, newest first; `before` is the last identifier of the previous page."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which incidents a person asks for; an empty field asks for all.
+
+    Attributes:
+        open_only: Leaves out those that are over.
+        states: In one of these states.
+        since: That changed at or after this moment.
+        limit: At most so many.
+        before: Older than this number: the last of the page before.
+    """
+
+    open_only: bool = False
+    states: tuple[IncidentState, ...] = ()
+    cluster: str = ""
+    playbook: str = ""
+    since: datetime | None = None
+    limit: int = 100
+    before: int = 0
+
+
+def search(tx: Tx, wanted: Wanted = Wanted()) -> list[Incident]:
+    """Return incidents, newest first."""
     query = select(incident)
-    if open_only:
+    if wanted.open_only:
         query = query.where(incident.c.state.not_in(TERMINAL))
-    if cluster:
-        query = query.where(incident.c.cluster == cluster)
-    if before:
-        query = query.where(incident.c.id < before)
-    rows = tx.connection.execute(query.order_by(incident.c.id.desc()).limit(limit))
+    if wanted.states:
+        query = query.where(incident.c.state.in_(wanted.states))
+    if wanted.cluster:
+        query = query.where(incident.c.cluster == wanted.cluster)
+    if wanted.playbook:
+        query = query.where(incident.c.playbook == wanted.playbook)
+    if wanted.since is not None:
+        query = query.where(incident.c.updated_at >= wanted.since)
+    if wanted.before:
+        query = query.where(incident.c.id < wanted.before)
+    rows = tx.connection.execute(query.order_by(incident.c.id.desc()).limit(wanted.limit))
     return [_incident(row) for row in rows]
 
 

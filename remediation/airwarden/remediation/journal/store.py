@@ -156,18 +156,19 @@ class Journal:
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Tx]:
         with self._translated(), engine.begin() as connection:
-            if not self._engines.postgresql:
+            if self._engines.file is not None:
+                self._engines.check_file()
                 yield Tx(connection, self._time.now())
                 return
             with self._overdue.watched(connection):
-                here = self._clock.now()
-                now: datetime = connection.execute(OPEN_POSTGRESQL).scalar_one()
-                if self._database_time:
-                    yield Tx(
-                        connection, now, clock_offset=clock_offset(here, now, self._clock.now())
-                    )
-                else:
-                    yield Tx(connection, self._time.now())
+                yield self._open(connection)
+
+    def _open(self, connection: Connection) -> Tx:
+        here = self._clock.now()
+        now: datetime = connection.execute(OPEN_POSTGRESQL).one()[0]
+        if not self._database_time:
+            return Tx(connection, self._time.now())
+        return Tx(connection, now, clock_offset=clock_offset(here, now, self._clock.now()))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
