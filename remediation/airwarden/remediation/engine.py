@@ -12,6 +12,7 @@ from airwarden.remediation import ends
 from airwarden.remediation.case import Parts, effective, open_case
 from airwarden.remediation.closing import Closer
 from airwarden.remediation.decide.states import Mode, RunState
+from airwarden.remediation.holding import FLAPPING
 from airwarden.remediation.journal import (
     alerts,
     breakers,
@@ -21,6 +22,7 @@ from airwarden.remediation.journal import (
     outbox,
     rails,
     runs,
+    unrest,
 )
 from airwarden.remediation.journal.store import Fence, FencedError, Tx
 from airwarden.remediation.run import Runner
@@ -90,6 +92,9 @@ class Engine:
                 incidents=incidents.counts(tx),
                 inbox=inbox.backlog(tx),
                 outbox=outbox.waiting(tx),
+                given_up=outbox.given_up(tx),
+                storms=unrest.every_storm(tx),
+                flapping=unrest.noted(tx, FLAPPING),
                 breakers=breakers.positions(tx),
                 modes=modes,
                 loop_at=self._led_at,
