@@ -186,7 +186,8 @@ class Remediator:
             actions,
             self.telemetry,
         )
-        self._engine = Engine(self._parts, triage, self._crew, clock)
+        self._lookouts = ThreadedCrew(clock, _nobody, threads=4)
+        self._engine = Engine(self._parts, triage, self._crew, clock, self._lookouts)
         self._senders = self._make_senders(pager, chat)
         self._alarm = JournalAlarm(
             pager,
@@ -244,6 +245,7 @@ class Remediator:
             event.set()
         self._server.stop()
         self._crew.stop()
+        self._lookouts.stop()
         for thread in self._threads:
             thread.join(timeout=10)
         self._threads.clear()
@@ -438,6 +440,10 @@ class Remediator:
             reason=error,
             cause="the journal's database",
         )
+
+
+def _nobody() -> None:
+    """Wake nobody: a look around makes no run due."""
 
 
 def _no_runbook(name: str) -> str:
