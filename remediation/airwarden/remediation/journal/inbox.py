@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -163,7 +162,7 @@ class InboxWriter:
         if self._refusals is None:
             return None
         first, last, error = self._refusals
-        lately = time.monotonic() - last < _LATELY
+        lately = self._journal.elapsed() - last < _LATELY
         return error if lately and last - first >= _AGAIN else None
 
     def _commit(self) -> None:
@@ -178,7 +177,7 @@ class InboxWriter:
             crash_at("after-inbox-commit")
         except Exception as error:  # raised again by each caller whose delivery this was
             if isinstance(error, UnavailableError):
-                now = time.monotonic()
+                now = self._journal.elapsed()
                 self._refusals = (self._refusals or (now,))[0], now, error
             for ticket in batch:
                 ticket.error = error
