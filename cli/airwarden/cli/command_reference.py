@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
@@ -26,9 +27,15 @@ def render() -> str:
     group = get_command(app)
     if not isinstance(group, TyperGroup):
         raise TypeError("the program has no commands")
-    commands = [(name, one) for name, one in group.commands.items()]
-    sections = [_section(name, one) for name, one in commands if isinstance(one, TyperCommand)]
-    return "\n".join([_HEAD, *sections])
+    return "\n".join([_HEAD, *_sections(group, "")])
+
+
+def _sections(group: TyperGroup, before: str) -> Iterator[str]:
+    for name, one in group.commands.items():
+        if isinstance(one, TyperGroup):
+            yield from _sections(one, f"{before}{name} ")
+        elif isinstance(one, TyperCommand):
+            yield _section(f"{before}{name}", one)
 
 
 def _section(name: str, command: TyperCommand) -> str:

@@ -11,9 +11,11 @@ import typer
 
 from airwarden.cli import failures
 from airwarden.cli.commands import (
+    acknowledge,
     approve,
     build,
     check,
+    close,
     deny,
     doctor,
     explain,
@@ -25,6 +27,7 @@ from airwarden.cli.commands import (
     remediator,
     resume,
     up,
+    windows,
 )
 
 app = typer.Typer(
@@ -56,7 +59,7 @@ def _root(
 
 for _command in (
     init, doctor, up, build, check, exporter, remediator,
-    incidents, explain, approve, deny, pause, resume, maintenance,
+    incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
 ):  # fmt: skip
     _command.register(app)
 

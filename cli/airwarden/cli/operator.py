@@ -73,8 +73,13 @@ class Operator:
             return response.json() if response.content else {}
         said = _detail(response)
         match response.status_code:
-            case 401 | 403:
-                raise RejectedError(f"the remediator refuses the token: {said}")
+            case 401:
+                raise RejectedError(
+                    f"the remediator refuses the token: {said}"
+                    " (remediator.api_token_file names the file with yours)"
+                )
+            case 403:
+                raise RejectedError(said)
             case 404:
                 raise NotFoundError(said)
             case 409:

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.secrets import read_secret
-from airwarden.cli import composition
+from airwarden.cli import composition, people
 from airwarden.cli.composition import ClusterPorts
 from airwarden.core.errors import AirwardenError, WrongInputError
 from airwarden.core.ports import Chat, Pager
@@ -126,7 +126,13 @@ class RemediatorProgram:
         worlds = {
             one.cluster.name: world(settings, one, self.clock, self._journal) for one in ports
         }
-        return Composition(worlds, playbooks, *composers(settings))
+        return Composition(
+            worlds,
+            playbooks,
+            *composers(settings),
+            operators=people.operators(settings),
+            windows=people.windows(settings, playbooks),
+        )
 
 
 def fixed_at_start(before: Settings, now: Settings) -> list[str]:

@@ -6,7 +6,7 @@ Composed by the command line, which builds the real adapters; a test composes it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -28,6 +28,7 @@ from airwarden.remediation.actions.base import Action
 from airwarden.remediation.calls import ThreadedCalls
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Check
+from airwarden.remediation.decide.calendar import Window
 from airwarden.remediation.decide.correlate import PlaybookSet
 from airwarden.remediation.decide.notices import ChatComposer, PagerComposer
 from airwarden.remediation.decide.states import IncidentState, Mode
@@ -38,11 +39,13 @@ from airwarden.remediation.journal.outbox import Channel
 from airwarden.remediation.journal.store import FencedError, Journal
 from airwarden.remediation.leadership import Leadership, LeaseTimes
 from airwarden.remediation.operations import Operations
+from airwarden.remediation.operators import Operators
 from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
 from airwarden.remediation.poll import Poller, PollTimes
-from airwarden.remediation.switches import stop_everything
+from airwarden.remediation.switches import stop
 from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.triage import Triage
+from airwarden.remediation.windowing import Windowing
 from airwarden.remediation.work import ThreadedCrew
 from airwarden.remediation.world import World
 
@@ -90,12 +93,16 @@ class Composition:
         playbooks: The set in force.
         chat_composer: Makes messages; knows the teams' channels.
         pager_composer: Makes events; knows the teams' keys.
+        operators: Those with tokens of their own.
+        windows: Maintenance, freezes and quiet hours of the settings.
     """
 
     worlds: Mapping[str, World]
     playbooks: PlaybookSet
     chat_composer: ChatComposer
     pager_composer: PagerComposer
+    operators: Operators = field(default_factory=Operators)
+    windows: Sequence[Window] = ()
 
 
 class Remediator:
@@ -163,6 +170,7 @@ class Remediator:
             telemetry=self.telemetry,
             poller=poller,
             kill_switch_file=config.kill_switch_file,
+            windows=lambda: self._composition.windows,
         )
         self._crew = ThreadedCrew(clock, self._wake)
         triage = Triage(
@@ -192,7 +200,7 @@ class Remediator:
         """Begin to take alerts and to work; returns at once."""
         if self._config.stopped_at_start:
             with self._journal.write() as tx:
-                stop_everything(tx, set_by="environment", reason=self._config.stopped_at_start)
+                stop(tx, set_by="environment", reason=self._config.stopped_at_start)
         loops = {"lease": self._lease_loop, "engine": self._engine_loop}
         if self._parts.poller is not None:
             loops["poll"] = self._poll_loop
@@ -342,6 +350,8 @@ class Remediator:
         edge = Edge(
             gate=gate,
             operations=Operations(self._parts, self._wake),
+            windowing=Windowing(self._parts, self._wake),
+            operators=lambda: self._composition.operators,
             registry=self.telemetry.registry,
             webhook_token=self._config.webhook_token,
             api_token=self._config.api_token,

@@ -45,7 +45,8 @@ class Effects:
             if refusal is not None:
                 self._guarding.refused(tx, case, plan, refusal)
                 return
-            case, attempt = self._intend(tx, case, plan, action)
+            agreed = tuple(part.key for part in plan.parts) if facts.approved else ()
+            case, attempt = self._intend(tx, case, plan, action, agreed)
         crash_at("after-intent")
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
             if self._guarding.kill(tx, case):
@@ -60,7 +61,9 @@ class Effects:
             raise FencedError("leadership ran out right before an effect")
         self._apply(case, action, attempt, optional=optional)
 
-    def _intend(self, tx: Tx, case: Case, plan: StoredPlan, action: Action) -> tuple[Case, Attempt]:
+    def _intend(
+        self, tx: Tx, case: Case, plan: StoredPlan, action: Action, agreed: tuple[str, ...]
+    ) -> tuple[Case, Attempt]:
         planned = plan.left[0]
         effect = planned.effect
         until = case.run.deadline + case.book.deadline
@@ -95,7 +98,11 @@ class Effects:
             tx,
             state=RunState.RESERVED,
             progress=replace(
-                case.progress, blocked_since=None, blocked_by="", unreadable_since=None
+                case.progress,
+                blocked_since=None,
+                blocked_by="",
+                unreadable_since=None,
+                agreed=agreed,
             ),
         )
         case.say(tx, "attempt", f"Intent: {effect.summary}.", attempt=attempt.id)

@@ -20,9 +20,9 @@ from airwarden.remediation.journal import (
     rails,
     runs,
 )
-from airwarden.remediation.journal.store import Fence, FencedError, Tx
+from airwarden.remediation.journal.store import FencedError, Tx
 from airwarden.remediation.run import Runner
-from airwarden.remediation.switches import stop_everything
+from airwarden.remediation.switches import latch
 from airwarden.remediation.telemetry import Snapshot
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.work import Crew
@@ -52,9 +52,10 @@ class Engine:
         Raises:
             UnavailableError: The journal does not answer.
         """
+        # On a standby too: the file may lie on its machine only.
+        latch(self._parts.journal, self._parts.kill_switch_file)
         try:
             fence = self._parts.leadership.fence
-            self._latch_kill_file(fence)
             self._triage.process_inbox(fence)
             if self._clock.elapsed() >= self._stubborn_at:
                 self._stubborn_at = self._clock.elapsed() + _STUBBORN_EVERY
@@ -122,14 +123,3 @@ class Engine:
             if case.run.state is RunState.PLANNED and not sure:
                 state = RunState.FAILED
             ends.escalate(self._parts, tx, case, f"an error in Airwarden: {error}", state=state)
-
-    def _latch_kill_file(self, fence: Fence) -> None:
-        """A kill switch file is remembered: whoever removes it has not armed anything again."""
-        file = self._parts.kill_switch_file
-        if file is None or not file.exists():
-            return
-        with self._parts.journal.lead(fence) as tx:
-            mine = [s for s in rails.switches(tx) if s.scope == rails.KILL]
-            if any(s.cluster == rails.EVERYWHERE for s in mine):
-                return
-            stop_everything(tx, set_by="file", reason=f"the kill switch file {file} exists")

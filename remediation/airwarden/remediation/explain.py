@@ -7,6 +7,7 @@ from datetime import datetime
 
 from airwarden.core.errors import NotFoundError
 from airwarden.remediation import records
+from airwarden.remediation.decide.view import ApprovalView
 from airwarden.remediation.journal import audit, incidents
 from airwarden.remediation.journal.store import Journal
 
@@ -30,12 +31,27 @@ class Explanation:
     state: str
     lines: tuple[Line, ...]
     ending: str
+    approval: ApprovalView | None = None
 
     def text(self) -> str:
         """Return it as text, one sentence a line."""
         head = f"Incident {self.incident_id}: {self.title} ({self.state})"
         body = [f"{line.at:%H:%M:%S} +{line.after:6.1f}s  {line.sentence}" for line in self.lines]
-        return "\n".join([head, *body, self.ending])
+        return "\n".join([head, *body, *self._question(), self.ending])
+
+    def _question(self) -> list[str]:
+        """Say what waits for a person's yes, how it differs from before, and how to answer."""
+        asked = self.approval
+        if asked is None:
+            return []
+        changed = [f"  differs from before: {line}" for line in asked.changed]
+        return [
+            f"Plan {asked.plan} waits for a person until {asked.expires_at:%H:%M:%S} UTC:",
+            *(f"  {effect}" for effect in asked.effects),
+            *changed,
+            f"  airwarden approve {self.incident_id} --plan {asked.plan}, or airwarden deny"
+            f" {self.incident_id}",
+        ]
 
 
 def explain(journal: Journal, incident_id: int) -> Explanation:
@@ -69,8 +85,10 @@ def explain(journal: Journal, incident_id: int) -> Explanation:
         ending = f"It is open: {one.reason}."
     else:
         ending = "It is open: a remedy is under way."
+    if view.approval is not None:
+        ending = "It is open: a person has to agree."
     if view.cause:
         ending += f" The likely cause: {view.cause}."
     if view.human_steps:
         ending += " For a person: " + "; ".join(view.human_steps) + "."
-    return Explanation(str(one.id), one.title, one.state.value, lines, ending)
+    return Explanation(str(one.id), one.title, one.state.value, lines, ending, view.approval)

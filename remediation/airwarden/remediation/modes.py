@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from airwarden.remediation.decide.correlate import LoadedPlaybook
 from airwarden.remediation.decide.states import Mode, effective_mode
-from airwarden.remediation.journal.rails import EVERYWHERE, KILL, Switch
+from airwarden.remediation.journal.rails import EVERYWHERE, KILL, Switch, kill_scope
 
 
 def mode_for(loaded: LoadedPlaybook | None, switches: Sequence[Switch], cluster: str) -> Mode:
@@ -22,10 +22,10 @@ def mode_for(loaded: LoadedPlaybook | None, switches: Sequence[Switch], cluster:
     return effective_mode(loaded.mode, *over)
 
 
-def kill_reasons(switches: Sequence[Switch], cluster: str) -> tuple[str, ...]:
-    """Return why everything is stopped in a cluster; empty when nothing is."""
+def kill_reasons(switches: Sequence[Switch], cluster: str, playbook: str) -> tuple[str, ...]:
+    """Return why a playbook is stopped in a cluster, with all others or alone; empty if it is not."""
     return tuple(
         f"stopped by {switch.set_by}: {switch.reason}"
         for switch in switches
-        if switch.scope == KILL and switch.cluster in (EVERYWHERE, cluster)
+        if switch.scope in (KILL, kill_scope(playbook)) and switch.cluster in (EVERYWHERE, cluster)
     )

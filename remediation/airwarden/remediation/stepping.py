@@ -104,6 +104,9 @@ class Steps:
             unreadable_since=None,
             conflicts=0,
             undone=0,
+            asked=(),
+            changed=(),
+            agreed=(),
         )
         empty = {"plan_json": None, "plan_hash": None, "plan_valid_until": None}
         state = case.run.state if case.run.state is not RunState.GATED else RunState.PLANNED
@@ -216,7 +219,7 @@ class Steps:
         first = case.progress.seq
         numbered = tuple(replace(p, seq=first + i) for i, p in enumerate(planned))
         begun = stored.total - len(stored.left) if stored is not None else 0
-        plan = StoredPlan(step_id, len(numbered) + begun, numbered)
+        plan = StoredPlan(step_id, len(numbered) + begun, numbered, tx.now)
         if plan.content_hash != case.run.plan_hash:
             summary = "; ".join(p.effect.summary for p in planned)
             case.say(tx, "plan", f"{step_id}: {summary}.", plan=plan.content_hash)

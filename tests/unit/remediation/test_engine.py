@@ -13,10 +13,12 @@ import pytest
 from airwarden.core.alerts import AlertStatus
 from airwarden.core.errors import ConflictError, RejectedError, UnavailableError
 from airwarden.remediation.actions.base import Danger
+from airwarden.remediation.decide.calendar import Kind
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode, RunState
 from airwarden.remediation.journal import audit, rails
 from airwarden.remediation.operations import Operations
+from airwarden.remediation.windowing import Windowing
 from support.engine import Bench, alert, playbook
 
 Make = Callable[..., Bench]
@@ -434,8 +436,8 @@ def test_removing_the_kill_switch_file_arms_nothing(make: Make, tmp_path: Path) 
 
 
 def test_a_maintenance_window_holds_effects_while_it_lasts(bench: Bench) -> None:
-    Operations(bench.parts, lambda: None).start_maintenance(
-        by="ada", reason="upgrade", lasts=timedelta(minutes=2)
+    Windowing(bench.parts, lambda: None).begin(
+        Kind.MAINTENANCE, by="ada", reason="upgrade", lasts=timedelta(minutes=2)
     )
     bench.fire()
     bench.run(115)

@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
+from airwarden.remediation.decide.approvals import Part
+
 
 class Phase(StrEnum):
     """A run's three phases."""
@@ -38,6 +40,9 @@ class Progress:
         undone: Effects done by the current undo step.
         skip_to_verify: Why no step is (or no further step will be) done.
         restoring: Only the undo steps are done: what an ended remedy left in force is taken back.
+        asked: What a person was asked about last, in this step.
+        changed: How that differs from what was asked before, in words.
+        agreed: Keys of the effects that a person agreed to, in this step.
     """
 
     phase: Phase = Phase.CONFIRM
@@ -56,6 +61,9 @@ class Progress:
     undone: int = 0
     skip_to_verify: str = ""
     restoring: bool = False
+    asked: tuple[Part, ...] = ()
+    changed: tuple[str, ...] = ()
+    agreed: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return it as JSON, for the journal."""
