@@ -240,5 +240,5 @@ class Guarding:
 
 
 def made_since(plan: StoredPlan, moment: datetime) -> bool:
-    """Return whether a plan was made at or after a moment."""
-    return plan.made_at is not None and plan.made_at >= moment
+    """Return whether a plan was made after a moment."""
+    return plan.made_at is not None and plan.made_at > moment

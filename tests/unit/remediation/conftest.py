@@ -5,8 +5,12 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from airwarden.remediation.journal import audit
+from support.engine import Bench, Make
 
 
 @pytest.fixture
@@ -14,3 +18,20 @@ def memory_path() -> Iterator[Path]:
     shared = Path("/dev/shm")
     with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
         yield Path(folder)
+
+
+@pytest.fixture
+def make(memory_path: Path) -> Iterator[Make]:
+    """Make benches, each on a journal of its own; all are closed at the end."""
+    made: list[Bench] = []
+
+    def build(**options: Any) -> Bench:
+        own = f"sqlite:///{memory_path / f'journal{len(made)}.db'}"
+        made.append(Bench(options.pop("url", own), **options))
+        return made[-1]
+
+    yield build
+    for bench in made:
+        with bench.journal.read() as tx:
+            assert list(audit.broken_links(tx)) == []
+        bench.close()

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,28 +14,10 @@ from airwarden.remediation.actions.base import Danger
 from airwarden.remediation.decide.calendar import Kind
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode, RunState
-from airwarden.remediation.journal import audit, rails
+from airwarden.remediation.journal import rails
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.windowing import Windowing
-from support.engine import Bench, alert, playbook
-
-Make = Callable[..., Bench]
-
-
-@pytest.fixture
-def make(memory_path: Path) -> Iterator[Make]:
-    """Make benches, each on a journal of its own; all are closed at the end."""
-    made: list[Bench] = []
-
-    def build(**options: Any) -> Bench:
-        made.append(Bench(f"sqlite:///{memory_path / f'journal{len(made)}.db'}", **options))
-        return made[-1]
-
-    yield build
-    for bench in made:
-        with bench.journal.read() as tx:
-            assert list(audit.broken_links(tx)) == []
-        bench.close()
+from support.engine import Bench, Make, alert, playbook
 
 
 @pytest.fixture

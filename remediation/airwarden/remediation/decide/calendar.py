@@ -1,8 +1,8 @@
 """Windows in time: maintenance, freezes and quiet hours, once or again and again, in local time.
 
 A recurring window is described on the wall clock of a time zone: it begins and ends at the same local
-time in summer and in winter. Where the clock is set back and a local time comes twice, the window
-begins at the first and ends at the second: rather longer than shorter.
+time in summer and in winter. Where the clock is moved and a local time comes twice or never, the
+window begins at the earlier and ends at the later of what may be meant: rather longer than shorter.
 """
 
 from __future__ import annotations
@@ -204,8 +204,10 @@ def _rule(text: str, starts: datetime) -> rrule:
 def _occurrence(window: Window, begins: datetime) -> Occurrence:
     """Return the occurrence that begins at a local time, in UTC."""
     tz = zone(window.tz)
-    first = begins.replace(tzinfo=tz, fold=0).astimezone(UTC)
-    last = (begins + window.lasts).replace(tzinfo=tz, fold=1).astimezone(UTC)
+    # Where a local time is twice or never there, the earlier beginning and the later end.
+    first = min(begins.replace(tzinfo=tz, fold=fold).astimezone(UTC) for fold in (0, 1))
+    ending = begins + window.lasts
+    last = max(ending.replace(tzinfo=tz, fold=fold).astimezone(UTC) for fold in (0, 1))
     ends = last if window.until is None else min(last, window.until)
     return Occurrence(window, first, ends)
 
