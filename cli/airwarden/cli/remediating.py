@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -198,7 +198,18 @@ def playbook_set(settings: Settings) -> PlaybookSet:
         changes={name: _change(wanted) for name, wanted in settings.playbooks.items()},
         ceiling=Mode(settings.remediator.mode.value),
         rails=settings.remediator.rails,
+        block_on=settings.remediator.block_on,
+        protect=(*own_programs(os.environ), *settings.remediator.protect),
     )
+
+
+def own_programs(environment: Mapping[str, str]) -> list[str]:
+    """Return the target of the supervised program that this process is, if supervisord runs it."""
+    name = environment.get("SUPERVISOR_PROCESS_NAME", "")
+    group = environment.get("SUPERVISOR_GROUP_NAME", name)
+    if not name:
+        return []
+    return [f"process/{name}" if name == group else f"process/{group}:{name}"]
 
 
 def _change(wanted: PlaybookOverride) -> PlaybookChange:
@@ -214,7 +225,7 @@ def _change(wanted: PlaybookOverride) -> PlaybookChange:
     if wanted.steps:
         changes["steps"] = {name: dict(step) for name, step in wanted.steps.items()}
     mode = Mode(wanted.mode.value) if wanted.mode else None
-    return PlaybookChange(mode=mode, changes=changes, rails=wanted.rails)
+    return PlaybookChange(mode=mode, changes=changes, rails=wanted.rails, block_on=wanted.block_on)
 
 
 def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: Journal) -> World:

@@ -41,6 +41,10 @@ class Airflow(Protocol):
         """
         ...
 
+    def version(self) -> str:
+        """Return Airflow's version, for example `3.3.2`."""
+        ...
+
     def jobs(self) -> Sequence[Job]:
         """Return the job rows in state running, newest heartbeat first."""
         ...

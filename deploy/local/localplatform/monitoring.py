@@ -16,7 +16,7 @@ import httpx
 
 from localplatform.errors import PlatformError
 from localplatform.layout import Platform, write_private
-from localplatform.supervisord import ProgramSpec
+from localplatform.supervisord import ProgramSpec, Supervisor
 from localplatform.waiting import wait_until
 
 PROGRAMS = ("prometheus", "alertmanager")
@@ -110,6 +110,21 @@ def configure(
     if alertmanager is not None:
         write_private(access.alertmanager_config, alertmanager)
     reload(platform)
+
+
+def forget(platform: Platform) -> None:
+    """Start both again without their data: no series, no alert and no sent notice is left.
+
+    Deleting series through the API is not enough: rules go on being evaluated until it is done, and
+    Alertmanager keeps for minutes what they fired.
+    """
+    supervisor = Supervisor(platform)
+    for name in PROGRAMS:
+        supervisor.stop(name)
+        shutil.rmtree(platform.state_dir / name / "data", ignore_errors=True)
+    for name in PROGRAMS:
+        supervisor.start(name)
+    wait_ready(platform, seconds=60)
 
 
 def reload(platform: Platform) -> None:

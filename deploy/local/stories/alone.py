@@ -1,6 +1,6 @@
 """What the platform does without Airwarden in each story, measured: `make demo ALONE=1`.
 
-The result is committed as `airflow_alone.json`, and `make demo` quotes it.
+The result is committed as `airflow_alone.json`, which `make demo` quotes, and as a table for people.
 """
 
 from __future__ import annotations
@@ -15,12 +15,15 @@ import httpx
 import psycopg
 
 from localplatform.errors import PlatformError
+from localplatform.layout import REPOSITORY
 from localplatform.waiting import wait_until
 from stories.scene import Scene
 from stories.story import Story
 
 COMMITTED = Path(__file__).with_name("airflow_alone.json")
+PAGE = REPOSITORY / "docs" / "reference" / "reliability.md"
 LIMIT_SECONDS = 120.0
+_BEGIN, _END = "<!-- airflow-alone: begin -->", "<!-- airflow-alone: end -->"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,20 @@ def commit(measured: dict[str, Alone]) -> None:
         "stories": kept | fresh,
     }
     COMMITTED.write_text(json.dumps(document, indent=2) + "\n")
+    PAGE.write_text(with_table(PAGE.read_text()))
+
+
+def with_table(page: str) -> str:
+    """Return the page with the committed measurement between its two marks."""
+    stories = json.loads(COMMITTED.read_text())["stories"]
+    rows = [
+        f"| {name} | {one['words'].partition(';')[0]} | {one['lights']} | {one['measured_at']} |"
+        for name, one in stories.items()
+    ]
+    head = ["| story | Airflow alone | its health lights | measured |", "|---|---|---|---|"]
+    before, _, rest = page.partition(_BEGIN)
+    after = rest.partition(_END)[2]
+    return before + "\n".join([_BEGIN, *head, *rows, _END]) + after
 
 
 def _calm_harm(story: Story, scene: Scene) -> str:

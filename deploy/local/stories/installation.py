@@ -58,7 +58,6 @@ def install(platform: Platform, *, steps: Steps) -> Installation:
         installed = _write(platform, folder)
         built = folder / "build"
         run_airwarden("build", "--config", str(installed.config), "--out", str(built))
-    _forget_series(platform)
     with steps.step("Airwarden's programs"):
         # Those of an earlier demo run what was installed then.
         remove(platform)
@@ -69,6 +68,8 @@ def install(platform: Platform, *, steps: Steps) -> Installation:
         for spec in _specs(installed, folder):
             supervisor.add(spec)
         _load(platform, built)
+        # A fault of an earlier demo, still in its series, would be found a second time.
+        monitoring.forget(platform)
         for url in (
             f"{installed.endpoints_url}/healthz",
             f"{installed.exporter_url}/readyz",
@@ -76,16 +77,6 @@ def install(platform: Platform, *, steps: Steps) -> Installation:
         ):
             _wait_ready(url, seconds=60, log_dir=platform.log_dir)
     return installed
-
-
-def _forget_series(platform: Platform) -> None:
-    """Delete what an earlier installation left: a Prometheus stopped together with its targets takes
-    their last samples for current ones during five minutes after its next start."""
-    httpx.post(
-        f"{platform.monitoring.prometheus_url}/api/v1/admin/tsdb/delete_series",
-        params={"match[]": '{__name__=~"airwarden_.+|ALERTS.*|cluster.*:airwarden.+"}'},
-        timeout=10,
-    ).raise_for_status()
 
 
 def remove(platform: Platform) -> None:

@@ -38,9 +38,9 @@ class Effects:
         """Do the plan's first effect if every guard lets it; or note why not."""
         planned = plan.left[0]
         action = self._parts.actions[planned.effect.action]
-        sight, unreadable = self._guarding.sight(case)
+        sight, seen = self._guarding.sight(case, plan, action)
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
-            facts = self._guarding.facts(tx, case, plan, action, sight, unreadable)
+            facts = self._guarding.facts(tx, case, plan, action, sight, seen)
             refusal = judge(facts, case.rails)
             if refusal is not None:
                 self._guarding.refused(tx, case, plan, refusal)
@@ -71,7 +71,7 @@ class Effects:
             tx, target=effect.target, cluster=case.run.cluster, run_id=case.run.id, until=until
         ):
             raise FencedError(f"{effect.target} was locked in the same instant")
-        spent = rails.reserve(tx, self._guarding.budgets(case, planned, action))
+        spent = rails.reserve(tx, self._guarding.budgets(case, plan.step, planned, action))
         if spent is not None:
             raise FencedError(f"budget {spent.scope} was used up in the same instant")
         before = [a for a in case.attempts if a.step_seq == planned.seq]

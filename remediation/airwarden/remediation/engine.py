@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 
 import structlog
 
@@ -25,6 +26,7 @@ from airwarden.remediation.run import Runner
 from airwarden.remediation.switches import latch
 from airwarden.remediation.telemetry import Snapshot
 from airwarden.remediation.triage import Triage
+from airwarden.remediation.watching import EVERY, Watch
 from airwarden.remediation.work import Crew
 
 _log = structlog.get_logger(__name__)
@@ -44,6 +46,8 @@ class Engine:
         self._runner = Runner(parts)
         self._closer = Closer(parts)
         self._stubborn_at = 0.0
+        self._watch = Watch(parts)
+        self._watch_at = 0.0
         self._led_at = 0.0
 
     def tick(self) -> bool:
@@ -60,6 +64,7 @@ class Engine:
             if self._clock.elapsed() >= self._stubborn_at:
                 self._stubborn_at = self._clock.elapsed() + _STUBBORN_EVERY
                 self._triage.reopen_still_firing(fence)
+            self._watch_clusters()
             self._advance()
             self._closer.page_due(fence)
         except FencedError as error:
@@ -95,6 +100,17 @@ class Engine:
         if self._parts.poller is not None:
             taken.update(self._parts.poller.suppressed(tx.now))
         return dict(taken)
+
+    def _watch_clusters(self) -> None:
+        if self._clock.elapsed() < self._watch_at:
+            return
+        self._watch_at = self._clock.elapsed() + EVERY
+        for cluster in self._parts.worlds():
+            self._crew.do(
+                f"watch/{cluster}",
+                partial(self._watch.look, cluster),
+                lambda error: _log.error("cluster not watched", error=error),
+            )
 
     def _advance(self) -> None:
         with self._parts.journal.read() as tx:

@@ -18,6 +18,8 @@ from airwarden.remediation.journal.rails import EVERYWHERE, BudgetUse
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.modes import kill_reasons
 from airwarden.remediation.plans import Planned, StoredPlan
+from airwarden.remediation.poll import sight_of
+from airwarden.remediation.surroundings import Seen, Surroundings
 from airwarden.remediation.switches import file_says
 
 #: Seconds of sure leadership that must be left when an effect begins.
@@ -30,18 +32,22 @@ class Guarding:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._surroundings = Surroundings(parts)
 
-    def sight(self, case: Case) -> tuple[AlertSight, list[str]]:
-        """Return what Alertmanager says of the alerts now, and what could not be read."""
+    def sight(self, case: Case, plan: StoredPlan, action: Action) -> tuple[AlertSight, Seen]:
+        """Return what Alertmanager says of the alerts now, and what was read around the target."""
+        seen = self._surroundings.look(case, plan, action)
         poller = self._parts.poller
         if poller is None:
-            return AlertSight.NOT_ASKED, []
+            return AlertSight.NOT_ASKED, seen
         with self._parts.journal.read() as tx:
             prints = alerts.firing_prints(tx, case.incident.id)
         try:
-            return poller.sight(prints), []
+            shown = poller.active()
         except Exception as error:
-            return AlertSight.ACTIVE, [f"Alertmanager ({error or type(error).__name__})"]
+            unread = f"Alertmanager ({error or type(error).__name__})"
+            return AlertSight.ACTIVE, replace(seen, unreadable=(*seen.unreadable, unread))
+        return sight_of(shown, prints), replace(seen, alerts=shown)
 
     def facts(
         self,
@@ -50,15 +56,16 @@ class Guarding:
         plan: StoredPlan,
         action: Action,
         sight: AlertSight,
-        unreadable: list[str],
+        seen: Seen,
     ) -> GuardFacts:
         """Gather what the guards look at, in the transaction that may write the intent."""
         planned, run = plan.left[0], case.run
         effect = planned.effect
+        around, unknown = self._surroundings.around(tx, case, plan, action, seen)
         holder = rails.lock_holder(tx, effect.target)
         horizon = tx.now - case.rails.cool_down_cap - case.rails.cool_down_reset
         flying = runs.in_flight(tx, besides_run=run.id)
-        spent = rails.exhausted(tx, self.budgets(case, planned, action))
+        spent = rails.exhausted(tx, self.budgets(case, plan.step, planned, action))
         return GuardFacts(
             now=tx.now,
             effect=effect,
@@ -87,7 +94,8 @@ class Guarding:
             lead_left=self._parts.leadership.remaining(),
             lead_needed=min(action.deadline, LEAD_NEEDED),
             windows=self._windows(tx, case),
-            unreadable=unreadable,
+            unreadable=(*seen.unreadable, *unknown),
+            around=around,
         )
 
     def kill(self, tx: Tx, case: Case) -> tuple[str, ...]:
@@ -114,11 +122,29 @@ class Guarding:
             and made_since(plan, found.decided_at)
         )
 
-    def budgets(self, case: Case, planned: Planned, action: Action) -> list[BudgetUse]:
-        """Return the budgets that an effect draws on."""
+    def budgets(
+        self, case: Case, step_id: str, planned: Planned, action: Action
+    ) -> list[BudgetUse]:
+        """Return the budgets that an effect draws on.
+
+        A step is one use of the playbook's and the common budgets, however many targets it has, and
+        one of each target's; a repetition of the same effect is a use of its own.
+        """
         if planned.undo_of is not None:
             # The way back must stay open, or a hold of ours would outlast its reason.
             return []
+        rest = [a for a in case.attempts if a.step_id == step_id and a.step_seq != planned.seq]
+        again = any(a.step_seq == planned.seq for a in case.attempts)
+        drawn = {a.target for a in rest} if not again else set()
+        uses = self._uses(case, planned, action)
+        target = f"target/{planned.effect.target}/"
+        return [
+            use
+            for use in uses
+            if not (planned.effect.target in drawn if use.scope.startswith(target) else bool(drawn))
+        ]
+
+    def _uses(self, case: Case, planned: Planned, action: Action) -> list[BudgetUse]:
         numbers, cluster = case.rails, case.run.cluster
         book, target = f"playbook/{case.incident.playbook}", f"target/{planned.effect.target}"
         if action.danger is Danger.A:
@@ -145,6 +171,7 @@ class Guarding:
             self._ask(tx, case, plan, refusal.reason)
             return
         since = progress.blocked_since or tx.now
+        fresh = {"plan_valid_until": None} if refusal.guard == "generation" else {}
         if progress.blocked_by != refusal.guard:
             self._parts.telemetry.blocked(case.run.cluster, refusal.guard)
             case.say(
@@ -174,6 +201,7 @@ class Guarding:
             state=RunState.GATED,
             progress=replace(progress, blocked_since=since, blocked_by=refusal.guard),
             next_at=tx.now + case.rails.recheck,
+            **fresh,
         )
 
     def _ask(self, tx: Tx, case: Case, plan: StoredPlan, why: str) -> None:

@@ -8,7 +8,7 @@ always read as a whole.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from importlib import resources
@@ -35,11 +35,13 @@ class PlaybookChange:
         changes: Keys of the playbook to replace, nested ones merged (`{"verify": {"within": "1m"}}`);
             `steps` maps a step's id to the keys of that step to replace.
         rails: Numbers for this playbook alone; durations as in playbooks (`10m`).
+        block_on: Label sets of alerts during which it does nothing.
     """
 
     mode: Mode | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     rails: Mapping[str, Any] = field(default_factory=dict)
+    block_on: Sequence[Mapping[str, str]] = ()
 
 
 def load_playbooks(
@@ -50,6 +52,8 @@ def load_playbooks(
     changes: Mapping[str, PlaybookChange] | None = None,
     ceiling: Mode = Mode.SHADOW,
     rails: Mapping[str, Any] | None = None,
+    block_on: Sequence[Mapping[str, str]] = (),
+    protect: Sequence[str] = (),
 ) -> PlaybookSet:
     """Return the set in force.
 
@@ -60,6 +64,8 @@ def load_playbooks(
         changes: By playbook name.
         ceiling: No playbook may do more than this.
         rails: Numbers that differ from the defaults for every playbook.
+        block_on: Label sets of alerts during which no playbook does anything.
+        protect: Patterns over target keys that are never touched.
 
     Raises:
         WrongInputError: Anything is wrong; the place is the file and key.
@@ -86,9 +92,22 @@ def load_playbooks(
             mode=effective_mode(ceiling, change.mode or Mode.SHADOW),
             rails=parse_rails(change.rails, general, place=f"playbooks.{name}.rails"),
             source=place,
+            block_on=_label_sets(change.block_on, f"playbooks.{name}.block_on"),
         )
     _unambiguous(loaded)
-    return PlaybookSet(loaded, general)
+    return PlaybookSet(
+        loaded, general, _label_sets(block_on, "remediator.block_on"), tuple(protect)
+    )
+
+
+def _label_sets(sets: Sequence[Mapping[str, str]], place: str) -> tuple[Mapping[str, str], ...]:
+    """Return the sets; an empty one would match every alert, and nothing would ever be done."""
+    for index, wanted in enumerate(sets):
+        if not wanted:
+            raise WrongInputError(
+                "names no label", place=f"{place}.{index}", hint="alertname: AirflowDatabaseDown"
+            )
+    return tuple(sets)
 
 
 def parse_rails(values: Mapping[str, Any], base: Rails, *, place: str) -> Rails:

@@ -93,12 +93,17 @@ class Poller:
 
     def sight(self, fingerprints: frozenset[str]) -> AlertSight:
         """Return what Alertmanager says of an incident's alerts at this moment."""
-        mine = [one for one in self.active() if one.fingerprint in fingerprints]
-        if not mine:
-            return AlertSight.GONE
-        if all(one.suppressed_by for one in mine):
-            return AlertSight.SUPPRESSED
-        return AlertSight.ACTIVE
+        return sight_of(self.active(), fingerprints)
+
+
+def sight_of(shown: Sequence[Alert], fingerprints: frozenset[str]) -> AlertSight:
+    """Return what these active alerts say of the incident with those fingerprints."""
+    mine = [one for one in shown if one.fingerprint in fingerprints]
+    if not mine:
+        return AlertSight.GONE
+    if all(one.suppressed_by for one in mine):
+        return AlertSight.SUPPRESSED
+    return AlertSight.ACTIVE
 
 
 def _suppressed(seen: Sequence[Alert], known: Mapping[str, Known]) -> dict[tuple[str, str], int]:

@@ -22,6 +22,7 @@ from airwarden.remediation.journal import incidents, runs
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.plans import Planned, StoredPlan
 from airwarden.remediation.playbook import ActionStep, HumanStep, UndoStep, WaitStep
+from airwarden.remediation.ramping import Ramping
 from airwarden.remediation.undoing import MAX_UNDOS, plan_undo
 from airwarden.remediation.verifying import Verifying
 
@@ -35,6 +36,7 @@ class Steps:
         self._parts = parts
         self._effects = Effects(parts)
         self._verifying = Verifying(parts)
+        self._ramping = Ramping(parts)
 
     def advance(self, case: Case) -> None:
         """Do the next thing of the current step, or go on to verifying after the last one."""
@@ -124,6 +126,13 @@ class Steps:
 
     def _action(self, case: Case, step: ActionStep) -> None:
         stored = self._stored(case, step.id)
+        if stored is not None:
+            waved = self._ramping.next_wave(case, stored)
+            if not isinstance(waved, Case):
+                if waved is not None:
+                    self._stop_ramp(case, step, waved)
+                return
+            case = waved
         if stored is None or not self._fresh(case):
             outcome = self._ask_action(case, step)
             if outcome is None:
@@ -134,6 +143,15 @@ class Steps:
             case, stored = fresh
             crash_at("after-plan")
         self._effects.attempt(case, stored, optional=step.optional)
+
+    def _stop_ramp(self, case: Case, step: ActionStep, reason: str) -> None:
+        """Leave the rest of a step alone: what went wrong with the first would with the others."""
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            if step.optional:
+                case.say(tx, "step", f"The rest is left: {reason}.")
+                self._next_step(tx, case)
+            else:
+                ends.escalate(self._parts, tx, case, reason)
 
     def _ask_action(self, case: Case, step: ActionStep) -> Outcome | None:
         """Let the action plan; None where that could not be done and is taken care of."""

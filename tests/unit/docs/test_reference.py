@@ -14,6 +14,7 @@ from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide import guards
 from airwarden.remediation.decide.rails import Rails
 from airwarden.rules.catalogue import ALERTS
+from stories.alone import with_table
 from support.repository import ROOT
 
 FRESH = pages()
@@ -24,8 +25,19 @@ def test_the_committed_page_is_what_a_fresh_run_gives(name: str) -> None:
     assert (ROOT / "docs/reference" / name).read_text() == FRESH[name], "run `make generate`"
 
 
+#: Written by whoever measured, with the command that repeats each figure.
+MEASURED = "reliability.md"
+
+
 def test_no_page_is_there_that_nothing_generates() -> None:
-    assert sorted(path.name for path in (ROOT / "docs/reference").iterdir()) == sorted(FRESH)
+    there = {path.name for path in (ROOT / "docs/reference").iterdir()}
+    assert there == {*FRESH, MEASURED}
+
+
+def test_the_table_of_airflow_alone_is_the_committed_measurement() -> None:
+    page = (ROOT / "docs/reference" / MEASURED).read_text()
+    assert with_table(page) == page, "run `make demo ALONE=1`"
+    assert "frozen-scheduler" in page
 
 
 @pytest.mark.parametrize(

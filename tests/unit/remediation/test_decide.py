@@ -145,7 +145,7 @@ def test_the_kill_switch_is_judged_first_and_every_guard_is_used() -> None:
     refusal = judge(everything, RAILS)
     assert refusal is not None
     assert refusal.guard == "kill-switch"
-    assert len(GUARDS) == len({guard.__name__ for guard in GUARDS}) == 14
+    assert len(GUARDS) == len({guard.__name__ for guard in GUARDS})
 
 
 @given(st.lists(st.sampled_from(list(Mode)), max_size=5))

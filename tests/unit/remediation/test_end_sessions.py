@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from airwarden.core.errors import ConflictError, UnavailableError
+from airwarden.core.errors import ConflictError, UnavailableError, UnknownOutcomeError
 from airwarden.core.platform import DatabaseSession
 from airwarden.remediation.actions.base import Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.sessions import EndSessions
@@ -20,7 +20,7 @@ from airwarden.remediation.checks.database import (
     IdleLongEnough,
     SchedulerLockFree,
 )
-from support.small_world import Small, ago, subject
+from support.small_world import Small, SmallDatabase, ago, subject
 
 ACTION = EndSessions()
 HOLDER, LEAK = {"which": "lock-holder"}, {"which": "leaking"}
@@ -72,7 +72,7 @@ def test_the_holder_of_the_lock_is_ended_and_named(small: Small) -> None:
     (effect,) = planned.effects
     assert "leaky-etl" in effect.summary
     assert ACTION.read_back(small.world(), effect) is ReadBack.NOT_DONE
-    assert ACTION.apply(small.world(), effect) == {"ended": [30], "changed_since": []}
+    assert ACTION.apply(small.world(), effect) == {"ended": [30], "changed_since": [], "left": 0}
     assert small.database.ended == [30]
     assert ACTION.read_back(small.world(), effect) is ReadBack.DONE
     assert isinstance(plan(small, HOLDER), Nothing)
@@ -140,17 +140,60 @@ def test_the_operators_protected_names_are_kept(small: Small) -> None:
     assert isinstance(plan(small, {**HOLDER, "protect": ["leaky*"]}), Refused)
 
 
+def test_a_leak_is_ended_wave_by_wave_and_stops_where_it_is_another_one(small: Small) -> None:
+    """One session first; the wave after it finds most of them at work again: they are no leak."""
+    planned = plan(small, LEAK)
+    assert isinstance(planned, Plan)
+    pids = [one["pid"] for one in planned.effects[0].parameters["sessions"]]
+    small.database.open_sessions = [
+        replace(one, state="active") if one.pid in pids[1:4] else one
+        for one in small.database.open_sessions
+    ]
+    done = ACTION.apply(small.world(), planned.effects[0])
+    assert done["ended"] == [pids[0], *pids[4:6]]
+    assert done["left"] == len(pids) - 6
+
+
+def test_a_canary_that_changed_stops_everything(small: Small) -> None:
+    planned = plan(small, LEAK)
+    assert isinstance(planned, Plan)
+    first = planned.effects[0].parameters["sessions"][0]["pid"]
+    small.database.open_sessions = [
+        replace(one, state="active") if one.pid == first else one
+        for one in small.database.open_sessions
+    ]
+    with pytest.raises(ConflictError):
+        ACTION.apply(small.world(), planned.effects[0])
+    assert small.database.ended == []
+
+
+def test_a_session_that_does_not_go_leaves_the_others_alone(small: Small) -> None:
+    class Deaf(SmallDatabase):
+        def end(self, session: DatabaseSession) -> bool:
+            self.ended.append(session.pid)
+            return True
+
+    small.database = Deaf(
+        open_sessions=small.database.open_sessions, answers=small.database.answers
+    )
+    planned = plan(small, LEAK)
+    assert isinstance(planned, Plan)
+    with pytest.raises(UnknownOutcomeError):
+        ACTION.apply(small.world(), planned.effects[0])
+    assert len(small.database.ended) == 1
+
+
 def test_a_session_that_changed_since_is_skipped_and_told(small: Small) -> None:
     planned = plan(small, LEAK)
     assert isinstance(planned, Plan)
     (effect,) = planned.effects
     rows = small.database.open_sessions
     small.database.open_sessions = [
-        replace(s, state="active") if s.pid == 31 else s for s in rows if s.pid != 32
+        replace(s, state="active") if s.pid == 58 else s for s in rows if s.pid != 59
     ]
     done = ACTION.apply(small.world(), effect)
-    assert sorted(done["changed_since"]) == [31, 32]
-    assert 31 not in small.database.ended
+    assert sorted(done["changed_since"]) == [58, 59]
+    assert 58 not in small.database.ended
 
 
 def test_ending_again_what_is_gone_is_a_conflict_and_harms_nobody(small: Small) -> None:

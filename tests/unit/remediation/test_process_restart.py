@@ -155,6 +155,26 @@ def test_a_lone_dead_scheduler_waits_for_a_slow_database() -> None:
     assert isinstance(plan(small, subject(SCHEDULER)), Plan)
 
 
+def test_one_dead_and_the_other_late_wait_for_a_slow_database(two: Small) -> None:
+    """All are late: with the database slow none is restarted, not even the one that is gone."""
+    two.host.put(replace(two.host.get("scheduler"), state=ProcessState.EXITED, pid=None))
+    two.airflow.job_rows = [job(1, beat=90), job(2, started=1795, beat=88)]
+    two.database.seconds = 2.4
+    planned = plan(two, subject(SCHEDULER))
+    assert isinstance(planned, Refused)
+    assert planned.cause == "metadata database slow"
+    two.database.seconds = 0.02
+    restarted = plan(two, subject(SCHEDULER))
+    assert isinstance(restarted, Plan)
+    assert [effect.target for effect in restarted.effects] == ["prod/process/scheduler"]
+
+
+def test_a_dead_one_beside_one_that_beats_is_started_whatever_the_database_does(two: Small) -> None:
+    two.host.put(replace(two.host.get("scheduler"), state=ProcessState.EXITED, pid=None))
+    two.database.seconds = 2.4
+    assert isinstance(plan(two, subject(SCHEDULER)), Plan)
+
+
 def test_which_of_two_twins_is_silent_is_never_guessed(two: Small) -> None:
     two.host.put(process("scheduler2", pid=200, started=3600))
     two.airflow.job_rows = [job(1, beat=90), job(2)]

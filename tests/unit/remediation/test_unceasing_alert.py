@@ -21,7 +21,7 @@ def bench(memory_path: Path) -> Iterator[Bench]:
 def test_one_page_for_an_alert_that_fires_on_while_all_reads_healthy(bench: Bench) -> None:
     one = bench.fire()
     bench.machine.healthy = True
-    bench.run(7200)
+    bench.run(7200, poll_every=60)
     assert bench.state() is IncidentState.ESCALATED
     assert [event.action for event in bench.recorder.events] == ["trigger"]
     assert "never stopped" in bench.incident.reason

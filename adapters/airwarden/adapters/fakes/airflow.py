@@ -22,6 +22,7 @@ class FakeAirflow(Faults):
         clock: Gives start times.
 
     Attributes:
+        airflow_version: What it says of itself.
         notes: What was written as a note, by task key or (dag_id, run_id).
         confs: The `conf` of triggered runs, by (dag_id, run_id).
     """
@@ -39,6 +40,7 @@ class FakeAirflow(Faults):
         self._health: dict[str, str] = dict.fromkeys(
             ("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy"
         )
+        self.airflow_version = "3.3.2"
         self.notes: dict[object, str] = {}
         self.confs: dict[tuple[str, str], Mapping[str, Any]] = {}
         self.put_pool(Pool("default_pool", 128))
@@ -89,6 +91,11 @@ class FakeAirflow(Faults):
         """Return component → status."""
         self._reading()
         return dict(self._health)
+
+    def version(self) -> str:
+        """Return Airflow's version."""
+        self._reading()
+        return self.airflow_version
 
     def jobs(self) -> Sequence[Job]:
         """Return the job rows in state running, newest heartbeat first."""

@@ -125,6 +125,16 @@ class Remediator(Server):
     """Numbers of the safety rails (budgets, cool-down, concurrency) that differ from the defaults;
     `airwarden check` names the known ones."""
 
+    block_on: tuple[dict[str, str], ...] = ()
+    """Alerts during which nothing is done in their cluster: a list of label sets, for example
+    `[{alertname: NodePressure}]`. An alert blocks when it is active, not silenced, and every label of
+    one set has that value. It may come from any rule that reaches the same Alertmanager."""
+
+    protect: tuple[str, ...] = ()
+    """Targets that are never touched, as patterns over their keys without the cluster:
+    `process/legacy-*`, `pool/payments`, `db-application/reporting`. Airwarden's own processes and
+    sessions are always out of bounds."""
+
 
 class ConfirmOverride(Section):
     """Changes how a fault is confirmed before acting."""
@@ -199,6 +209,9 @@ class PlaybookOverride(Section):
 
     rails: dict[str, int | float | str] = Field(default_factory=dict)
     """Safety rails of this playbook alone."""
+
+    block_on: tuple[dict[str, str], ...] = ()
+    """Alerts during which this playbook does nothing, beside those of `remediator.block_on`."""
 
 
 #: How long a command of an operator waits for the remediator.

@@ -25,6 +25,7 @@ from airwarden.remediation.components import (
     possibly_silent,
     read_jobs,
     read_processes,
+    without_heartbeat,
 )
 from airwarden.remediation.world import Json, Subject, World
 
@@ -102,8 +103,9 @@ class ProcessRestart:
     Parameters:
         late: Seconds of heartbeat age from which a running process counts as silent (30).
 
-    It refuses when every process of the component is late and none is proved dead, or the database
-    is slow: then the processes are the victims, and a restart would add to the load.
+    It refuses when every process of the component is late and none is proved dead, or when none works
+    and the database is slow: then the processes are the victims, and a restart would add to the load.
+    With a database that answers in time, what the host proves dead is started again, one at a time.
     """
 
     name = "process.restart"
@@ -150,16 +152,25 @@ class ProcessRestart:
         if component in HEARTBEATING and world.database is not None:
             pace = database_pace(world)
             evidence["database"] = pace.sentence
-            siblings = world.host.processes(component) if world.host else ()
-            alive = [p for p in siblings if p.state is ProcessState.RUNNING]
-            if pace.slow and not alive:
+            if pace.slow and not self._working(world, component):
                 return Refused(
-                    f"every {component.value} is down and {pace.sentence}: mend the database first",
+                    f"no {component.value} works and {pace.sentence}: mend the database first",
                     cause=_DATABASE_SLOW,
                     evidence=evidence,
                 )
         effects = tuple(restart_effect(self.name, world.cluster, process) for process in dead)
         return Plan(effects, evidence)
+
+    def _working(self, world: World, component: Component) -> bool:
+        """Return whether any process of the component runs and beats; unreadable means no."""
+        siblings = world.host.processes(component) if world.host else ()
+        alive = [p for p in siblings if p.state is ProcessState.RUNNING]
+        try:
+            jobs = read_jobs(world, component)
+        except UnavailableError:
+            return False
+        late = without_heartbeat(alive, jobs, world.clock.now(), HEARTBEAT_LATE)
+        return len(late) < len(alive)
 
     def _judge_other(
         self, world: World, component: Component, running: Sequence[HostProcess]

@@ -7,12 +7,19 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from airwarden.core.errors import ConflictError, UnavailableError
+from airwarden.core.errors import ConflictError, UnavailableError, UnknownOutcomeError
 from airwarden.core.platform import DatabaseSession
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.decide.rails import Rails
+from airwarden.remediation.decide.ramp import Tally, stop_reason, waves
 from airwarden.remediation.headroom import connection_headroom
 from airwarden.remediation.sessions import leaking_group, lock_holders, protected
 from airwarden.remediation.world import Json, Subject, World
+
+#: The waves in which the sessions of one effect are ended: the rails' own numbers.
+_NUMBERS = Rails()
+#: Looks, 0.2 s apart, within which a session that was told to end has to be gone.
+_LOOKS = 5
 
 
 class EndSessions:
@@ -125,21 +132,35 @@ class EndSessions:
         )
 
     def apply(self, world: World, effect: Effect) -> Json:
-        """End each session if it is still the one that was seen.
+        """End each session if it is still the one that was seen: one first, then wave by wave.
+
+        It stops where sessions have changed since: then they are not the leak that was planned for.
 
         Raises:
-            ConflictError: None of them is.
+            ConflictError: None of them is the one that was seen.
+            UnknownOutcomeError: One was told to end and is still there.
         """
         if world.session_ender is None:
             raise UnavailableError("no role for ending sessions is configured")
-        ended: list[int] = []
+        seen = [_restore(identity) for identity in effect.parameters["sessions"]]
+        ended: list[DatabaseSession] = []
         changed: list[int] = []
-        for identity in effect.parameters["sessions"]:
-            session = _restore(identity)
-            (ended if world.session_ender.end(session) else changed).append(session.pid)
+        begin = 0
+        for end in waves(len(seen), _NUMBERS):
+            for session in seen[begin:end]:
+                if world.session_ender.end(session):
+                    ended.append(session)
+                else:
+                    changed.append(session.pid)
+            begin = end
+            if end < len(seen):
+                _await_gone(world, ended)
+                if stop_reason(Tally(end, len(changed)), end, _NUMBERS):
+                    break
         if not ended:
             raise ConflictError("none of the sessions is the one that was seen")
-        return {"ended": ended, "changed_since": changed}
+        pids = [session.pid for session in ended]
+        return {"ended": pids, "changed_since": changed, "left": len(seen) - begin}
 
     def read_back(self, world: World, effect: Effect) -> ReadBack:
         """Look whether any of the sessions is still there; ending again what is gone does nothing."""
@@ -152,6 +173,18 @@ class EndSessions:
         """Answer that an ended session has no way back."""
         del world, effect
         return Nothing("an ended session cannot be taken back")
+
+
+def _await_gone(world: World, ended: Sequence[DatabaseSession]) -> None:
+    """Wait a moment until PostgreSQL has ended what it was told to end."""
+    left: set[tuple[int, datetime]] = set()
+    for _ in range(_LOOKS):
+        there = {(one.pid, one.backend_start) for one in _sessions(world)}
+        left = there & {(one.pid, one.backend_start) for one in ended}
+        if not left or world.clock.wait(0.2):
+            break
+    if left:
+        raise UnknownOutcomeError(f"session {min(left)[0]} was told to end and is still there")
 
 
 def session_facts(session: DatabaseSession) -> Json:

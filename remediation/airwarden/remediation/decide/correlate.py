@@ -17,12 +17,17 @@ _NOT_ABOUT = frozenset({"alertname", "severity", "instance", "job", "prometheus"
 
 @dataclass(frozen=True, slots=True)
 class LoadedPlaybook:
-    """A playbook as it is in force: with its mode, its rails, and where it was read from."""
+    """A playbook as it is in force: with its mode, its rails, and where it was read from.
+
+    Attributes:
+        block_on: Label sets of alerts during which it does nothing, beside those for all.
+    """
 
     playbook: Playbook
     mode: Mode = Mode.SHADOW
     rails: Rails = field(default_factory=Rails)
     source: str = ""
+    block_on: tuple[Mapping[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +36,14 @@ class PlaybookSet:
 
     Attributes:
         rails: The numbers for what belongs to no playbook.
+        block_on: Label sets of alerts during which no playbook does anything.
+        protect: Patterns over target keys that are never touched, beside those that always are.
     """
 
     by_name: Mapping[str, LoadedPlaybook] = field(default_factory=dict)
     rails: Rails = field(default_factory=Rails)
+    block_on: tuple[Mapping[str, str], ...] = ()
+    protect: tuple[str, ...] = ()
 
     def match(self, labels: Mapping[str, str]) -> LoadedPlaybook | None:
         """Return the playbook with the most specific matching label set, by name among equals."""
@@ -50,6 +59,11 @@ class PlaybookSet:
         """Return a playbook's rails, or the general ones for an unknown name."""
         loaded = self.by_name.get(name)
         return loaded.rails if loaded else self.rails
+
+    def block_on_of(self, name: str) -> tuple[Mapping[str, str], ...]:
+        """Return the label sets of alerts during which a playbook does nothing."""
+        loaded = self.by_name.get(name)
+        return (*self.block_on, *(loaded.block_on if loaded else ()))
 
 
 @dataclass(frozen=True, slots=True)

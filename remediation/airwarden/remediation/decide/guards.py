@@ -13,30 +13,30 @@ from datetime import datetime
 from enum import StrEnum
 
 from airwarden.remediation.actions.base import Danger, Effect
+from airwarden.remediation.decide.around import Around
 from airwarden.remediation.decide.backoff import cool_down_until
 from airwarden.remediation.decide.calendar import OpenWindows
+from airwarden.remediation.decide.fleet import (
+    fleet_share,
+    healthy_floor,
+    one_at_a_time,
+    pace,
+    scale_down_floor,
+)
+from airwarden.remediation.decide.holds import (
+    clocks_agree,
+    journal_keeps_up,
+    no_fight,
+    no_rollout,
+    not_blocked,
+    nothing_of_ours,
+    same_target,
+    small_enough,
+)
 from airwarden.remediation.decide.rails import Rails
+from airwarden.remediation.decide.refusal import Patience as Patience
+from airwarden.remediation.decide.refusal import Refusal as Refusal
 from airwarden.remediation.decide.states import Mode
-
-
-class Patience(StrEnum):
-    """What a refused run does."""
-
-    #: Ask again soon; call a human when it lasts too long.
-    WAIT = "wait"
-    #: Ask again soon, for as long as it takes: a human wants it so.
-    HOLD = "hold"
-    #: Call a human now: waiting cannot help in time.
-    STOP = "stop"
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """A guard's no."""
-
-    guard: str
-    reason: str
-    patience: Patience = Patience.WAIT
 
 
 class AlertSight(StrEnum):
@@ -74,6 +74,7 @@ class GuardFacts:
         lead_needed: Seconds that must be left for the effect to begin.
         windows: The maintenance windows, freezes and quiet hours that are open.
         unreadable: What could not be read, with why.
+        around: What stands around the target: its fleet, its siblings, the platform.
     """
 
     now: datetime
@@ -96,6 +97,7 @@ class GuardFacts:
     lead_needed: float
     windows: OpenWindows = field(default_factory=OpenWindows)
     unreadable: Sequence[str] = ()
+    around: Around = field(default_factory=Around)
 
     @property
     def disruptive(self) -> bool:
@@ -245,15 +247,28 @@ GUARDS: tuple[Guard, ...] = (
     kill_switch,
     no_maintenance,
     no_freeze,
+    nothing_of_ours,
     readable,
     mode_allows,
     not_suppressed,
     plan_is_fresh,
+    same_target,
+    no_rollout,
+    not_blocked,
+    journal_keeps_up,
+    clocks_agree,
+    small_enough,
+    no_fight,
     one_remedy_per_target,
     few_in_flight,
     cooled_down,
     within_budget,
+    one_at_a_time,
+    healthy_floor,
+    fleet_share,
+    pace,
     no_scale_down_in_trouble,
+    scale_down_floor,
     approved,
     lead_lasts,
 )

@@ -39,6 +39,9 @@ class Progress:
         conflicts: Times that a target turned out to be another than planned, in this step.
         undone: Effects done by the current undo step.
         skip_to_verify: Why no step is (or no further step will be) done.
+        wave_step: The step whose waves the next two speak of.
+        wave_verified: Targets of that step up to which the waves were found good.
+        wave_since: When the wave that is to be verified was done.
         restoring: Only the undo steps are done: what an ended remedy left in force is taken back.
         asked: What a person was asked about last, in this step.
         changed: How that differs from what was asked before, in words.
@@ -60,6 +63,9 @@ class Progress:
     conflicts: int = 0
     undone: int = 0
     skip_to_verify: str = ""
+    wave_step: int = -1
+    wave_verified: int = 0
+    wave_since: datetime | None = None
     restoring: bool = False
     asked: tuple[Part, ...] = ()
     changed: tuple[str, ...] = ()

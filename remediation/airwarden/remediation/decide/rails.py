@@ -5,6 +5,10 @@ our own change or adds capacity (danger A) has wider budgets of its own: otherwi
 breaker would be refused by the budget that the breaker's opening used up, and the platform would stay
 throttled for an hour. Likewise a retry within one incident is not held back by the cool-down, which is
 there to keep *new* incidents from repeating a remedy that does not last; attempts and budgets bound it.
+And a step that does one thing to many targets (all pools held while the broker is away) is one use of
+its playbook's budget and of the common ones, and one of each target's: counted target by target, a
+seventh pool would be left open by a budget of six. What bounds its width are the waves in which it goes
+out and `fan_out_most`.
 """
 
 from __future__ import annotations
@@ -52,6 +56,33 @@ class Rails:
         verify_every: How often health is read while verifying.
         approval_ttl: An approval that nobody gave by then is denied.
         approved_within: An approved plan must start within this.
+        fleet_share_percent: Workers of a fleet that may be in repair at a time, rounded down
+            (Karpenter, Envoy's ejection, AWS Config: 10 %).
+        fleet_share_one_from: From this size of the fleet on, one may be in repair even so. In a
+            smaller fleet only one that serves nothing (dead, or silent and idle): with the share alone a
+            silent worker of a small fleet could never be healed.
+        healthy_floor_percent: Workers that must be healthy before one is taken down (medik8s: 51 %);
+            a target that serves nothing is counted out first, or one of two would always be too many.
+        fleet_max_age: A fleet seen longer ago than this is not known (a judgement).
+        degraded_percent: A fleet with more than this share unhealthy is degraded (CAPI: 40 %).
+        pace: Between two effects that take down a worker (Kubernetes' node eviction: 0.1 a second).
+        pace_degraded: The same while the fleet is degraded (Kubernetes: 0.01 a second).
+        pace_small_fleet: Up to this size, none while degraded (Kubernetes: 50).
+        fan_out_most: Targets of one step; a plan with more is a person's (a judgement).
+        ramp_from: A step with so many targets goes out in waves, a canary first (more than three is
+            many, as for paused DAGs).
+        ramp_first_percent: Share of the targets in the wave after the canary (SSM: 5 %).
+        ramp_percent: Share in each further wave (SSM: 10 %).
+        ramp_least: Targets in a wave after the canary at least (a judgement: 10 % of a dozen is one).
+        ramp_pause: Between a wave and the look whether it stuck (a judgement).
+        ramp_errors_percent: More than this share gone wrong stops the step (Config's 50 % is too loose).
+        rollout_hold: After the schema or the version of Airflow changed, nothing is done for so long
+            (a judgement: longer than a restart of everything takes).
+        journal_lag_most: A due delivery that has waited longer holds all effects (medik8s, kured: they
+            stop when they do not see).
+        clock_offset_most: A database's clock that differs more holds all effects (a judgement).
+        fight_reverts: The same effect on the same target, taken back by somebody else so often: hands off.
+        fight_window: And counted within this.
     """
 
     effects_in_flight: int = 3
@@ -82,6 +113,26 @@ class Rails:
     verify_every: timedelta = timedelta(seconds=5)
     approval_ttl: timedelta = 15 * _MINUTE
     approved_within: timedelta = _MINUTE
+    fleet_share_percent: int = 10
+    fleet_share_one_from: int = 5
+    healthy_floor_percent: int = 51
+    fleet_max_age: timedelta = timedelta(seconds=30)
+    degraded_percent: int = 40
+    pace: timedelta = timedelta(seconds=10)
+    pace_degraded: timedelta = timedelta(seconds=100)
+    pace_small_fleet: int = 50
+    fan_out_most: int = 100
+    ramp_from: int = 4
+    ramp_first_percent: int = 5
+    ramp_percent: int = 10
+    ramp_least: int = 5
+    ramp_pause: timedelta = timedelta(seconds=5)
+    ramp_errors_percent: int = 10
+    rollout_hold: timedelta = 10 * _MINUTE
+    journal_lag_most: timedelta = timedelta(seconds=5)
+    clock_offset_most: timedelta = timedelta(seconds=2)
+    fight_reverts: int = 2
+    fight_window: timedelta = _HOUR
 
     @staticmethod
     def names() -> frozenset[str]:

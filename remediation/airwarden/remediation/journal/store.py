@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError, UnavailableError
+from airwarden.remediation.decide.holds import clock_offset
 from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect
 from airwarden.remediation.journal.migrate import migrate
 from airwarden.remediation.journal.tables import lease
@@ -41,11 +42,14 @@ class Tx:
         now: The one time that everything in this transaction happens at: the database's where it has
             a clock that all replicas share, else this machine's.
         fence: The leader's proof, checked when the transaction began; None for the others.
+        clock_offset: Seconds by which the database's clock is ahead of this machine's; 0 where this
+            machine's is the one that counts.
     """
 
     connection: Connection
     now: datetime
     fence: Fence | None = None
+    clock_offset: float = 0.0
 
     @property
     def token(self) -> int:
@@ -83,7 +87,7 @@ class Journal:
     def read(self) -> Iterator[Tx]:
         """A read-only look; raises UnavailableError when the journal does not answer in time."""
         with self._translated(), self._engines.reader.begin() as connection:
-            yield Tx(connection, self._open(connection))
+            yield self._open(connection)
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
@@ -93,7 +97,7 @@ class Journal:
             UnavailableError: Not reachable, locked for too long, read-only or full: nothing was kept.
         """
         with self._translated(), self._engines.writer.begin() as connection:
-            yield Tx(connection, self._open(connection))
+            yield self._open(connection)
 
     @contextmanager
     def lead(self, fence: Fence) -> Iterator[Tx]:
@@ -114,18 +118,20 @@ class Journal:
             query = select(lease.c.token).where(held).with_for_update(read=True)
             if tx.connection.execute(query).first() is None:
                 raise FencedError(f"{fence.holder} no longer leads (token {fence.token})")
-            yield Tx(tx.connection, tx.now, fence)
+            yield replace(tx, fence=fence)
 
     def close(self) -> None:
         """Close the connections."""
         self._engines.dispose()
 
-    def _open(self, connection: Connection) -> datetime:
+    def _open(self, connection: Connection) -> Tx:
+        here = self._clock.now()
         if not self._engines.postgresql:
-            return self._clock.now()
-        row = connection.execute(OPEN_POSTGRESQL).one()
-        now: datetime = row[0]
-        return now if self._database_time else self._clock.now()
+            return Tx(connection, here)
+        now: datetime = connection.execute(OPEN_POSTGRESQL).one()[0]
+        if not self._database_time:
+            return Tx(connection, here)
+        return Tx(connection, now, clock_offset=clock_offset(here, now, self._clock.now()))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -328,6 +328,16 @@ fleet_snapshot = Table(
     Column("taken_at", Utc, nullable=False),
 )
 
+platform_seen = Table(
+    "platform_seen",
+    metadata,
+    Column("cluster", String(128), primary_key=True),
+    Column("what", String(64), primary_key=True),
+    Column("value", String(256), nullable=False),
+    Column("previous", String(256), nullable=False),
+    Column("changed_at", Utc),
+)
+
 approval = Table(
     "approval",
     metadata,
