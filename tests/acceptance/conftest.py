@@ -69,6 +69,13 @@ def _state_dir() -> Path:
 BOOT = pytest.StashKey[Boot]()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever comes first waits for the platform too, which takes long on a busy machine."""
+    for item in items:
+        if item.path.is_relative_to(HERE) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(START_SECONDS + 120))
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     needed = any(
         "platform" in getattr(item, "fixturenames", ())

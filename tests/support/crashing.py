@@ -1,107 +1,148 @@
-"""A remediator as a process of its own, with a world in files, so that it can be killed at any instant.
+"""A remediator as a process of its own, on a world outside it, so that it can be killed at any instant.
 
-It writes its port to `FOLDER/port` and serves until it is killed or told to stop (SIGTERM). What it did
-to the world is in `FOLDER/effects.log`.
+It writes its port to a file and serves until it is killed or told to stop (SIGTERM).
 """
 
 from __future__ import annotations
 
-import json
+import itertools
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from airwarden.core.platform import ChatMessage, PagerEvent
-from support.engine import Machine, Recorder
+import httpx
+
+from airwarden.core.alerts import Alert
+from airwarden.core.clock import Clock
+from airwarden.remediation.actions.registry import actions
+from airwarden.remediation.breakers import guard
+from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.decide.rails import Rails
+from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
+from airwarden.remediation.journal.store import Journal
+from airwarden.remediation.leadership import LeaseTimes
+from airwarden.remediation.world import Subject, World
+from support.engine import alert, webhook
 from support.eventually import eventually
-from support.remediator import Running, quick_playbook
+from support.faulted import BREAKER, DEPENDENCIES, FAULTED
+from support.outside import Remote
+from support.remediator import (
+    API_TOKEN,
+    WEBHOOK_TOKEN,
+    Kit,
+    RealClock,
+    Running,
+    quick_playbook,
+)
+
+_NUMBERS = itertools.count()
+#: Waits of minutes are of no use to a test of crashes.
+RAILS = Rails(
+    recheck=timedelta(seconds=0.5),
+    read_back_patience=timedelta(seconds=3),
+    backoff_base=timedelta(seconds=1),
+)
 
 
-class FileMachine(Machine):
-    """The machine in a file: what was done to it survives who did it."""
+@dataclass(frozen=True)
+class Order:
+    """What a child is to do.
 
-    def __init__(self, folder: Path) -> None:
+    Attributes:
+        folder: Where it writes its port and its output.
+        url: The journal.
+        outside: The socket of the world.
+        action: The one whose playbook it runs.
+        crash_at, freeze_at: The point at which it dies or freezes, empty for none.
+        lease: Its lease's times.
+        clock_step: Seconds by which its wall clock is wrong.
+        alarm_after: Seconds without a journal until it pages past it.
+    """
+
+    folder: Path
+    url: str
+    outside: str
+    action: str = "process.restart"
+    crash_at: str = ""
+    freeze_at: str = ""
+    lease: LeaseTimes = field(default_factory=LeaseTimes)
+    clock_step: float = 0.0
+    alarm_after: float = 20.0
+
+
+class SteppedClock(RealClock):
+    """The machine's clocks, the wall clock wrong by so many seconds."""
+
+    def __init__(self, step: float) -> None:
         super().__init__()
-        # From here on the shared part of the state is the file's.
-        self._folder = folder
+        self._step = timedelta(seconds=step)
 
-    def __getattribute__(self, name: str) -> Any:
-        folder: Path | None = object.__getattribute__(self, "__dict__").get("_folder")
-        if folder is not None and name in ("healthy", "generation", "restarts", "lose_reply"):
-            return read_world(folder)[name]
-        return object.__getattribute__(self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        shared = name in ("healthy", "generation", "restarts", "lose_reply")
-        if shared and "_folder" in self.__dict__:
-            if name == "restarts":
-                with (self._folder / "effects.log").open("a") as log:
-                    log.write("restart\n")
-            write_world(self._folder, {**read_world(self._folder), name: value})
-            return
-        object.__setattr__(self, name, value)
+    def now(self) -> datetime:
+        return super().now() + self._step
 
 
-class FileRecorder(Recorder):
-    """Remembers in files what was sent."""
+class Effected:
+    """Whether the fault's effect has happened; `wanted` says which answer is true."""
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__()
-        self._folder = folder
+    needs = frozenset[str]()
 
-    def _note(self, kind: str, text: str) -> None:
-        with (self._folder / "sent.log").open("a") as log:
-            log.write(f"{kind} {text}\n")
+    def __init__(self, name: str, outside: Remote, *, wanted: bool) -> None:
+        self.name = name
+        self._outside = outside
+        self._wanted = wanted
 
-    def send(self, event: PagerEvent) -> None:
-        self._note(event.action, event.dedup_key)
-
-    def post(self, message: ChatMessage) -> str:
-        self._note("post", message.channel)
-        return "ts"
-
-    def update(self, reference: str, message: ChatMessage) -> None:
-        self._note("update", reference)
-
-
-def read_world(folder: Path) -> dict[str, Any]:
-    """Return the machine's state."""
-    found: dict[str, Any] = json.loads((folder / "world.json").read_text())
-    return found
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        faulted = FAULTED[str(parameters["action"])]
+        if faulted.method:
+            happened = bool(self._outside.effects())
+        else:
+            assert world.breakers is not None
+            happened = world.breakers.load(BREAKER).state is not faulted.breaker
+        verdict = Verdict.TRUE if happened is self._wanted else Verdict.FALSE
+        return Reading(verdict, f"the effect has {'' if happened else 'not '}happened")
 
 
-def write_world(folder: Path, world: dict[str, Any]) -> None:
-    """Replace the machine's state at once."""
-    fresh = folder / "world.new"
-    fresh.write_text(json.dumps(world))
-    fresh.replace(folder / "world.json")
-
-
-def make_world(folder: Path, **changes: Any) -> None:
-    """Begin with a sick machine."""
-    state = {"healthy": False, "generation": 1, "restarts": 0, "lose_reply": False}
-    write_world(folder, {**state, **changes})
-    for name in ("effects.log", "sent.log"):
-        (folder / name).touch()
+def kit(address: str, journal: Journal, clock: Clock) -> Kit:
+    """Return the shipped actions on the outside's world."""
+    database = Remote(address, "database")
+    ports: dict[str, Any] = {
+        "airflow": Remote(address, "airflow"),
+        "host": Remote(address, "host"),
+        "workers": Remote(address, "workers"),
+        "database": database,
+        "session_ender": database,
+        "breakers": JournalBreakers(journal),
+        "ledger": JournalLedger(journal),
+    }
+    world = guard(World("lab", clock, dependencies=DEPENDENCIES, **ports))
+    outside = Remote(address, "itself")
+    checks = (
+        Effected("sick", outside, wanted=False),
+        Effected("well", outside, wanted=True),
+    )
+    return Kit(world, actions(), {one.name: one for one in checks})
 
 
 class Process:
     """The remediator as a child process, forked from a server that has imported everything once."""
 
-    def __init__(self, folder: Path, url: str, *, crash_at: str = "") -> None:
-        self.folder = folder
-        (folder / "port").unlink(missing_ok=True)
+    def __init__(self, order: Order) -> None:
+        self.order = order
+        self._port_file = order.folder / f"port-{next(_NUMBERS)}"
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["support.crashing"])
         search = os.environ.get("PYTHONPATH")
         # The server that forks reads its search path when it starts.
         os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])
         try:
-            self.child = context.Process(target=serve, args=(folder, url, crash_at))
+            self.child = context.Process(target=serve, args=(order, self._port_file))
             self.child.start()
         finally:
             if search is None:
@@ -110,15 +151,67 @@ class Process:
                 os.environ["PYTHONPATH"] = search
 
     @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self.child.pid is not None
+        return self.child.pid
+
+    @property
     def port(self) -> int:
-        """Its port, once it listens."""
-        file = self.folder / "port"
-        return int(eventually(lambda: file.exists() and file.read_text(), within=60, what="a port"))
+        """Its port, once it listens; 0 if it died before."""
+
+        def look() -> int:
+            if self._port_file.exists():
+                return int(self._port_file.read_text())
+            return -1 if self.child.exitcode is not None else 0
+
+        return max(0, eventually(look, within=60, what="a port"))
+
+    def fire(self, *, within: float = 30) -> int:
+        """Deliver the alert of its action's fault; 0 where it died or froze before it answered."""
+        try:
+            return httpx.post(
+                f"http://127.0.0.1:{self.port}/api/v1/alerts",
+                content=webhook(fault_alert(self.order.action)),
+                headers={"Authorization": f"Bearer {WEBHOOK_TOKEN}"},
+                timeout=within,
+                trust_env=False,
+            ).status_code
+        except httpx.TransportError:
+            return 0
+
+    def get(self, path: str) -> Any:
+        """Read its operators' API."""
+        answer = httpx.get(
+            f"http://127.0.0.1:{self.port}{path}",
+            headers={"Authorization": f"Bearer {API_TOKEN}"},
+            timeout=30,
+            trust_env=False,
+        )
+        return answer.raise_for_status().json()
+
+    def states(self) -> list[str]:
+        """Return its incidents' states, newest first."""
+        return [one["state"] for one in self.get("/api/v1/incidents")["incidents"]]
+
+    @property
+    def leads(self) -> bool:
+        """Whether it says that it leads."""
+        return bool(self.get("/api/v1/status")["leader"])
 
     def wait_dead(self, within: float) -> int | None:
         """Return how it ended: minus the signal's number, or None where it still lives."""
         self.child.join(within)
         return self.child.exitcode
+
+    def wait_frozen(self, within: float) -> None:
+        """Return once the kernel has stopped it."""
+        stat = Path(f"/proc/{self.pid}/stat")
+        eventually(
+            lambda: stat.read_text().rpartition(")")[2].split()[0] == "T",
+            within=within,
+            what="the process is frozen",
+        )
 
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal, if it still lives."""
@@ -127,6 +220,7 @@ class Process:
 
     def stop(self) -> None:
         """End it cleanly, or at all."""
+        self.signal(signal.SIGCONT)
         self.signal(signal.SIGTERM)
         self.child.join(20)
         if self.child.is_alive():
@@ -135,23 +229,41 @@ class Process:
         self.child.close()
 
 
-def serve(folder: Path, url: str, crash_at: str) -> None:
+def fault_alert(action: str) -> Alert:
+    """Return the alert that the fault of this action fires."""
+    plain = alert(starts=datetime.now(UTC))
+    return replace(plain, labels={**plain.labels, **FAULTED[action].labels})
+
+
+def serve(order: Order, port_file: Path) -> None:
     """Serve until SIGTERM; everything printed goes to `FOLDER/out.log`."""
-    os.environ["AIRWARDEN_CRASH_AT"] = crash_at
-    log = os.open(folder / "out.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.environ["AIRWARDEN_CRASH_AT"] = order.crash_at
+    os.environ["AIRWARDEN_FREEZE_AT"] = order.freeze_at
+    log = os.open(order.folder / "out.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    asked = {"action": order.action}
+    step = {"id": "act", "action": order.action, "with": dict(FAULTED[order.action].parameters)}
     running = Running(
-        url,
-        book=quick_playbook(page={"when": "at-once"}),
-        machine=FileMachine(folder),
-        recorder=FileRecorder(folder),
+        order.url,
+        book=quick_playbook(
+            page={"when": "at-once"},
+            steps=[step],
+            confirm={"check": "sick", "times": 1, "every": "100ms", "with": asked},
+            verify={"check": "well", "within": "20s", "stable": "0s", "with": asked},
+        ),
+        kit=lambda journal, clock: kit(order.outside, journal, clock),
+        told=Remote(order.outside, "told"),
         with_alertmanager=False,
+        lease=order.lease,
+        rails=RAILS,
+        clock=SteppedClock(order.clock_step),
+        alarm_after=order.alarm_after,
     )
-    fresh = folder / "port.new"
+    fresh = port_file.with_suffix(".new")
     fresh.write_text(str(running.remediator.port))
-    fresh.replace(folder / "port")
+    fresh.replace(port_file)
     stopped.wait()
     running.stop()

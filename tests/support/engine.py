@@ -95,6 +95,7 @@ class Restart:
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
 
     def __init__(self, machine: Machine, danger: Danger = Danger.B) -> None:
         self.machine = machine
@@ -151,6 +152,7 @@ class Hold:
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
     danger = Danger.B
 
     def __init__(self) -> None:
@@ -372,7 +374,9 @@ class Bench:
             kill_switch_file=kill_switch_file,
             windows=lambda: windows,
         )
-        triage = Triage(self.journal, lambda: self.playbooks, lambda: self.worlds, actions)
+        triage = Triage(
+            self.journal, lambda: self.playbooks, lambda: self.worlds, actions, self.telemetry
+        )
         self.engine = Engine(self.parts, triage, InlineCrew(self.clock), self.clock)
         self.senders = [
             Sender(self.journal, Channel.PAGER, pager_delivery(self.recorder, compose_page), calls),

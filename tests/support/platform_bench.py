@@ -103,7 +103,9 @@ class PlatformBench(Bench):
             changes={name: PlaybookChange(mode=mode) for name in _shipped()},
         )
         self.parts = replace(self.parts, actions=actions(), checks=checks())
-        triage = Triage(self.journal, lambda: self.playbooks, lambda: self.worlds, actions())
+        triage = Triage(
+            self.journal, lambda: self.playbooks, lambda: self.worlds, actions(), self.telemetry
+        )
         self.engine = Engine(self.parts, triage, InlineCrew(self.clock), self.clock)
         page = PagerDutyComposer("k" * 32)
         chat = SlackComposer("#airflow")

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
+from airwarden.core.clock import Clock
+from airwarden.remediation.actions.base import Action
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.checks.base import Check
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
+from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode
-from airwarden.remediation.journal.store import open_journal
+from airwarden.remediation.journal.store import Journal, open_journal
 from airwarden.remediation.leadership import LeaseTimes
 from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.poll import PollTimes
@@ -64,6 +69,28 @@ def quick_playbook(**changes: Any) -> Playbook:
     return playbook(**{**quick, **changes})
 
 
+@dataclass(frozen=True)
+class Kit:
+    """What a remediator works with and on."""
+
+    world: World
+    actions: Mapping[str, Action]
+    checks: Mapping[str, Check]
+
+
+def machine_kit(machine: Machine) -> Callable[[Journal, Clock], Kit]:
+    """Return what makes the kit of the one breakable machine."""
+
+    def make(_journal: Journal, clock: Clock) -> Kit:
+        return Kit(
+            World("lab", clock),
+            {one.name: one for one in (Restart(machine), Hold())},
+            {name: Ask(name, machine, name) for name in ("sick", "well", "flag")},
+        )
+
+    return make
+
+
 class Running:
     """A started remediator and what is behind it."""
 
@@ -79,25 +106,31 @@ class Running:
         recorder: Recorder | None = None,
         with_alertmanager: bool = True,
         alarm_after: float = 20.0,
+        kit: Callable[[Journal, Clock], Kit] | None = None,
+        told: Any = None,
+        rails: Rails | None = None,
+        clock: RealClock | None = None,
     ) -> None:
         self.machine = machine or Machine()
         self.alertmanager = FakeAlertmanager()
         self.recorder = recorder or Recorder()
-        self.clock = RealClock()
+        self.clock = clock or RealClock()
         used = book or quick_playbook()
-        self.playbooks = PlaybookSet({used.name: LoadedPlaybook(used, mode)})
-        actions = {one.name: one for one in (Restart(self.machine), Hold())}
+        numbers = rails or Rails()
+        self.playbooks = PlaybookSet({used.name: LoadedPlaybook(used, mode, numbers)}, numbers)
+        journal = open_journal(url, self.clock)
+        made = (kit or machine_kit(self.machine))(journal, self.clock)
         self.remediator = Remediator(
-            journal=open_journal(url, self.clock),
+            journal=journal,
             clock=self.clock,
             composition=Composition(
-                worlds={"lab": World("lab", self.clock)},
+                worlds={"lab": made.world},
                 playbooks=self.playbooks,
                 chat_composer=compose_chat,
                 pager_composer=compose_page,
             ),
-            actions=actions,
-            checks={name: Ask(name, self.machine, name) for name in ("sick", "well", "flag")},
+            actions=made.actions,
+            checks=made.checks,
             config=RemediatorConfig(
                 webhook_token=SecretStr(WEBHOOK_TOKEN),
                 api_token=SecretStr(API_TOKEN),
@@ -108,8 +141,8 @@ class Running:
                 alarm_after=alarm_after,
             ),
             alertmanager=self.alertmanager if with_alertmanager else None,
-            pager=self.recorder,
-            chat=self.recorder,
+            pager=told or self.recorder,
+            chat=told or self.recorder,
         )
         self.remediator.start()
         self.http = httpx.Client(

@@ -27,15 +27,15 @@ def render() -> str:
     group = get_command(app)
     if not isinstance(group, TyperGroup):
         raise TypeError("the program has no commands")
-    return "\n".join([_HEAD, *_sections(group, "")])
+    return "\n".join([_HEAD, *(_section(name, one) for name, one in _commands(group, ""))])
 
 
-def _sections(group: TyperGroup, before: str) -> Iterator[str]:
+def _commands(group: TyperGroup, above: str) -> Iterator[tuple[str, TyperCommand]]:
     for name, one in group.commands.items():
         if isinstance(one, TyperGroup):
-            yield from _sections(one, f"{before}{name} ")
+            yield from _commands(one, f"{above}{name} ")
         elif isinstance(one, TyperCommand):
-            yield _section(f"{before}{name}", one)
+            yield f"{above}{name}", one
 
 
 def _section(name: str, command: TyperCommand) -> str:

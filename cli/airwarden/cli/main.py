@@ -13,6 +13,7 @@ from airwarden.cli import failures
 from airwarden.cli.commands import (
     acknowledge,
     approve,
+    audit,
     build,
     check,
     close,
@@ -60,6 +61,7 @@ def _root(
 for _command in (
     init, doctor, up, build, check, exporter, remediator,
     incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
+    audit,
 ):  # fmt: skip
     _command.register(app)
 

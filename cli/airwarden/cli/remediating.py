@@ -19,6 +19,7 @@ from airwarden.core.settings import PlaybookOverride, SecretRef, Settings
 from airwarden.core.settings.base import Section
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.breakers import guard
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import Mode
@@ -28,6 +29,7 @@ from airwarden.remediation.notify.pagerduty import PagerDutyComposer
 from airwarden.remediation.notify.slack import SlackComposer
 from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
 from airwarden.remediation.poll import PollTimes
+from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.world import Dependency, WorkerFleet, World
 from airwarden.rules import runbook
 
@@ -43,6 +45,8 @@ _FIXED = (
     "remediator.api_token",
     "remediator.journal",
     "remediator.kill_switch_file",
+    "remediator.audit",
+    "remediator.retention",
     "alertmanager",
     "notifications.slack",
     "notifications.pagerduty.events_url",
@@ -64,9 +68,8 @@ class RemediatorProgram:
         settings = load()
         self._started_with = settings
         config = remediator_config(settings)
-        journal_url = _secret(settings.remediator.journal.url, "remediator.journal.url")
         playbooks = playbook_set(settings)
-        self._journal = open_journal(journal_url, self.clock)
+        self._journal = open_journal(journal_url(settings), self.clock)
         try:
             self.remediator = Remediator(
                 journal=self._journal,
@@ -186,6 +189,38 @@ def remediator_config(settings: Settings) -> RemediatorConfig:
         kill_switch_file=wanted.kill_switch_file,
         stopped_at_start=os.environ.get(KILL_VARIABLE, ""),
         poll=PollTimes(every=settings.alertmanager.poll_interval.total_seconds()),
+        audit=audit_terms(settings),
+        retention=retention_terms(settings),
+    )
+
+
+def journal_url(settings: Settings) -> str:
+    """Return where the journal is; raises WrongInputError where the secret cannot be read."""
+    return _secret(settings.remediator.journal.url, "remediator.journal.url")
+
+
+def audit_terms(settings: Settings) -> AuditTerms:
+    """Return when the audit is signed off; raises WrongInputError where its key cannot be read."""
+    wanted = settings.remediator.audit
+    key = _secret(wanted.key, "remediator.audit.key") if wanted.key is not None else ""
+    return AuditTerms(
+        every=wanted.checkpoint_every,
+        entries=wanted.checkpoint_entries,
+        file=wanted.checkpoint_file,
+        key=key,
+    )
+
+
+def retention_terms(settings: Settings) -> RetentionTerms:
+    """Return what is kept how long."""
+    wanted = settings.remediator.retention
+    return RetentionTerms(
+        archive=wanted.archive_dir,
+        incidents=wanted.incidents,
+        deliveries=wanted.deliveries,
+        notices=wanted.notices,
+        every=wanted.every,
+        batch=wanted.batch,
     )
 
 

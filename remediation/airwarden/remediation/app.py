@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ from airwarden.core.errors import (
 )
 from airwarden.core.ports import Alertmanager, Chat, Pager
 from airwarden.remediation.actions.base import Action
+from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.calls import ThreadedCalls
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Check
@@ -42,9 +44,11 @@ from airwarden.remediation.operations import Operations
 from airwarden.remediation.operators import Operators
 from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
 from airwarden.remediation.poll import Poller, PollTimes
+from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.switches import stop
 from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.triage import Triage
+from airwarden.remediation.upkeep import Upkeep
 from airwarden.remediation.windowing import Windowing
 from airwarden.remediation.work import ThreadedCrew
 from airwarden.remediation.world import World
@@ -53,6 +57,8 @@ if TYPE_CHECKING:
     from airwarden.remediation.api.server import Server
 
 _log = structlog.get_logger(__name__)
+#: Seconds after which a transaction's connection is cut; the server's own timeouts are 5 and 15 s.
+_OVERDUE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class RemediatorConfig:
         poll: The poll's times.
         turn: Between two turns of the loop, when nothing wakes it earlier.
         alarm_after: A journal gone for so long is paged for directly.
+        audit: When the audit is signed off, and where.
+        retention: What is kept how long; None keeps everything.
     """
 
     webhook_token: SecretStr
@@ -82,6 +90,8 @@ class RemediatorConfig:
     poll: PollTimes = field(default_factory=PollTimes)
     turn: float = 1.0
     alarm_after: float = 20.0
+    audit: AuditTerms = field(default_factory=AuditTerms)
+    retention: RetentionTerms | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +132,8 @@ class Remediator:
         runbook: Returns an alert's runbook as Markdown, for `/runbooks`; raises NotFoundError.
 
     Raises:
-        WrongInputError: The address cannot be bound, or a token is empty.
+        WrongInputError: The address cannot be bound, a token is empty, or another process works on
+            the same SQLite journal.
     """
 
     def __init__(
@@ -148,9 +159,11 @@ class Remediator:
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._poll_now = threading.Event()
         self._turned_at = clock.elapsed()
+        self._trouble: UnavailableError | None = None
         self._threads: list[threading.Thread] = []
         self._calls = ThreadedCalls()
         self.leadership = Leadership(journal, clock, config.lease)
+        self.leadership.claim()
         self.telemetry = Telemetry(lambda: self._composition.worlds, lambda: self.leadership.leads)
         self.telemetry.reloaded(ok=True, at=clock.now().timestamp())
         writer = InboxWriter(journal)
@@ -172,12 +185,14 @@ class Remediator:
             kill_switch_file=config.kill_switch_file,
             windows=lambda: self._composition.windows,
         )
+        self._upkeep = Upkeep(journal, self.leadership, clock, config.audit, config.retention)
         self._crew = ThreadedCrew(clock, self._wake)
         triage = Triage(
             journal,
             lambda: self._composition.playbooks,
             lambda: self._composition.worlds,
             actions,
+            self.telemetry,
         )
         self._engine = Engine(self._parts, triage, self._crew, clock)
         self._senders = self._make_senders(pager, chat)
@@ -186,10 +201,15 @@ class Remediator:
             lambda view, action: self._composition.pager_composer(view, action),
             self._journal_view,
             clock,
-            self._calls,
+            # Calls of its own: what else hangs must not hold this page back.
+            ThreadedCalls(),
             config.alarm_after,
         )
-        self._server = self._make_server(writer)
+        try:
+            self._server = self._make_server(writer)
+        except BaseException:
+            self.leadership.abandon()
+            raise
 
     @property
     def port(self) -> int:
@@ -201,13 +221,18 @@ class Remediator:
         if self._config.stopped_at_start:
             with self._journal.write() as tx:
                 stop(tx, set_by="environment", reason=self._config.stopped_at_start)
-        loops = {"lease": self._lease_loop, "engine": self._engine_loop}
+        loops = {
+            "lease": self._lease_loop,
+            "engine": self._engine_loop,
+            "upkeep": self._upkeep_loop,
+            "watch": self._watch_loop,
+        }
         if self._parts.poller is not None:
             loops["poll"] = self._poll_loop
         for name, loop in loops.items():
             self._spawn(name, loop)
         for sender in self._senders:
-            self._spawn(f"send-{sender.channel}", lambda sender=sender: self._send_loop(sender))  # type: ignore[misc]
+            self._spawn(f"send-{sender.channel}", partial(self._send_loop, sender))
         self._server.start()
         _log.info("remediator listens", host=self._config.host, port=self.port)
 
@@ -279,18 +304,37 @@ class Remediator:
             self._awake.wait(self._config.turn)
 
     def _turn(self) -> None:
-        # A journal that can be read and not written is gone too: nobody can lead then.
-        trouble = self.leadership.trouble
         try:
             self._engine.tick()
             self._engine.look()
         except UnavailableError as error:
-            trouble = error
+            self._trouble = error
+            _log.warning("the journal does not answer", error=str(error))
+        else:
+            self._trouble = None
+            # A journal that can be read and not written is gone too: nobody can lead then.
+            if self.leadership.trouble is None:
+                self._turned_at = self._clock.elapsed()
+
+    def _watch_loop(self) -> None:
+        """Page past the journal when it is gone; in a thread that never waits for it."""
+        while not self._stopping.is_set():
+            try:
+                self._watch()
+            except Exception:
+                _log.exception("watch loop")
+            self._stopping.wait(1.0)
+
+    def _watch(self) -> None:
+        self._journal.cut_overdue(_OVERDUE)
+        trouble = self.leadership.trouble or self._trouble
+        silent = self._clock.elapsed() - self.leadership.answered_at
+        if trouble is None and silent > 2 * self._config.lease.renew:
+            # Not refused, but swallowed: whoever asked is still waiting for an answer.
+            trouble = UnavailableError(f"journal: no answer for {silent:.0f} s")
         if trouble is None:
             self._alarm.back()
-            self._turned_at = self._clock.elapsed()
         else:
-            _log.warning("the journal does not answer", error=str(trouble))
             self._alarm.gone(trouble)
 
     def _poll_loop(self) -> None:
@@ -321,6 +365,16 @@ class Remediator:
                 _log.exception("send loop")
             self._stopping.wait(min(self._config.turn, 1.0))
 
+    def _upkeep_loop(self) -> None:
+        while not self._stopping.is_set():
+            wait = 1.0
+            try:
+                wait = self._upkeep.step()
+                self.telemetry.keep(self._upkeep.state)
+            except Exception:
+                _log.exception("upkeep loop")
+            self._stopping.wait(wait)
+
     def _wake(self) -> None:
         self._awake.set()
 
@@ -331,9 +385,10 @@ class Remediator:
             pager, lambda view, action: self._composition.pager_composer(view, action)
         )
         say = chat_delivery(chat, lambda view: self._composition.chat_composer(view))
+        # Each with calls of its own: remedies that hang must not hold back a page, nor chat either.
         return [
-            Sender(self._journal, Channel.PAGER, page, self._calls),
-            Sender(self._journal, Channel.CHAT, say, self._calls),
+            Sender(self._journal, Channel.PAGER, page, ThreadedCalls()),
+            Sender(self._journal, Channel.CHAT, say, ThreadedCalls()),
         ]
 
     def _make_server(self, writer: InboxWriter) -> Server:

@@ -18,6 +18,7 @@ from typing import Any, TypeVar, cast
 import pybreaker
 
 from airwarden.core.errors import RejectedError, UnavailableError
+from airwarden.remediation.journal.store import FencedError
 from airwarden.remediation.world import BreakerRecord, BreakerState, BreakerStore, World
 
 T = TypeVar("T")
@@ -137,7 +138,8 @@ class Breakers:
                 self._made[name] = pybreaker.CircuitBreaker(
                     fail_max=self._failures,
                     reset_timeout=self._timeout,
-                    exclude=[RejectedError],
+                    # A refusal is an answer; a call that was held back says nothing about the system.
+                    exclude=[RejectedError, FencedError],
                     state_storage=SharedStorage(self._store, name),
                     name=name,
                     throw_new_error_on_trip=False,
@@ -176,11 +178,22 @@ def guard(world: World) -> World:
     return replace(world, **changes)
 
 
+def within(port: T, wrap: Callable[[T], object]) -> T:
+    """Return the port with `wrap` around what really calls, inside its breaker if it has one."""
+    if isinstance(port, _Guarded):
+        return cast(T, port.around(wrap))
+    return cast(T, wrap(port))
+
+
 class _Guarded:
     """A port's methods, each behind the breaker."""
 
     def __init__(self, breakers: Breakers, name: str, port: object) -> None:
         self._breakers, self._name, self._port = breakers, name, port
+
+    def around(self, wrap: Callable[[Any], object]) -> _Guarded:
+        """Return the same with the port wrapped."""
+        return _Guarded(self._breakers, self._name, wrap(self._port))
 
     def __getattr__(self, attribute: str) -> Any:
         method = getattr(self._port, attribute)

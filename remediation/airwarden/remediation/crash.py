@@ -1,4 +1,4 @@
-"""Named points at which a test kills this process, so that each survived instant is a proven one."""
+"""Named points at which a test kills or freezes this process: each survived instant is a proven one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import signal
 
 #: Every point there is; a test runs through all of them.
 CRASH_POINTS = (
+    "mid-migration",
+    "mid-group-commit",
     "after-inbox-commit",
     "after-triage",
     "after-plan",
@@ -21,10 +23,12 @@ CRASH_POINTS = (
     "after-send",
 )
 
-_VARIABLE = "AIRWARDEN_CRASH_AT"
+_CRASH, _FREEZE = "AIRWARDEN_CRASH_AT", "AIRWARDEN_FREEZE_AT"
 
 
 def crash_at(name: str) -> None:
-    """Die by SIGKILL if the environment names this point; does nothing otherwise."""
-    if os.environ.get(_VARIABLE) == name:
+    """Die by SIGKILL, or freeze by SIGSTOP, if the environment names this point; else do nothing."""
+    if os.environ.get(_CRASH) == name:
         os.kill(os.getpid(), signal.SIGKILL)
+    if os.environ.get(_FREEZE) == name:
+        os.kill(os.getpid(), signal.SIGSTOP)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from airwarden.remediation.guarding import Guarding
 from airwarden.remediation.journal import rails, runs
 from airwarden.remediation.journal.runs import Attempt
 from airwarden.remediation.journal.store import FencedError, Tx
+from airwarden.remediation.leash import leashed
 from airwarden.remediation.plans import StoredPlan
 from airwarden.remediation.results import Results
 
@@ -48,7 +50,9 @@ class Effects:
             agreed = tuple(part.key for part in plan.parts) if facts.approved else ()
             case, attempt = self._intend(tx, case, plan, action, agreed)
         crash_at("after-intent")
-        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+        fence = self._parts.leadership.fence
+        permit = self._parts.leadership.permit(fence, action.deadline)
+        with self._parts.journal.lead(fence) as tx:
             if self._guarding.kill(tx, case):
                 # Stopped in the instant between: the intent was never sent.
                 runs.settle(tx, attempt, AttemptState.NOT_DONE, error="stopped before it was sent")
@@ -57,9 +61,7 @@ class Effects:
             attempt = runs.settle(tx, attempt, AttemptState.STARTED, started_at=tx.now)
             case = self._mark_started(tx, case)
         crash_at("after-start")
-        if self._parts.leadership.remaining() <= 0:
-            raise FencedError("leadership ran out right before an effect")
-        self._apply(case, action, attempt, optional=optional)
+        self._apply(case, action, attempt, permit, optional=optional)
 
     def _intend(
         self, tx: Tx, case: Case, plan: StoredPlan, action: Action, agreed: tuple[str, ...]
@@ -118,13 +120,22 @@ class Effects:
             self._parts.telemetry.acted(case.run.cluster, case.incident.playbook, waited)
         return case
 
-    def _apply(self, case: Case, action: Action, attempt: Attempt, *, optional: bool) -> None:
-        effect = attempt.effect
+    def _apply(
+        self,
+        case: Case,
+        action: Action,
+        attempt: Attempt,
+        permit: Callable[[], None],
+        *,
+        optional: bool,
+    ) -> None:
+        permit()
+        effect, world = attempt.effect, leashed(case.world, permit)
         observed: dict[str, Any] = {}
         state, error = AttemptState.CONFIRMED, ""
         try:
             answer = self._parts.calls.run(
-                lambda: action.apply(case.world, effect),
+                lambda: action.apply(world, effect),
                 deadline=action.deadline,
                 key=("attempt", attempt.id),
             )

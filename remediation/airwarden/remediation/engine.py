@@ -17,6 +17,7 @@ from airwarden.remediation.journal import (
     breakers,
     inbox,
     incidents,
+    lease,
     outbox,
     rails,
     runs,
@@ -77,6 +78,7 @@ class Engine:
         """Read from the journal what the metrics show; for a standby too."""
         with self._parts.journal.read() as tx:
             pending, age = inbox.pending(tx)
+            held = lease.read(tx)
             switches = rails.switches(tx)
             modes: dict[tuple[str, str], Mode] = {
                 (cluster, name): effective(self._parts, switches, name, cluster)
@@ -92,6 +94,10 @@ class Engine:
                 breakers=breakers.positions(tx),
                 modes=modes,
                 loop_at=self._led_at,
+                lease_age=(tx.now - held.renewed_at).total_seconds() if held else None,
+                lease_token=held.token if held else 0,
+                budgets=rails.budgets_left(tx),
+                approvals=rails.approvals_waiting(tx),
             )
         self._parts.telemetry.show(snapshot)
 
@@ -118,13 +124,13 @@ class Engine:
         for run_id in waiting:
             self._crew.do(
                 f"run/{run_id}",
-                lambda run_id=run_id: self._runner.advance(run_id),  # type: ignore[misc]
-                lambda error, run_id=run_id: self._give_up(run_id, error),  # type: ignore[misc]
+                partial(self._runner.advance, run_id),
+                partial(self._give_up, run_id),
             )
         for incident_id in self._closer.due():
             self._crew.do(
                 f"incident/{incident_id}",
-                lambda incident_id=incident_id: self._closer.look(incident_id),  # type: ignore[misc]
+                partial(self._closer.look, incident_id),
                 lambda error: _log.error("incident not looked after", error=error),
             )
 

@@ -12,10 +12,13 @@ from dataclasses import dataclass, field
 from importlib import metadata
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from airwarden.remediation.decide.states import IncidentState, Mode
+from airwarden.remediation.journal.rails import EVERYWHERE
+from airwarden.remediation.retention import KINDS
+from airwarden.remediation.upkeep import UpkeepState
 
 _TO_ACT = (1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0)
 _TO_HEAL = (5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0)
@@ -32,6 +35,10 @@ class Snapshot:
         breakers: (cluster, breaker) → 0 closed, 1 half-open, 2 open.
         modes: (cluster, playbook) → effective mode.
         loop_at: Unix time of the leader's last turn, 0 before the first.
+        lease_age: Seconds since the lease was last renewed, by whoever holds it; None without one.
+        lease_token: Grows by one with each change of the holder.
+        budgets: (cluster or `*`, scope) → effects left in the current window.
+        approvals: cluster → approvals that wait for a person.
     """
 
     taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -42,6 +49,10 @@ class Snapshot:
     breakers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     modes: Mapping[tuple[str, str], Mode] = field(default_factory=dict)
     loop_at: float = 0.0
+    lease_age: float | None = None
+    lease_token: int = 0
+    budgets: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    approvals: Mapping[str, int] = field(default_factory=dict)
 
 
 class Telemetry(Collector):
@@ -62,11 +73,15 @@ class Telemetry(Collector):
         self._leads = leads
         self._mutex = threading.Lock()
         self._snapshot = Snapshot()
+        self._upkeep: UpkeepState | None = None
         self._reload = (True, 0.0)
         self._incidents = self._counter("incidents", "Incidents that ended.", "playbook", "outcome")
         self._actions = self._counter("actions", "Effects begun.", "action", "outcome")
         self._blocks = self._counter("guard_blocks", "Effects held back by a guard.", "guard")
         self._escalations = self._counter("escalations", "Handed to a person.", "playbook")
+        self._recurrences = self._counter(
+            "incident_recurrences", "Faults that came back.", "playbook"
+        )
         self._to_act = self._histogram("time_to_act", "Alert's start to first effect.", _TO_ACT)
         self._to_heal = self._histogram("time_to_heal", "Alert's start to healing.", _TO_HEAL)
         self.registry.register(self)
@@ -95,6 +110,10 @@ class Telemetry(Collector):
         """Count an escalation."""
         self._escalations.labels(cluster, playbook).inc()
 
+    def recurred(self, cluster: str, playbook: str) -> None:
+        """Count an incident that was reopened."""
+        self._recurrences.labels(cluster, playbook).inc()
+
     def acted(self, cluster: str, playbook: str, seconds: float) -> None:
         """Observe the time from the alert's start to the first effect."""
         self._to_act.labels(cluster, playbook).observe(max(seconds, 0.0))
@@ -105,8 +124,17 @@ class Telemetry(Collector):
 
     def show(self, snapshot: Snapshot) -> None:
         """Replace what the journal said."""
+        for cluster, playbook in snapshot.modes:
+            # Born at 0: the increase of a counter that appears with its first event is not seen.
+            self._escalations.labels(cluster, playbook)
+            self._recurrences.labels(cluster, playbook)
         with self._mutex:
             self._snapshot = snapshot
+
+    def keep(self, state: UpkeepState) -> None:
+        """Replace what the housekeeping said."""
+        with self._mutex:
+            self._upkeep = state
 
     @property
     def snapshot(self) -> Snapshot:
@@ -122,7 +150,8 @@ class Telemetry(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yield the gauges; prometheus_client calls this at each scrape."""
         with self._mutex:
-            snapshot, (reload_ok, reload_at) = self._snapshot, self._reload
+            snapshot, upkeep = self._snapshot, self._upkeep
+            reload_ok, reload_at = self._reload
         clusters = sorted(self._clusters())
         version = _gauge("build_info", "1; the version of this program.", "version")
         for cluster in clusters:
@@ -135,13 +164,20 @@ class Telemetry(Collector):
             "remediator_loop_timestamp_seconds": snapshot.loop_at,
             "inbox_pending": float(snapshot.inbox_pending),
             "inbox_oldest_age_seconds": snapshot.inbox_age,
+            "lease_token": float(snapshot.lease_token),
         }
+        if snapshot.lease_age is not None:
+            whole["lease_age_seconds"] = snapshot.lease_age
+        if upkeep is not None and self._leads():
+            whole |= _of_upkeep(upkeep)
         for name, value in whole.items():
             family = _gauge(name, "See the metric reference.")
             for cluster in clusters:
                 family.add_metric([cluster], value)
             yield family
         yield from self._of_journal(snapshot, clusters)
+        yield from _of_rails(snapshot, clusters)
+        yield _pruned(upkeep, clusters)
 
     def _of_journal(self, snapshot: Snapshot, clusters: Collection[str]) -> Iterable[Metric]:
         taken = _gauge("remediator_alerts_taken", "Firing alerts durably taken.", "alertname")
@@ -166,6 +202,39 @@ class Telemetry(Collector):
         for (cluster, name), mode in snapshot.modes.items():
             modes.add_metric([cluster, name], mode.rank)
         return [taken, open_now, pending, age, breaker, modes]
+
+
+def _of_rails(snapshot: Snapshot, clusters: Collection[str]) -> Iterable[Metric]:
+    left = _gauge("budget_left", "Effects left in the current window.", "scope")
+    for (cluster, scope), count in snapshot.budgets.items():
+        for one in clusters if cluster == EVERYWHERE else [cluster]:
+            left.add_metric([one, scope], count)
+    waiting = _gauge("approvals_pending", "Plans that wait for a person's yes.")
+    for cluster in clusters:
+        waiting.add_metric([cluster], snapshot.approvals.get(cluster, 0))
+    return [left, waiting]
+
+
+def _of_upkeep(state: UpkeepState) -> dict[str, float]:
+    signed = state.audit.signed_at
+    return {
+        "journal_size_bytes": float(state.size),
+        "audit_entries": float(state.audit.head),
+        "audit_intact": float(not state.audit.faults),
+        "audit_signed_off_entries": float(state.audit.signed_off),
+        "audit_signed_off_timestamp_seconds": signed.timestamp() if signed else 0.0,
+        "retention_success": float(not state.trouble),
+        "retention_last_success_timestamp_seconds": state.swept_at,
+    }
+
+
+def _pruned(state: UpkeepState | None, clusters: Collection[str]) -> CounterMetricFamily:
+    text = "Rows taken out of the journal."
+    family = CounterMetricFamily("airwarden_retention_pruned", text, labels=("cluster", "kind"))
+    for cluster in clusters:
+        for kind in KINDS:
+            family.add_metric([cluster, kind], state.pruned.get(kind, 0) if state else 0)
+    return family
 
 
 def _gauge(name: str, text: str, *labels: str) -> GaugeMetricFamily:

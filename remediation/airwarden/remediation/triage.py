@@ -33,6 +33,7 @@ from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx
 from airwarden.remediation.modes import mode_for
 from airwarden.remediation.playbook import ActionStep, Playbook
+from airwarden.remediation.telemetry import Telemetry
 
 _log = structlog.get_logger(__name__)
 T = TypeVar("T")
@@ -51,6 +52,7 @@ class Triage:
         playbooks: The set in force now.
         clusters: The clusters that this process can reach now.
         actions: To know the highest danger of a playbook.
+        telemetry: Counts what comes back and what is left to people.
     """
 
     def __init__(
@@ -59,7 +61,9 @@ class Triage:
         playbooks: Callable[[], PlaybookSet],
         clusters: Callable[[], Collection[str]],
         actions: Mapping[str, Action],
+        telemetry: Telemetry,
     ) -> None:
+        self._telemetry = telemetry
         self._journal = journal
         self._playbooks = playbooks
         self._clusters = clusters
@@ -203,6 +207,7 @@ class Triage:
         window = (loaded.rails if loaded else self._playbooks().rails).recurrence_window
         previous = incidents.last_resolved(tx, where.cluster, where.key, tx.now - window)
         if previous is not None:
+            self._telemetry.recurred(where.cluster, where.playbook)
             return records.move(
                 tx,
                 previous,
@@ -262,6 +267,7 @@ class Triage:
                 page_at=due,
                 next_at=tx.now,
             )
+            self._telemetry.escalated(one.cluster, one.playbook)
             return
         assert loaded is not None  # noqa: S101 - the branches above took every other case
         records.move(

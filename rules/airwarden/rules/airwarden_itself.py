@@ -150,6 +150,32 @@ AIRWARDEN_ITSELF = Subject(
             ),
         ),
         AlertRule(
+            name="AirwardenAuditBroken",
+            component="airwarden",
+            severity=Severity.CRITICAL,
+            hold=timedelta(minutes=1),
+            expr=lambda _: "min(airwarden_audit_intact) == 0",
+            about_airwarden=True,
+            summary="The audit of what Airwarden did does not hold",
+            description=(
+                "When its chain was last followed, an entry was changed, missing, or not the one that "
+                "was signed off. It is no longer signed off, and nothing of it is archived."
+            ),
+        ),
+        AlertRule(
+            name="AirwardenRetentionFailing",
+            component="airwarden",
+            severity=Severity.WARNING,
+            hold=timedelta(hours=1),
+            expr=lambda _: "min(airwarden_retention_success) == 0",
+            about_airwarden=True,
+            summary="Airwarden's journal grows: nothing old leaves it",
+            description=(
+                "For <<hold>> no sweep has reached its end; the remediator's log says why. Most often "
+                "the archive's folder is missing, full or not writable."
+            ),
+        ),
+        AlertRule(
             name="Watchdog",
             component="airwarden",
             severity=Severity.NONE,

@@ -11,6 +11,7 @@ from airwarden.cli.options import load_settings
 
 if TYPE_CHECKING:
     from airwarden.cli.operator import Operator
+    from airwarden.core.settings import Settings
 
 IncidentArgument = Annotated[int, typer.Argument(help="The incident's number.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit.")]
@@ -20,13 +21,19 @@ PlaybookOption = Annotated[str, typer.Option("--playbook", help="One playbook on
 
 def connect(config: Path) -> Operator:
     """Return a connection to the remediator that the settings name, or that `up` runs."""
+    from airwarden.cli.operator import Operator
+
+    return Operator(settings_of(config))
+
+
+def settings_of(config: Path) -> Settings:
+    """Return the settings, with what an `up` that runs beside the file has filled in."""
     import os
 
-    from airwarden.cli.operator import Operator
     from airwarden.cli.up import state
 
     found = state.of_running(config.resolve().parent / state.DEFAULT)
-    return Operator(load_settings(config, environ={**os.environ, **found}))
+    return load_settings(config, environ={**os.environ, **found})
 
 
 def order(config: Path, incident: int, what: str, body: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from pydantic import Field, ValidationInfo, field_validator
 
 from airwarden.core.durations import Duration
+from airwarden.core.settings import keeping
 from airwarden.core.settings.base import (
     ConfigPath,
     HttpUrl,
@@ -110,6 +111,12 @@ class Remediator(Server):
 
     journal: Journal = Journal()
     """The journal."""
+
+    audit: keeping.Audit = keeping.Audit()
+    """The audit and its checkpoints."""
+
+    retention: keeping.Retention = keeping.Retention()
+    """What is taken out of the journal, and when."""
 
     mode: Mode = Mode.SHADOW
     """The most that any playbook may do. `shadow` plans and records what it would do, and does

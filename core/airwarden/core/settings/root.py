@@ -68,14 +68,14 @@ class Settings(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _validate_default_journal(cls, data: Any) -> Any:
-        """Let the journal's default path start at the folder of the file, as a written one does."""
+    def _validate_default_paths(cls, data: Any) -> Any:
+        """Let the remediator's default paths start at the folder of the file, as written ones do."""
         if not isinstance(data, Mapping):
             return data
         remediator = data.get("remediator", {})
         if not isinstance(remediator, Mapping):
             return data
-        return {**data, "remediator": {"journal": {}, **remediator}}
+        return {**data, "remediator": {"journal": {}, "audit": {}, "retention": {}, **remediator}}
 
     @field_validator("playbooks", mode="before")
     @classmethod

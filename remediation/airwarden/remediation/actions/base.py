@@ -96,7 +96,10 @@ class Action(Protocol):
         danger: See `Danger`.
         needs: Attribute names of `World` without which it cannot run.
         deadline: Seconds that one `apply` may take at most.
-        decidable: Whether `read_back` can always tell (the promise that a crash ends healed).
+        decidable: Whether `read_back` can tell while nobody else changes the target: the promise that
+            a crash at any instant ends healed.
+        undecidable: What others may have done to the target since, after which `read_back` cannot
+            tell: then a person is asked. A target that cannot be read for long is always one.
     """
 
     @property
@@ -109,6 +112,8 @@ class Action(Protocol):
     def deadline(self) -> float: ...  # noqa: D102
     @property
     def decidable(self) -> bool: ...  # noqa: D102
+    @property
+    def undecidable(self) -> tuple[str, ...]: ...  # noqa: D102
 
     def plan(
         self, world: World, subject: Subject, parameters: Mapping[str, Any]

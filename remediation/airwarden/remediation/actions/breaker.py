@@ -27,6 +27,7 @@ class _BreakerStep:
     needs = frozenset({"breakers"})
     deadline = 5.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
     _state: BreakerState
 
     def plan(

@@ -46,6 +46,7 @@ class CanaryStart:
     needs = frozenset({"airflow"})
     deadline = 10.0
     decidable = True
+    undecidable = ("the canary's DAG is gone",)
 
     def plan(
         self,

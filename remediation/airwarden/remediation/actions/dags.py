@@ -45,6 +45,7 @@ class DagPause:
     needs = frozenset({"airflow"})
     deadline = 10.0
     decidable = True
+    undecidable = ("the DAG is gone",)
 
     def plan(
         self, world: World, subject: Subject, parameters: Mapping[str, Any]

@@ -39,6 +39,7 @@ class PoolHold:
     needs = frozenset({"airflow"})
     deadline = 10.0
     decidable = True
+    undecidable = ("somebody set the pool to a third number of slots", "the pool is gone")
 
     def plan(
         self, world: World, subject: Subject, parameters: Mapping[str, Any]

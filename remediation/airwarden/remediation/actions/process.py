@@ -114,6 +114,7 @@ class ProcessRestart:
     #: A process may take its time to end, and its successor to appear.
     deadline = 30.0
     decidable = True
+    undecidable = ("the process is no longer supervised",)
 
     def plan(
         self, world: World, subject: Subject, parameters: Mapping[str, Any]

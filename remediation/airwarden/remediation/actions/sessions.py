@@ -42,6 +42,7 @@ class EndSessions:
     needs = frozenset({"database", "session_ender"})
     deadline = 15.0
     decidable = True
+    undecidable: tuple[str, ...] = ()
 
     def plan(
         self, world: World, subject: Subject, parameters: Mapping[str, Any]

@@ -41,6 +41,7 @@ class TasksRequeue:
     needs = frozenset({"airflow", "ledger"})
     deadline = 20.0
     decidable = True
+    undecidable = ("some of the tasks were cleared and some were not", "the tasks are gone")
 
     def plan(
         self, world: World, subject: Subject, parameters: Mapping[str, Any]

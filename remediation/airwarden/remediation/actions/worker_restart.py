@@ -26,6 +26,7 @@ class WorkerRestart:
     needs = frozenset({"host", "workers"})
     deadline = 30.0
     decidable = True
+    undecidable = ("the worker is no longer supervised",)
 
     def plan(
         self,

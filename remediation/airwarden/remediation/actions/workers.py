@@ -34,6 +34,10 @@ class WorkersScale:
     needs = frozenset({"host", "workers"})
     deadline = 10.0
     decidable = True
+    undecidable = (
+        "the worker is no longer supervised",
+        "a worker being drained was replaced or does not answer",
+    )
 
     def plan(
         self,

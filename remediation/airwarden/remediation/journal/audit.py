@@ -2,53 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 
+from airwarden.remediation.decide.chain import GENESIS, Entry, Point, Walk, canonical
+from airwarden.remediation.journal import checkpoints
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.journal.tables import audit, audit_head
 
-GENESIS = "0" * 64
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One link of the chain. `before` and `after` are JSON objects; `after.sentence` is for people."""
-
-    seq: int
-    at: datetime
-    actor: str
-    action: str
-    object: str
-    before: str
-    after: str
-    prev_hash: str
-    hash: str
-
-    @property
-    def sentence(self) -> str:
-        """What happened, in words."""
-        return str(json.loads(self.after).get("sentence", self.action))
-
-    def digest(self) -> str:
-        """Return the hash that this entry must have."""
-        parts = (
-            str(self.seq),
-            self.at.astimezone(UTC).isoformat(timespec="microseconds"),
-            self.actor,
-            self.action,
-            self.object,
-            self.before,
-            self.after,
-            self.prev_hash,
-        )
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+__all__ = ["GENESIS", "Entry", "append", "broken_links", "entries", "head", "page", "span"]
 
 
 def append(
@@ -70,8 +35,8 @@ def append(
         actor=actor,
         action=action,
         object=object,
-        before=json.dumps(before or {}, sort_keys=True, default=str),
-        after=json.dumps({**(after or {}), "sentence": sentence}, sort_keys=True, default=str),
+        before=canonical(before or {}),
+        after=canonical({**(after or {}), "sentence": sentence}),
         prev_hash=previous,
         hash="",
     )
@@ -103,18 +68,37 @@ def entries(tx: Tx, *, object: str = "", newest: int = 0) -> list[Entry]:  # noq
     return [Entry(*row) for row in tx.connection.execute(query.order_by(audit.c.seq))]
 
 
+def head(tx: Tx) -> Point:
+    """Return the chain's end as its own row says it."""
+    row = tx.connection.execute(select(audit_head.c.seq, audit_head.c.hash)).one()
+    return Point(*row)
+
+
+def page(tx: Tx, *, after: int, up_to: int | None = None, limit: int = 2000) -> list[Entry]:
+    """Return the next links after a number, oldest first."""
+    query = select(audit).where(audit.c.seq > after)
+    if up_to is not None:
+        query = query.where(audit.c.seq <= up_to)
+    return [Entry(*row) for row in tx.connection.execute(query.order_by(audit.c.seq).limit(limit))]
+
+
+def span(tx: Tx, *, before: datetime) -> int:
+    """Return the number of the last link that is older than a moment, 0 where none is.
+
+    Time may have been set back in between: it is the last before the first that is younger.
+    """
+    younger = select(func.min(audit.c.seq)).where(audit.c.at >= before)
+    first = tx.connection.execute(younger).scalar_one_or_none()
+    newest = tx.connection.execute(select(func.max(audit.c.seq))).scalar_one_or_none() or 0
+    return int(newest if first is None else first - 1)
+
+
 def broken_links(tx: Tx) -> Iterator[str]:
-    """Yield a sentence for each place where the chain does not hold."""
-    previous, seq = GENESIS, 0
-    for row in tx.connection.execute(select(audit).order_by(audit.c.seq)):
-        entry = Entry(*row)
-        if entry.seq != seq + 1:
-            yield f"entry {seq + 1} is missing"
-        if entry.prev_hash != previous:
-            yield f"entry {entry.seq} does not follow the one before it"
-        if entry.digest() != entry.hash:
-            yield f"entry {entry.seq} was changed"
-        previous, seq = entry.hash, entry.seq
-    head = tx.connection.execute(select(audit_head.c.seq, audit_head.c.hash)).one()
-    if tuple(head) != (seq, previous):
-        yield f"the chain ends at {seq}, its head says {head[0]}: entries were cut off"
+    """Yield a sentence for each place where what is left of the chain does not hold."""
+    begin = checkpoints.floor(tx)
+    marks = {one.seq: one for one in checkpoints.every(tx) if one.seq > begin.seq}
+    walk = Walk(begin, marks)
+    query = select(audit).where(audit.c.seq > begin.seq).order_by(audit.c.seq)
+    for row in tx.connection.execute(query):
+        yield from walk.step(Entry(*row))
+    yield from walk.end(head(tx))

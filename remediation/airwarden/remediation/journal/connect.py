@@ -63,14 +63,29 @@ def parse_url(url: str) -> URL:
     return parsed
 
 
-def connect(url: str) -> Engines:
-    """Make the engines; reaches no database yet."""
+def connect(url: str, *, make: bool = True) -> Engines:
+    """Make the engines; reaches no database yet.
+
+    Args:
+        url: See `parse_url`.
+        make: Make SQLite's file where there is none.
+
+    Raises:
+        WrongInputError: The URL is none, or the file is not there and not to be made.
+    """
     parsed = parse_url(url)
     if parsed.drivername == "sqlite":
         file = Path(str(parsed.database))
-        file.parent.mkdir(parents=True, exist_ok=True)
-        # SQLite gives its -wal and -shm files the same mode. An existing file keeps its own.
-        file.touch(mode=0o600, exist_ok=True)
+        if not make and not file.exists():
+            raise WrongInputError(
+                f"there is no journal at {file}",
+                place="remediator.journal",
+                hint="the remediator makes it when it starts",
+            )
+        if make:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            # SQLite gives its -wal and -shm files the same mode. An existing file keeps its own.
+            file.touch(mode=0o600, exist_ok=True)
         return Engines(_sqlite(parsed, writer=True), _sqlite(parsed, writer=False), file)
     engine = create_engine(
         parsed,
@@ -84,6 +99,11 @@ def connect(url: str) -> Engines:
             "connect_timeout": 3,
             "prepare_threshold": None,
             "application_name": "airwarden-remediator",
+            # A peer that is gone without a word is noticed in seconds: the kernel's default is hours.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 10_000,
         },
     )
     return Engines(engine, engine, None)
@@ -105,6 +125,8 @@ def _sqlite(url: URL, *, writer: bool) -> Engine:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
+            # Heeded by a file that is still empty only, and before anything else is written.
+            *(["auto_vacuum = INCREMENTAL"] if writer else []),
             f"busy_timeout = {int(BUSY_TIMEOUT * 1000)}",
             "journal_mode = WAL",
             "synchronous = FULL",

@@ -156,6 +156,7 @@ class InboxWriter:
             with self._journal.write() as tx:
                 for ticket in batch:
                     ticket.new = put(tx, ticket.delivery)
+                crash_at("mid-group-commit")
             crash_at("after-inbox-commit")
         except Exception as error:
             for ticket in batch:

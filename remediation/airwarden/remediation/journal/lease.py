@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 
+from airwarden.remediation.decide.succession import Seen
 from airwarden.remediation.journal.store import LEADER, Fence, Tx
-from airwarden.remediation.journal.tables import lease
+from airwarden.remediation.journal.tables import attempt, lease, run, target_lock
 from airwarden.remediation.journal.upsert import insert_into
 
 
@@ -19,43 +21,62 @@ class Lease:
     holder: str
     token: int
     acquired_at: datetime
+    renewed_at: datetime
     expires_at: datetime
+
+    def seen(self, now: datetime) -> Seen:
+        """Return what a standby judges by."""
+        life = (self.expires_at - self.renewed_at).total_seconds()
+        age = (now - self.renewed_at).total_seconds()
+        return Seen(self.token, self.renewed_at, life, age)
 
 
 def read(tx: Tx, *, lock: bool = False) -> Lease | None:
     """Return the lease, None where nobody ever led."""
-    query = select(lease.c.holder, lease.c.token, lease.c.acquired_at, lease.c.expires_at)
-    query = query.where(lease.c.name == LEADER)
+    times = (lease.c.acquired_at, lease.c.renewed_at, lease.c.expires_at)
+    query = select(lease.c.holder, lease.c.token, *times).where(lease.c.name == LEADER)
     row = tx.connection.execute(query.with_for_update() if lock else query).first()
     return Lease(*row) if row else None
 
 
-def acquire(tx: Tx, holder: str, ttl: float, *, old_is_dead: bool = False) -> Fence | None:
-    """Take the lease if it is free or run out, or renew one's own.
+def acquire(
+    tx: Tx,
+    holder: str,
+    ttl: float,
+    *,
+    free: Callable[[Lease | None], bool] | None = None,
+    above: int = 0,
+) -> Fence | None:
+    """Renew one's own lease, or take it if it is free.
 
     Args:
         tx: The transaction.
         holder: This process's unique name.
         ttl: Seconds that it lasts.
-        old_is_dead: The caller knows by other means that the holder's process is gone.
+        free: Judges whether another holder's lease, or none at all, may be taken; by the journal's
+            time alone where it is not given.
+        above: The highest token that this process knows of, for a row that was lost.
 
     Returns:
         The fence to work under, None while another holder has it.
     """
     found = read(tx, lock=True)
     times = {"renewed_at": tx.now, "expires_at": tx.now + timedelta(seconds=ttl)}
+    if found is not None and found.holder == holder and found.expires_at > tx.now:
+        tx.connection.execute(update(lease).where(lease.c.name == LEADER).values(**times))
+        return Fence(holder, found.token)
+    mine = found is not None and found.holder == holder
+    run_out = found is None or found.expires_at <= tx.now
+    if not mine and not (free(found) if free is not None else run_out):
+        return None
     if found is None:
+        token = 1 + max(above, _highest_used(tx))
         first = insert_into(tx, lease).values(
-            name=LEADER, holder=holder, token=1, acquired_at=tx.now, **times
+            name=LEADER, holder=holder, token=token, acquired_at=tx.now, **times
         )
         # A row count is not promised for an INSERT; what it returns is.
         taken = tx.connection.execute(first.on_conflict_do_nothing().returning(lease.c.token))
-        return Fence(holder, 1) if taken.first() is not None else None
-    if found.holder == holder and found.expires_at > tx.now:
-        tx.connection.execute(update(lease).where(lease.c.name == LEADER).values(**times))
-        return Fence(holder, found.token)
-    if found.expires_at > tx.now and not old_is_dead:
-        return None
+        return Fence(holder, token) if taken.first() is not None else None
     token = found.token + 1
     tx.connection.execute(
         update(lease)
@@ -65,10 +86,18 @@ def acquire(tx: Tx, holder: str, ttl: float, *, old_is_dead: bool = False) -> Fe
     return Fence(holder, token)
 
 
+def _highest_used(tx: Tx) -> int:
+    """Return the highest token that anything was ever written under; 0 in a new journal."""
+    used = (attempt.c.fence_token, run.c.claim_token, target_lock.c.token)
+    found = [tx.connection.execute(select(func.max(column))).scalar() for column in used]
+    return max((token for token in found if token is not None), default=0)
+
+
 def release(tx: Tx, fence: Fence) -> None:
     """Let go of the lease at a clean stop, so that a standby need not wait."""
     tx.connection.execute(
         update(lease)
         .where(lease.c.name == LEADER, lease.c.holder == fence.holder, lease.c.token == fence.token)
-        .values(expires_at=tx.now)
+        # A life of nothing: a standby that goes by its own clock need not wait either.
+        .values(expires_at=lease.c.renewed_at)
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from airwarden.core.errors import WrongInputError
+from airwarden.remediation.crash import crash_at
 from airwarden.remediation.journal.connect import Engines
 
 #: Any fixed number: the key of the transaction lock that migrations take on PostgreSQL.
@@ -38,16 +39,38 @@ def migrate(engines: Engines) -> None:
     with _file_lock(engines.file), engines.writer.begin() as connection:
         if engines.postgresql:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+            # A change of a table waits for those who use it, and they would wait behind it.
+            connection.execute(text("SELECT set_config('lock_timeout', '10s', true)"))
         config = configuration(connection)
         current = MigrationContext.configure(connection).get_current_revision()
         known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
         if current is not None and current not in known:
+            if _only_adds(current, known):
+                return
             raise WrongInputError(
                 f"the journal's schema is at revision {current}, which this version does not know",
                 place="remediator.journal",
                 hint="it was written by a newer Airwarden: run that version",
             )
         command.upgrade(config, "head")
+        crash_at("mid-migration")
+
+
+def _only_adds(current: str, known: Collection[str]) -> bool:
+    """Return whether an unknown revision only adds to what this version knows.
+
+    Revisions are numbered; within a thousand each only adds, so that old and new versions work side
+    by side on one journal while an upgrade rolls, and while it is rolled back.
+    """
+    if not current.isdecimal():
+        return False
+    newest = max(int(one) for one in known)
+    return int(current) > newest and int(current) // 1000 == newest // 1000
+
+
+def newest_revision() -> str:
+    """Return the revision of the schema that this version works with."""
+    return str(ScriptDirectory.from_config(configuration()).get_current_head())
 
 
 @contextmanager

@@ -50,7 +50,7 @@ def put(
                 outbox.c.incident_id == incident_id,
                 outbox.c.state == "new",
             )
-            .values(state="superseded")
+            .values(state="superseded", body="")
         )
     tx.connection.execute(
         insert_into(tx, outbox)
@@ -90,11 +90,15 @@ def due(tx: Tx, channel: Channel, limit: int = 20) -> Sequence[Notice]:
 
 
 def sent(tx: Tx, notice: Notice, *, chat_ref: str = "") -> None:
-    """Mark a notice as delivered, and keep the chat message's reference for its updates."""
+    """Mark a notice as delivered, and keep the chat message's reference for its updates.
+
+    A chat message's body goes: there may be dozens for one incident, each with the whole of it.
+    """
+    slim = {"body": ""} if notice.channel == Channel.CHAT else {}
     tx.connection.execute(
         update(outbox)
         .where(outbox.c.id == notice.id)
-        .values(state="sent", sent_at=tx.now, attempts=notice.attempts + 1, error="")
+        .values(state="sent", sent_at=tx.now, attempts=notice.attempts + 1, error="", **slim)
     )
     if chat_ref:
         tx.connection.execute(

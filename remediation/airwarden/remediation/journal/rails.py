@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import delete, func, or_, select, update
 
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.runs import Run
@@ -180,6 +180,34 @@ def reserve(tx: Tx, uses: Sequence[BudgetUse]) -> BudgetUse | None:
         if done.rowcount != 1:
             return use
     return None
+
+
+def budgets_left(tx: Tx) -> dict[tuple[str, str], int]:
+    """Return (cluster, scope) → effects left in the current window; single targets are left out.
+
+    A budget that was never drawn on is not there.
+    """
+    query = select(
+        budget.c.cluster, budget.c.scope, budget.c.window_start, budget.c.used, budget.c.lim
+    ).where(budget.c.scope.not_like("target/%"), budget.c.window_start > tx.now - timedelta(days=2))
+    left: dict[tuple[str, str], int] = {}
+    for cluster, scope, start, used, limit in tx.connection.execute(
+        query.order_by(budget.c.window_start)
+    ):
+        seconds = 86400 if scope.endswith("/day") else 3600
+        current = start == _window(tx.now, seconds)
+        left[cluster, scope] = limit - used if current else limit
+    return left
+
+
+def approvals_waiting(tx: Tx) -> dict[str, int]:
+    """Return cluster → approvals that a person can give now."""
+    query = (
+        select(approval.c.cluster, func.count())
+        .where(approval.c.decision.is_(None), approval.c.expires_at > tx.now)
+        .group_by(approval.c.cluster)
+    )
+    return {str(cluster): int(n) for cluster, n in tx.connection.execute(query)}
 
 
 @dataclass(frozen=True, slots=True)

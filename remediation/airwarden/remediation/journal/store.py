@@ -8,14 +8,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, and_, select
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection, Engine, and_, func, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from airwarden.core.clock import Clock
-from airwarden.core.errors import AirwardenError, UnavailableError
+from airwarden.core.errors import AirwardenError, UnavailableError, WrongInputError
 from airwarden.remediation.decide.holds import clock_offset
-from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect
-from airwarden.remediation.journal.migrate import migrate
+from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect, secretless
+from airwarden.remediation.journal.migrate import migrate, newest_revision
+from airwarden.remediation.journal.overdue import Overdue
+from airwarden.remediation.journal.steady import SteadyTime
 from airwarden.remediation.journal.tables import lease
 
 LEADER = "leader"
@@ -40,7 +43,7 @@ class Tx:
     Attributes:
         connection: Where statements go.
         now: The one time that everything in this transaction happens at: the database's where it has
-            a clock that all replicas share, else this machine's.
+            a clock that all replicas share, else this machine's without its steps.
         fence: The leader's proof, checked when the transaction began; None for the others.
         clock_offset: Seconds by which the database's clock is ahead of this machine's; 0 where this
             machine's is the one that counts.
@@ -76,6 +79,8 @@ class Journal:
     def __init__(self, engines: Engines, clock: Clock, *, database_time: bool = True) -> None:
         self._engines = engines
         self._clock = clock
+        self._time = SteadyTime(clock)
+        self._overdue = Overdue(clock)
         self._database_time = database_time and engines.postgresql
 
     @property
@@ -86,8 +91,8 @@ class Journal:
     @contextmanager
     def read(self) -> Iterator[Tx]:
         """A read-only look; raises UnavailableError when the journal does not answer in time."""
-        with self._translated(), self._engines.reader.begin() as connection:
-            yield self._open(connection)
+        with self._transaction(self._engines.reader) as tx:
+            yield tx
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
@@ -96,8 +101,8 @@ class Journal:
         Raises:
             UnavailableError: Not reachable, locked for too long, read-only or full: nothing was kept.
         """
-        with self._translated(), self._engines.writer.begin() as connection:
-            yield self._open(connection)
+        with self._transaction(self._engines.writer) as tx:
+            yield tx
 
     @contextmanager
     def lead(self, fence: Fence) -> Iterator[Tx]:
@@ -120,18 +125,36 @@ class Journal:
                 raise FencedError(f"{fence.holder} no longer leads (token {fence.token})")
             yield replace(tx, fence=fence)
 
+    def cut_overdue(self, after: float) -> int:
+        """Cut off transactions that have waited for the database for more than `after` seconds."""
+        return self._overdue.cut(after)
+
+    def go_on_in_time(self) -> None:
+        """Let time go on from the last renewal of a lease, should the wall clock stand before it."""
+        with self.read() as tx:
+            last = tx.connection.execute(select(func.max(lease.c.renewed_at))).scalar()
+        if last is not None:
+            self._time.not_before(last)
+
     def close(self) -> None:
         """Close the connections."""
         self._engines.dispose()
 
-    def _open(self, connection: Connection) -> Tx:
-        here = self._clock.now()
-        if not self._engines.postgresql:
-            return Tx(connection, here)
-        now: datetime = connection.execute(OPEN_POSTGRESQL).one()[0]
-        if not self._database_time:
-            return Tx(connection, here)
-        return Tx(connection, now, clock_offset=clock_offset(here, now, self._clock.now()))
+    @contextmanager
+    def _transaction(self, engine: Engine) -> Iterator[Tx]:
+        with self._translated(), engine.begin() as connection:
+            if not self._engines.postgresql:
+                yield Tx(connection, self._time.now())
+                return
+            with self._overdue.watched(connection):
+                here = self._clock.now()
+                now: datetime = connection.execute(OPEN_POSTGRESQL).scalar_one()
+                if self._database_time:
+                    yield Tx(
+                        connection, now, clock_offset=clock_offset(here, now, self._clock.now())
+                    )
+                else:
+                    yield Tx(connection, self._time.now())
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -145,6 +168,32 @@ class Journal:
             raise UnavailableError(f"journal: {type(error.orig).__name__}: {error.orig}") from None
         except SQLAlchemyError as error:
             raise UnavailableError(f"journal: {type(error).__name__}") from None
+
+
+def look_into(url: str, clock: Clock) -> Journal:
+    """Open a journal to read it only, beside a remediator that may be running on it.
+
+    Raises:
+        WrongInputError: The URL is none, or there is no journal of this version.
+        UnavailableError: The database does not answer.
+    """
+    engines = connect(url, make=False)
+    journal = Journal(engines, clock)
+    try:
+        with journal.read() as tx:
+            there = MigrationContext.configure(tx.connection).get_current_revision()
+    except BaseException:
+        engines.dispose()
+        raise
+    if there != newest_revision():
+        engines.dispose()
+        state = f"is at revision {there}" if there else "holds no journal"
+        raise WrongInputError(
+            f"{secretless(url)} {state}, this version reads {newest_revision()}",
+            place="remediator.journal",
+            hint="start the remediator of this version once, or use the version that wrote it",
+        )
+    return journal
 
 
 def open_journal(url: str, clock: Clock, *, database_time: bool = True) -> Journal:
@@ -163,6 +212,8 @@ def open_journal(url: str, clock: Clock, *, database_time: bool = True) -> Journ
     journal = Journal(engines, clock, database_time=database_time)
     try:
         migrate(engines)
+        if not (engines.postgresql and database_time):
+            journal.go_on_in_time()
     except DBAPIError as error:
         engines.dispose()
         raise UnavailableError(f"journal: {type(error.orig).__name__}: {error.orig}") from None

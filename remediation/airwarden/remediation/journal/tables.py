@@ -1,6 +1,6 @@
 """The journal's tables, for SQLite and PostgreSQL alike (SQLAlchemy Core).
 
-Every table but `lease`, `playbook_version`, `outbox` and the two of the audit has a `cluster` column
+Every table but `lease`, `playbook_version`, `outbox` and the three of the audit has a `cluster` column
 that is part of each unique key; `inbox` may leave it NULL, and a `switch` or `budget` over all clusters
 uses `*`. Columns of later releases are here from the first revision on, so that old and new versions
 can run side by side.
@@ -33,6 +33,7 @@ from sqlalchemy import (
     text,
 )
 
+from airwarden.remediation.decide.chain import Kind
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode, RunState
 
 metadata = MetaData(
@@ -190,6 +191,7 @@ incident_alert = Table(
     Column("incident_id", _ID, ForeignKey("incident.id"), primary_key=True),
     Column("event_key", String(64), ForeignKey("alert_event.event_key"), primary_key=True),
     Column("cluster", String(128), primary_key=True),
+    Index(None, "event_key"),
 )
 
 playbook_version = Table(
@@ -234,6 +236,7 @@ run = Table(
     _one_of("state", RunState),
     _one_of("mode", Mode),
     Index(None, "state", "next_at"),
+    Index(None, "incident_id"),
 )
 
 attempt = Table(
@@ -266,6 +269,7 @@ attempt = Table(
     _one_of("state", AttemptState),
     Index(None, "target", "started_at"),
     Index(None, "state"),
+    Index(None, "run_id"),
 )
 
 target_lock = Table(
@@ -356,6 +360,7 @@ approval = Table(
     UniqueConstraint("cluster", "nonce"),
     UniqueConstraint("cluster", "run_id", "plan_hash"),
     CheckConstraint("decision IN ('approved', 'denied', 'expired')", name="decision"),
+    Index(None, "run_id"),
 )
 
 switch = Table(
@@ -405,6 +410,7 @@ outbox = Table(
     UniqueConstraint("channel", "dedup_key", "kind"),
     CheckConstraint("state IN ('new', 'sent', 'superseded', 'failed')", name="state"),
     Index(None, "state", "next_at"),
+    Index(None, "incident_id"),
 )
 
 audit = Table(
@@ -420,6 +426,20 @@ audit = Table(
     Column("prev_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index(None, "object", "seq"),
+)
+
+#: Places of the chain that were signed off, and those up to which it is archived and may be pruned.
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    Column("kind", String(16), primary_key=True),
+    Column("seq", _ID, primary_key=True, autoincrement=False),
+    Column("at", Utc, nullable=False),
+    Column("hash", String(64), nullable=False),
+    Column("file", Text, nullable=False, server_default=""),
+    Column("digest", String(64), nullable=False, server_default=""),
+    Column("signature", String(64), nullable=False, server_default=""),
+    _one_of("kind", Kind),
 )
 
 #: One row: the chain's end. Locking it makes writers of the audit queue up, and a cut tail shows.
@@ -441,4 +461,5 @@ shadow_result = Table(
     Column("alert_cleared_without_us_at", Utc),
     Column("human_action_ref", Text),
     Column("verdict", String(16)),
+    Index(None, "run_id"),
 )

@@ -1,0 +1,162 @@
+"""For every action that there is: a fault that calls for it, and what makes its outcome undecidable."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airwarden.core.platform import (
+    Component,
+    Dag,
+    DatabaseSession,
+    Pool,
+    TaskKey,
+)
+from airwarden.remediation.journal.memory import JournalBreakers
+from airwarden.remediation.journal.store import Journal
+from airwarden.remediation.world import BreakerState, Dependency
+from support.outside import CELERY, Outside
+
+DEPENDENCY, POOL, DAG = "warehouse", "warehouse", "load"
+#: What every child's world declares.
+DEPENDENCIES = {DEPENDENCY: Dependency(DEPENDENCY, pools=(POOL,))}
+BREAKER = f"lab/{DEPENDENCY}"
+
+Arrange = Callable[[Outside], None]
+
+
+@dataclass(frozen=True)
+class Faulted:
+    """One action's fault.
+
+    Attributes:
+        labels: What the alert carries beside its usual labels.
+        arrange: Breaks the world so that the action has exactly one effect to do.
+        method: The first word of that effect in `Outside.effects`; empty for a journal's row.
+        breaker: The state that the dependency's breaker is in at first.
+        parameters: Of the playbook's step.
+        disturb: What somebody else does right after the effect, after which no read-back can tell.
+    """
+
+    labels: Mapping[str, str]
+    arrange: Arrange
+    method: str
+    breaker: BreakerState | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    disturb: Arrange | None = None
+
+    def prepare(self, outside: Outside, journal: Journal) -> None:
+        """Break the world."""
+        self.arrange(outside)
+        if self.breaker is not None:
+            store = JournalBreakers(journal)
+            store.change(store.load(BREAKER), state=self.breaker, reopened=True)
+
+    def effects(self, outside: Outside, journal: Journal) -> int:
+        """Return how often its effect has happened."""
+        if self.method:
+            assert {effect[0] for effect in outside.effects()} <= {self.method}
+            return len(outside.effects())
+        return JournalBreakers(journal).load(BREAKER).rev - 1
+
+
+def _freeze(outside: Outside) -> None:
+    outside.host.freeze("scheduler")
+
+
+def _silence_a_worker(outside: Outside) -> None:
+    outside.workers.put(CELERY["worker_1"], queues=())
+
+
+def _unsupervise(name: str) -> Arrange:
+    def arrange(outside: Outside) -> None:
+        del outside.host._processes[name]
+
+    return arrange
+
+
+def _pool(outside: Outside) -> None:
+    outside.airflow.put_pool(Pool(POOL, 32))
+
+
+def _pool_of_another(outside: Outside) -> None:
+    outside.airflow.put_pool(Pool(POOL, 7))
+
+
+def _dag(*tags: str) -> Arrange:
+    def arrange(outside: Outside) -> None:
+        outside.airflow.put_dag(Dag(DAG, is_paused=False, tags=tags))
+
+    return arrange
+
+
+def _dag_gone(outside: Outside) -> None:
+    del outside.airflow._dags[DAG]
+
+
+def _failed_tasks(outside: Outside) -> None:
+    _pool(outside)
+    outside.airflow.put_dag(Dag(DAG, is_paused=False))
+    for task in ("extract", "load"):
+        outside.airflow.put_task(
+            TaskKey(DAG, "run-1", task), "failed", pool=POOL, end_date=datetime.now(UTC)
+        )
+
+
+def _run_deleted(outside: Outside) -> None:
+    outside.airflow._instances.clear()
+
+
+def _lock_holder(outside: Outside) -> None:
+    now = datetime.now(UTC)
+    outside.database.open_sessions.append(
+        DatabaseSession(
+            pid=4242,
+            backend_start=now - timedelta(hours=1),
+            xact_start=now - timedelta(minutes=10),
+            state="idle in transaction",
+            state_age=600,
+            application="report",
+            user="report",
+            holds_scheduler_lock=True,
+        )
+    )
+
+
+def _nothing(outside: Outside) -> None:
+    del outside
+
+
+_BY_DEPENDENCY = {"dependency": DEPENDENCY}
+_SCHEDULER = {"component": Component.SCHEDULER.value, "process": "scheduler"}
+_WORKER = {"component": Component.WORKER.value, "hostname": CELERY["worker_1"]}
+
+#: By the action's name; a test holds it to the registry.
+FAULTED: Mapping[str, Faulted] = {
+    "breaker.close": Faulted(_BY_DEPENDENCY, _nothing, "", breaker=BreakerState.OPEN),
+    "breaker.open": Faulted(_BY_DEPENDENCY, _nothing, "", breaker=BreakerState.CLOSED),
+    "canary.start": Faulted(
+        _BY_DEPENDENCY, _dag(f"canary:{DEPENDENCY}"), "trigger", disturb=_dag_gone
+    ),
+    "dag.pause": Faulted(
+        _BY_DEPENDENCY, _dag(f"depends:{DEPENDENCY}"), "set_paused", disturb=_dag_gone
+    ),
+    "database.end_sessions": Faulted({}, _lock_holder, "end"),
+    "pool.hold": Faulted(_BY_DEPENDENCY, _pool, "set_pool_slots", disturb=_pool_of_another),
+    "process.restart": Faulted(_SCHEDULER, _freeze, "restart", disturb=_unsupervise("scheduler")),
+    "tasks.requeue": Faulted(
+        _BY_DEPENDENCY,
+        _failed_tasks,
+        "clear",
+        parameters={"spread": 0},
+        disturb=_run_deleted,
+    ),
+    "worker.restart": Faulted(
+        _WORKER, _silence_a_worker, "restart", disturb=_unsupervise("worker_1")
+    ),
+    "workers.scale": Faulted(
+        {"component": Component.WORKER.value}, _nothing, "start", disturb=_unsupervise("worker_2")
+    ),
+}
