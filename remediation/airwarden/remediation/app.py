@@ -45,7 +45,7 @@ from airwarden.remediation.operators import Operators
 from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
 from airwarden.remediation.poll import Poller, PollTimes
 from airwarden.remediation.retention import RetentionTerms
-from airwarden.remediation.switches import stop
+from airwarden.remediation.switches import stop_acting
 from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.upkeep import Upkeep
@@ -220,7 +220,7 @@ class Remediator:
         """Begin to take alerts and to work; returns at once."""
         if self._config.stopped_at_start:
             with self._journal.write() as tx:
-                stop(tx, set_by="environment", reason=self._config.stopped_at_start)
+                stop_acting(tx, set_by="environment", reason=self._config.stopped_at_start)
         loops = {
             "lease": self._lease_loop,
             "engine": self._engine_loop,

@@ -20,7 +20,7 @@ from airwarden.remediation.journal import incidents, rails, runs, windows
 from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.rails import EVERYWHERE, Approval, Switch
 from airwarden.remediation.journal.store import FencedError, Tx
-from airwarden.remediation.switches import file_says, let_go, stop
+from airwarden.remediation.switches import file_says, let_go, stop_acting
 
 #: A compare-and-set that lost against the engine is tried again so often.
 _TRIES = 5
@@ -148,7 +148,7 @@ class Operations:
         """Stop every effect at once, until `resume`: of all playbooks, or of one."""
         self._require(reason, cluster, playbook)
         with self._parts.journal.write() as tx:
-            stop(tx, set_by=by, reason=reason, cluster=cluster, playbook=playbook)
+            stop_acting(tx, set_by=by, reason=reason, cluster=cluster, playbook=playbook)
         self._wake()
         return self.status()
 

@@ -19,7 +19,7 @@ def file_says(file: Path | None) -> str:
     return f"the kill switch file {file} exists"
 
 
-def stop(
+def stop_acting(
     tx: Tx,
     *,
     set_by: str,
@@ -65,7 +65,7 @@ def latch(journal: Journal, file: Path | None) -> None:
         if any((one.scope, one.cluster) == everything for one in rails.switches(tx)):
             return
     with journal.write() as tx:
-        stop(tx, set_by="file", reason=said)
+        stop_acting(tx, set_by="file", reason=said)
 
 
 def _trace(tx: Tx, actor: str, cluster: str, playbook: str, how: str, reason: str) -> None:
