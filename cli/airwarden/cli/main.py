@@ -24,10 +24,13 @@ from airwarden.cli.commands import (
     incidents,
     init,
     maintenance,
+    mode,
     pause,
     remediator,
     resume,
+    scorecard,
     up,
+    verdict,
     windows,
 )
 
@@ -61,7 +64,7 @@ def _root(
 for _command in (
     init, doctor, up, build, check, exporter, remediator,
     incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
-    audit,
+    mode, scorecard, verdict, audit,
 ):  # fmt: skip
     _command.register(app)
 

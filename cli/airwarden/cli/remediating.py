@@ -260,7 +260,13 @@ def _change(wanted: PlaybookOverride) -> PlaybookChange:
     if wanted.steps:
         changes["steps"] = {name: dict(step) for name, step in wanted.steps.items()}
     mode = Mode(wanted.mode.value) if wanted.mode else None
-    return PlaybookChange(mode=mode, changes=changes, rails=wanted.rails, block_on=wanted.block_on)
+    return PlaybookChange(
+        mode=mode,
+        changes=changes,
+        rails=wanted.rails,
+        block_on=wanted.block_on,
+        override_reason=wanted.override_reason,
+    )
 
 
 def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: Journal) -> World:

@@ -44,6 +44,7 @@ from airwarden.remediation.operations import Operations
 from airwarden.remediation.operators import Operators
 from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
 from airwarden.remediation.poll import Poller, PollTimes
+from airwarden.remediation.promotion import Promotion
 from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.switches import stop_acting
 from airwarden.remediation.telemetry import Telemetry
@@ -406,6 +407,7 @@ class Remediator:
             gate=gate,
             operations=Operations(self._parts, self._wake),
             windowing=Windowing(self._parts, self._wake),
+            promotion=Promotion(self._parts, self._wake),
             operators=lambda: self._composition.operators,
             registry=self.telemetry.registry,
             webhook_token=self._config.webhook_token,

@@ -23,6 +23,7 @@ from airwarden.remediation.journal import (
     runs,
 )
 from airwarden.remediation.journal.store import FencedError, Tx
+from airwarden.remediation.promotion import Promotion
 from airwarden.remediation.run import Runner
 from airwarden.remediation.switches import latch
 from airwarden.remediation.telemetry import Snapshot
@@ -46,6 +47,7 @@ class Engine:
         self._clock = clock
         self._runner = Runner(parts)
         self._closer = Closer(parts)
+        self._promotion = Promotion(parts, lambda: None)
         self._stubborn_at = 0.0
         self._watch = Watch(parts)
         self._watch_at = 0.0
@@ -68,6 +70,7 @@ class Engine:
             self._watch_clusters()
             self._advance()
             self._closer.page_due(fence)
+            self._promotion.note_overrides(fence)
         except FencedError as error:
             _log.debug("turn dropped", reason=str(error))
             return False

@@ -35,3 +35,8 @@ def make(memory_path: Path) -> Iterator[Make]:
         with bench.journal.read() as tx:
             assert list(audit.broken_links(tx)) == []
         bench.close()
+
+
+@pytest.fixture
+def bench(make: Make) -> Bench:
+    return make()

@@ -20,11 +20,6 @@ from airwarden.remediation.windowing import Windowing
 from support.engine import Bench, Make, alert, playbook
 
 
-@pytest.fixture
-def bench(make: Make) -> Bench:
-    return make()
-
-
 def test_a_sick_machine_is_restarted_once_and_verified(bench: Bench) -> None:
     bench.fire()
     bench.run(60)

@@ -196,6 +196,10 @@ class PlaybookOverride(Section):
     """What it may do; never more than `remediator.mode`. None: `shadow`, so that raising
     `remediator.mode` lets nothing act that nobody named."""
 
+    override_reason: str = Field(default="", max_length=500)
+    """Why it may act (`mode: approve` or `auto`) before it has earned it in shadow; goes into the audit,
+    and is shown by `airwarden scorecard`."""
+
     confirm: ConfirmOverride = ConfirmOverride()
     """How the fault is confirmed."""
 

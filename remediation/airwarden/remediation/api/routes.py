@@ -20,7 +20,7 @@ from airwarden.core.errors import (
     UnavailableError,
     WrongInputError,
 )
-from airwarden.remediation.api import orders
+from airwarden.remediation.api import modes, orders
 from airwarden.remediation.api.body_limit import BodyLimit
 from airwarden.remediation.api.doors import By, bearer, operator_door
 from airwarden.remediation.api.intake_gate import IntakeGate, TooLargeError
@@ -28,6 +28,7 @@ from airwarden.remediation.api.orders import Reasoned
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.operators import Operators, Right
+from airwarden.remediation.promotion import Promotion
 from airwarden.remediation.windowing import Windowing
 
 #: Where large bodies are taken, as a stream and only with a token.
@@ -53,6 +54,7 @@ class Edge:
     gate: IntakeGate
     operations: Operations
     windowing: Windowing
+    promotion: Promotion
     operators: Callable[[], Operators]
     registry: CollectorRegistry
     webhook_token: SecretStr
@@ -84,6 +86,7 @@ def build_app(edge: Edge, version: str) -> FastAPI:
     app.include_router(_incidents(edge), dependencies=door)
     ordering = orders.routes(edge.operations, edge.windowing, edge.operators)
     app.include_router(ordering, dependencies=door)
+    app.include_router(modes.routes(edge.promotion, edge.operators), dependencies=door)
     app.include_router(_reload(edge), dependencies=door)
     app.include_router(_plain(edge))
     app.add_exception_handler(AirwardenError, _answer)

@@ -25,6 +25,15 @@ def kill_scope(playbook: str = "") -> str:
     return f"{KILL}/{playbook}" if playbook else KILL
 
 
+def mode_scope(playbook: str, *, for_a_while: bool = False) -> str:
+    """Return the scope of a playbook's mode, or of all playbooks' (`*`).
+
+    What holds for a while only has a scope of its own: what it covers is in force again when it ends.
+    """
+    scope = EVERYWHERE if playbook == EVERYWHERE else f"playbook/{playbook}"
+    return f"{scope}/while" if for_a_while else scope
+
+
 def stops(scope: str) -> bool:
     """Return whether a scope is a kill switch's."""
     return scope == KILL or scope.startswith(f"{KILL}/")
