@@ -22,6 +22,7 @@ class Fleet:
     needs: frozenset[str] = frozenset()
     deadline: float = 5.0
     decidable: bool = True
+    undecidable: tuple[str, ...] = ()
     mended: list[str] = field(default_factory=list)
     generations: dict[str, int] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)

@@ -106,4 +106,14 @@ def _detail(response: httpx.Response) -> str:
     except ValueError:
         return response.text[:200] or response.reason_phrase
     detail = body.get("detail", body) if isinstance(body, dict) else body
+    if isinstance(detail, list):
+        detail = "; ".join(_field(one) for one in detail)
     return str(detail)[:500]
+
+
+def _field(fault: Any) -> str:
+    """Say what is wrong with one field of what was sent, as the server's framework puts it."""
+    if not isinstance(fault, dict):
+        return str(fault)
+    place = ".".join(str(step) for step in fault.get("loc", ())[1:])
+    return f"{place}: {fault.get('msg', fault)}" if place else str(fault.get("msg", fault))

@@ -49,6 +49,8 @@ def _show(found: list[dict[str, Any]]) -> None:
     table = Table("no.", "opened", "severity", "state", "cluster", "what", box=None, pad_edge=False)
     for one in found:
         what = one["title"] + (f"\n{one['reason']}" if one["reason"] else "")
+        if one["approval"]:
+            what += f"\nwaits for a yes: airwarden explain {one['incident_id']}"
         opened = str(one["opened_at"])[:16].replace("T", " ")
         table.add_row(
             one["incident_id"],
