@@ -14,7 +14,8 @@ import redis
 from airwarden.adapters.broker_redis import RedisBroker
 from airwarden.adapters.fakes import FakeBroker
 from airwarden.core.errors import RejectedError, UnavailableError
-from airwarden.core.ports import Broker
+from airwarden.core.platform import Delivered
+from airwarden.core.ports import MeasuredBroker
 from support.redis import RedisServer
 
 
@@ -22,7 +23,7 @@ from support.redis import RedisServer
 class Case:
     """A broker, and how a test puts messages in it, as kombu does."""
 
-    broker: Broker
+    broker: MeasuredBroker
     put: Callable[[str, int, int], None]
     deliver: Callable[[int], None]
 
@@ -34,6 +35,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
         def deliver(messages: int) -> None:
             fake.unacked_messages = messages
+            fake.oldest_unacked = 90.0
 
         return Case(fake, fake.put, deliver)
     server: RedisServer = request.getfixturevalue("redis_server")
@@ -46,6 +48,8 @@ def case(request: pytest.FixtureRequest) -> Case:
     def unacked(messages: int) -> None:
         with redis.Redis.from_url(server.url) as client:
             client.hset("unacked", mapping={str(n): "[]" for n in range(messages)})
+            ages = {str(n): time.time() - 90 + n for n in range(messages)}
+            client.zadd("unacked_index", ages)
 
     return Case(RedisBroker(server.url), put, unacked)
 
@@ -60,10 +64,20 @@ def test_depths_by_queue_and_priority_with_zero_for_what_is_absent(case: Case) -
     assert case.broker.queue_depths([]) == {}
 
 
-def test_unacked_counts_what_was_delivered(case: Case) -> None:
-    assert case.broker.unacked() == 0
+def test_delivered_counts_what_is_not_acknowledged_and_tells_since_when(case: Case) -> None:
+    assert case.broker.delivered() == {"_all": Delivered(0)}
     case.deliver(4)
-    assert case.broker.unacked() == 4
+    delivered = case.broker.delivered()["_all"]
+    assert delivered.messages == 4
+    assert delivered.oldest == pytest.approx(90, abs=5)
+
+
+def test_it_tells_of_itself(case: Case) -> None:
+    assert case.broker.kind == "redis"
+    state = case.broker.state()
+    assert (state.memory_used or 0) > 100_000
+    assert (state.memory_max, state.rejected, state.evicted) == (0, 0, 0)
+    assert (state.clients or 0) >= 1
 
 
 def test_a_ping_tells_its_time(case: Case) -> None:

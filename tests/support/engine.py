@@ -333,11 +333,12 @@ class Bench:
         danger: Danger = Danger.B,
         clusters: Sequence[str] = ("lab",),
         kill_switch_file: Path | None = None,
+        clock: VirtualClock | None = None,
         more_actions: Sequence[Action] = (),
         windows: Sequence[Window] = (),
     ) -> None:
         self.url = url
-        self.clock = VirtualClock()
+        self.clock = clock or VirtualClock()
         self.machine = Machine()
         self.hold = Hold()
         self.restart = Restart(self.machine, danger)
@@ -454,7 +455,8 @@ class Bench:
                 *(select(func.min(one)).where(where, one > tx.now) for one, where in due)
             )
             moments = [m for m in tx.connection.execute(query).scalars() if m is not None]
-        return min(((m - START).total_seconds() for m in moments), default=1e12)
+        begin = START + self.clock.offset
+        return min(((m - begin).total_seconds() for m in moments), default=1e12)
 
     @property
     def incident(self) -> incidents.Incident:

@@ -1,67 +1,33 @@
-"""An action with many targets: for fan-out, half-done plans and switches thrown in the middle."""
+"""A small fleet for tests: 150 DAGs with 7,500 runs, filled once and kept as a dump."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterator
 
-from airwarden.core.errors import ConflictError
-from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
-from airwarden.remediation.world import Json, Subject, World
+import pytest
+
+from bench.fleet.fill import age, fill
+from bench.fleet.shape import Shape
+from bench.fleet.store import fingerprint
+from support.postgres import Database, PostgresServer
+
+SMALL = Shape(factor=0.01)
 
 
-@dataclass
-class Fleet:
-    """Units that are sick until they are set right; `after` is called after each effect."""
+@pytest.fixture(scope="session")
+def fleet_template(postgres_server: PostgresServer) -> Database:
+    """The small fleet as it was filled: not to be changed."""
+    return postgres_server.kept(
+        f"fleet-{SMALL.key}-{fingerprint()}",
+        template="airflow",
+        fill=lambda database: fill(database.dsn, SMALL),
+    )
 
-    count: int
-    danger: Danger = Danger.A
-    after: Callable[[str], None] = lambda _unit: None
-    name: str = "fleet.mend"
-    needs: frozenset[str] = frozenset()
-    deadline: float = 5.0
-    decidable: bool = True
-    undecidable: tuple[str, ...] = ()
-    mended: list[str] = field(default_factory=list)
-    generations: dict[str, int] = field(default_factory=dict)
-    left_out: set[str] = field(default_factory=set)
 
-    def _generation(self, unit: str) -> str:
-        return str(self.generations.get(unit, 1))
-
-    def plan(
-        self, world: World, subject: Subject, parameters: Mapping[str, Any]
-    ) -> Plan | Nothing | Refused:
-        units = [f"u{number}" for number in range(self.count)]
-        left = [one for one in units if one not in self.mended and one not in self.left_out]
-        if not left:
-            return Nothing("all are mended")
-        return Plan(
-            tuple(
-                Effect(
-                    self.name,
-                    f"{world.cluster}/unit/{unit}",
-                    {"state": "mended"},
-                    {},
-                    f"mend {unit}",
-                    generation=self._generation(unit),
-                )
-                for unit in left
-            )
-        )
-
-    def apply(self, world: World, effect: Effect) -> Json:
-        unit = effect.target.rpartition("/")[2]
-        if effect.generation != self._generation(unit):
-            raise ConflictError(f"{unit} is another one")
-        self.mended.append(unit)
-        self.after(unit)
-        return {}
-
-    def read_back(self, world: World, effect: Effect) -> ReadBack:
-        done = effect.target.rpartition("/")[2] in self.mended
-        return ReadBack.DONE if done else ReadBack.NOT_DONE
-
-    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        return Nothing("what is mended stays so")
+@pytest.fixture
+def small_fleet(postgres_server: PostgresServer, fleet_template: Database) -> Iterator[Database]:
+    """A copy of the small fleet for one test, brought to the present."""
+    database = postgres_server.create(f"use_of_{fleet_template.name}", fleet_template.name)
+    age(database.dsn)
+    yield database
+    postgres_server.drop(database)

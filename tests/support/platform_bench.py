@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -17,6 +17,7 @@ from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.platform import Component, Dag, Pool, TaskKey
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
+from airwarden.remediation.components import HEARTBEATING
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.engine import Engine
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
@@ -39,12 +40,6 @@ PROGRAMS = {
     Component.API_SERVER: ("api_server",),
     Component.WORKER: tuple(f"workers:worker_{n}" for n in range(4)),
 }
-_BEATING = {
-    "scheduler": Component.SCHEDULER,
-    "scheduler2": Component.SCHEDULER,
-    "triggerer": Component.TRIGGERER,
-    "dag_processor": Component.DAG_PROCESSOR,
-}
 
 
 def _shipped() -> list[str]:
@@ -57,14 +52,30 @@ class PlatformBench(Bench):
 
     Attributes:
         quiet: Processes that run and do not beat.
+
+    Args:
+        folder: Where the journal lies.
+        mode: Every playbook's.
+        programs: The supervised processes.
+        running: How many of the workers run at first; the others are stopped.
     """
 
-    def __init__(self, folder: Path, *, mode: Mode = Mode.AUTO) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        mode: Mode = Mode.AUTO,
+        programs: Mapping[Component, Sequence[str]] = PROGRAMS,
+        running: int = 2,
+    ) -> None:
         super().__init__(f"sqlite:///{folder / 'journal.db'}", mode=mode, clusters=(CLUSTER,))
-        names = {name: f"{name.partition(':')[2]}@box" for name in PROGRAMS[Component.WORKER]}
+        workers = programs[Component.WORKER]
+        names = {name: f"{name.partition(':')[2]}@box" for name in workers}
         self.host = FakeHost(
-            self.clock, PROGRAMS, celery_hostnames=names, stopped=PROGRAMS[Component.WORKER][2:]
+            self.clock, programs, celery_hostnames=names, stopped=workers[running:]
         )
+        self._beating = {name: kind for kind in HEARTBEATING for name in programs[kind]}
+        self._fleet = WorkerFleet(min(running, 2), len(workers))
         self.airflow = FakeAirflow(self.clock)
         self.workers, self.broker = FakeWorkers(), FakeBroker()
         self.probe, self.database = FakeProbe(), SmallDatabase()
@@ -91,7 +102,7 @@ class PlatformBench(Bench):
                 workers=self.workers,
                 host=self.host,
                 dependencies={"billing": billing},
-                fleet=WorkerFleet(2, 4),
+                fleet=self._fleet,
                 breakers=JournalBreakers(self.journal),
                 ledger=JournalLedger(self.journal),
             )
@@ -126,10 +137,10 @@ class PlatformBench(Bench):
             if process.celery_hostname and process.generation != generation:
                 self.workers.put(process.celery_hostname)
                 self._jobs[process.name] = (process.generation, 0)
-            if process.name not in _BEATING or process.name in self.quiet:
+            if process.name not in self._beating or process.name in self.quiet:
                 continue
             if process.generation != generation:
-                job = self.airflow.put_job(_BEATING[process.name], process.name).id
+                job = self.airflow.put_job(self._beating[process.name], process.name).id
                 self._jobs[process.name] = (process.generation, job)
             self.airflow.beat(job)
 

@@ -303,9 +303,6 @@ class SmallBroker:
             raise self.error
         return {(q, 0): self.depths.get(q, 0) for q in queues}
 
-    def unacked(self) -> int:
-        return 0
-
 
 @dataclass
 class SmallProbe:
@@ -324,11 +321,13 @@ class SmallBreakers:
     clock: StillClock
     rows: dict[str, BreakerRecord] = field(default_factory=dict)
     writes: int = 0
+    reads: int = 0
     error: AirwardenError | None = None
 
     def load(self, name: str) -> BreakerRecord:
         if self.error:
             raise self.error
+        self.reads += 1
         row = self.rows.get(name, BreakerRecord(name))
         age = (self.clock.now() - row.opened_at).total_seconds() if row.opened_at else None
         return replace(row, opened_age=age)
@@ -344,7 +343,7 @@ class SmallBreakers:
     ) -> bool:
         if self.error:
             raise self.error
-        now = self.load(seen.name)
+        now = self.rows.get(seen.name, BreakerRecord(seen.name))
         if now.rev != seen.rev:
             return False
         self.writes += 1

@@ -7,6 +7,7 @@ and no running task.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ from typing import Any
 
 from airwarden.adapters.airflow_auth import TokenSource
 from airwarden.adapters.airflow_client_calls import AirflowCalls
-from airwarden.core.errors import ConflictError, RejectedError
+from airwarden.core.errors import ConflictError, RejectedError, UnavailableError
 from airwarden.core.platform import Component, Dag, DagRun, Job, Pool, TaskInstance, TaskKey
 
 #: Airflow clamps a page to `[api] maximum_page_limit`, 100 by default.
@@ -36,6 +37,7 @@ class AirflowRest:
         timeout: Seconds for one request; a read is tried again within as much.
         ca_file: PEM bundle to trust instead of the system's.
         proxy: Proxy URL.
+        elapsed: Seconds on a clock that is never set back; what Airflow asks to wait is measured by it.
     """
 
     def __init__(
@@ -46,8 +48,11 @@ class AirflowRest:
         timeout: float = 5.0,
         ca_file: str = "",
         proxy: str = "",
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._calls = AirflowCalls(url, tokens, timeout=timeout, ca_file=ca_file, proxy=proxy)
+        self._calls = AirflowCalls(
+            url, tokens, timeout=timeout, ca_file=ca_file, proxy=proxy, elapsed=elapsed
+        )
 
     def version(self) -> str:
         """Return Airflow's version; the cheapest call that proves the API answers and lets us in."""
@@ -61,8 +66,12 @@ class AirflowRest:
 
     def jobs(self) -> Sequence[Job]:
         """Return the job rows in state running, newest heartbeat first."""
-        answer = self._calls.read(
-            "JobApi", "get_jobs", job_state="running", order_by=["-latest_heartbeat"], limit=_PAGE
+        pages = self._offset_pages(
+            "JobApi",
+            "get_jobs",
+            lambda answer: answer.jobs,
+            job_state="running",
+            order_by=["-latest_heartbeat"],
         )
         return [
             Job(
@@ -73,7 +82,7 @@ class AirflowRest:
                 started_at=_utc(job.start_date),
                 latest_heartbeat=_utc(job.latest_heartbeat),
             )
-            for job in answer.jobs
+            for job in pages
             if job.job_type in _JOB_TYPES
         ]
 
@@ -245,7 +254,13 @@ class AirflowRest:
 
     def _task_instances(self, dag_id: str, filters: dict[str, object]) -> Iterator[TaskInstance]:
         cursor: str | None = ""
+        used: set[str] = set()
         while cursor is not None:
+            if cursor in used:
+                raise UnavailableError(
+                    f"Airflow gives the same page of task instances of {dag_id} twice"
+                )
+            used.add(cursor)
             answer = self._calls.read(
                 "TaskInstanceApi", "get_task_instances", dag_id, "~",
                 cursor=cursor, limit=_PAGE, **filters,
@@ -261,15 +276,30 @@ class AirflowRest:
         *arguments: object,
         **filters: object,
     ) -> Iterator[Any]:
-        offset = 0
+        """Yield what all pages hold.
+
+        A page may be shorter than asked for: the server's `maximum_page_limit` may be lower. What it
+        says there is in all decides, so that a selection is never silently cut.
+        """
+        offset, before = 0, None
         while True:
-            page = items(
-                self._calls.read(api, method, *arguments, limit=_PAGE, offset=offset, **filters)
+            answer = self._calls.read(
+                api, method, *arguments, limit=_PAGE, offset=offset, **filters
             )
+            page = items(answer)
+            if page and page == before:
+                raise UnavailableError(
+                    f"Airflow answers {method} with the same page again and again"
+                )
             yield from page
-            offset += len(page)
-            if len(page) < _PAGE:
+            offset, before = offset + len(page), page
+            total = answer.total_entries
+            if total is None and len(page) == _PAGE:
+                continue
+            if total is None or offset >= total:
                 return
+            if not page:
+                raise UnavailableError(f"Airflow answers {method} with {offset} of {total} entries")
 
 
 def _utc(moment: datetime | None) -> datetime | None:

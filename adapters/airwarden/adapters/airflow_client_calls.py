@@ -9,9 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from airwarden.adapters import foreign_answers
 from airwarden.adapters.airflow_auth import TokenSource
 from airwarden.core.errors import (
     AirwardenError,
@@ -23,6 +27,8 @@ from airwarden.core.errors import (
 )
 
 _T = TypeVar("_T")
+#: Longest pause in seconds that an answer's Retry-After can impose: a lie must not silence us for days.
+MAX_PAUSE = 120.0
 
 
 class AirflowCalls:
@@ -34,6 +40,7 @@ class AirflowCalls:
         timeout: Seconds for one request.
         ca_file: PEM bundle to trust instead of the system's.
         proxy: Proxy URL.
+        elapsed: Seconds on a clock that is never set back.
     """
 
     def __init__(
@@ -44,6 +51,7 @@ class AirflowCalls:
         timeout: float = 5.0,
         ca_file: str = "",
         proxy: str = "",
+        elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url.rstrip("/")
         self._tokens = tokens
@@ -53,6 +61,8 @@ class AirflowCalls:
         self._lock = threading.Lock()
         self._client: Any = None
         self._apis: dict[str, Any] = {}
+        self._elapsed = elapsed
+        self._pause_until = elapsed()
 
     def read(self, api: str, method: str, /, *arguments: object, **keywords: object) -> Any:
         """Call a reading method, at most three times within five seconds.
@@ -66,7 +76,10 @@ class AirflowCalls:
         retrying = tenacity.Retrying(
             stop=tenacity.stop_after_attempt(3) | tenacity.stop_after_delay(self._timeout),
             wait=tenacity.wait_random_exponential(multiplier=0.2, max=1.0),
-            retry=tenacity.retry_if_exception_type(UnavailableError),
+            # Where Airflow names a time to come back, repeating before it is impolite and useless.
+            retry=tenacity.retry_if_exception(
+                lambda error: isinstance(error, UnavailableError) and error.retry_after is None
+            ),
             reraise=True,
         )
         return retrying(lambda: self._signed(api, method, arguments, keywords, effect=False))
@@ -84,6 +97,7 @@ class AirflowCalls:
         *,
         effect: bool,
     ) -> Any:
+        self._wait_out()
         call = getattr(self._api(api), method)
         token = self._tokens.token()
         try:
@@ -116,22 +130,43 @@ class AirflowCalls:
                 _headers={"Authorization": f"Bearer {token}"},
             )
         except ApiException as error:
+            self._pause(_retry_after(error))
             raise self._translated(error, effect=effect) from None
         except (lost.NewConnectionError, lost.ConnectTimeoutError, lost.ProxyError) as error:
             raise UnavailableError(f"no connection to {self._url}: {error}") from None
         except (lost.HTTPError, OSError) as error:
             raise self._lost(f"{self._url} did not answer: {error!r}", effect=effect) from None
         except (OpenApiException, ValueError) as error:
+            page = _page(error)
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             message = f"{self._url} answered in a form that this client does not know: {first}"
+            if page:
+                message = foreign_answers.not_airflow(self._url, page, 200)
             raise (UnknownOutcomeError if effect else RejectedError)(message) from None
+
+    def _pause(self, seconds: float | None) -> None:
+        """Remember until when Airflow wants to be left alone."""
+        if seconds:
+            until = self._elapsed() + min(seconds, MAX_PAUSE)
+            self._pause_until = max(self._pause_until, until)
+
+    def _wait_out(self) -> None:
+        """Refuse to send before Airflow's Retry-After is over: nothing leaves, nothing happens."""
+        left = self._pause_until - self._elapsed()
+        if left > 0:
+            raise UnavailableError(
+                f"{self._url} asked to be left alone for {left:.0f} more s", retry_after=left
+            )
 
     def _translated(self, error: Any, *, effect: bool) -> Exception:
         status = int(error.status or 0)
         message = f"{self._url}: HTTP {status} {_detail(error)}"
+        foreign = bool(error.body) and not foreign_answers.is_json(error.body)
+        if foreign and status < 500:
+            message = foreign_answers.not_airflow(self._url, error.body, status)
         if status in (401, 403):
             return _TokenRefusedError(message)
-        if status == 404:
+        if status == 404 and not foreign:
             return NotFoundError(message)
         if status == 409:
             return ConflictError(message)
@@ -175,6 +210,14 @@ class _TokenRefusedError(Exception):
     """HTTP 401 or 403: the token is expired, invalid, or not entitled."""
 
 
+def _page(error: Exception) -> str:
+    """Return the text that came where the client expected an object, empty where it was none."""
+    errors = getattr(error, "errors", None)
+    found = errors() if callable(errors) else []
+    given = found[0].get("input") if found else None
+    return given if isinstance(given, str) else ""
+
+
 def _detail(error: Any) -> str:
     """Return what Airflow said, shortened; its answers hold no secrets."""
     text = error.body or error.reason or ""
@@ -185,4 +228,8 @@ def _detail(error: Any) -> str:
 
 def _retry_after(error: Any) -> float | None:
     value = (error.headers or {}).get("Retry-After", "")
-    return float(value) if value.isdigit() else None
+    if value.isdigit():
+        return float(value)
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds())
+    return None

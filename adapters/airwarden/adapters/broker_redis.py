@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from airwarden.core.errors import RejectedError, UnavailableError, WrongInputError
+from airwarden.core.platform import BrokerState, Delivered
 
 if TYPE_CHECKING:
     import redis
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 #: kombu's default priority steps and separator (kombu/transport/redis.py).
 PRIORITIES = (0, 3, 6, 9)
+#: What is kept for all queues together.
+ALL_QUEUES = "_all"
 _SEPARATOR = "\x06\x16"
 
 
@@ -74,9 +77,37 @@ class RedisBroker:
 
         return dict(zip(names, self._ask(lengths), strict=True)) if names else {}
 
-    def unacked(self) -> int:
-        """Return messages delivered to a worker and not acknowledged."""
-        return self._ask(lambda client: int(client.hlen("unacked")))
+    @property
+    def kind(self) -> str:
+        """`redis`."""
+        return "redis"
+
+    def delivered(self) -> Mapping[str, Delivered]:
+        """Return the messages delivered and not acknowledged, of all queues together.
+
+        kombu scores each by the time of its delivery, by the clock of the worker's machine.
+        """
+
+        def ask(client: redis.Redis) -> Delivered:
+            with client.pipeline(transaction=False) as pipe:
+                pipe.hlen("unacked")
+                pipe.zrange("unacked_index", 0, 0, withscores=True)
+                messages, oldest = pipe.execute()
+            age = max(0.0, time.time() - oldest[0][1]) if oldest else None
+            return Delivered(int(messages), age)
+
+        return {ALL_QUEUES: self._ask(ask)}
+
+    def state(self) -> BrokerState:
+        """Return what INFO says."""
+        info = self._ask(lambda client: client.info())
+        return BrokerState(
+            memory_used=int(info["used_memory"]),
+            memory_max=int(info["maxmemory"]),
+            clients=int(info["connected_clients"]),
+            rejected=int(info["rejected_connections"]),
+            evicted=int(info["evicted_keys"]),
+        )
 
     def close(self) -> None:
         """Close the connections."""

@@ -136,9 +136,10 @@ def _playbooks_page(shipped: Iterable[Playbook]) -> str:
     for book in shipped:
         blocks += [[f"## {book.name}"], [f"**{book.title}.** {book.description.strip()}"]]
         blocks.append(_playbook_facts(book))
-        if book.steps:
-            steps = (f"{n}. {_step(step)}" for n, step in enumerate(book.steps, 1))
-            blocks.append(["Steps:", "", *steps])
+        for remedy in book.ordered:
+            steps = (f"{n}. {_step(step)}" for n, step in enumerate(remedy.steps, 1))
+            named = f"Remedy `{remedy.id}`, tried {remedy.attempts} time(s):"
+            blocks.append([named if book.remedies else "Steps:", "", *steps])
     return _page("Playbooks", *blocks)
 
 
@@ -169,7 +170,8 @@ def _playbook_facts(book: Playbook) -> list[str]:
         else f"if it is critical and not healed {format_duration(book.page.after)} after it was taken"
     )
     facts.append(f"- Pages {when}.")
-    facts.append(f"- Attempts: {book.attempts}; given up after {format_duration(book.deadline)}.")
+    tries = ", then ".join(str(remedy.attempts) for remedy in book.ordered) or str(book.attempts)
+    facts.append(f"- Attempts: {tries}; each given up after {format_duration(book.deadline)}.")
     return facts
 
 

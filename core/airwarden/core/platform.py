@@ -164,6 +164,93 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivered:
+    """Messages that were delivered and are not acknowledged: taken by a worker, or in its hands.
+
+    Attributes:
+        messages: How many.
+        oldest: Seconds since the first of them was delivered; None where the broker does not tell.
+    """
+
+    messages: int
+    oldest: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerState:
+    """What a broker says of itself; None where its kind does not tell.
+
+    Attributes:
+        memory_used, memory_max: Bytes; the maximum is 0 where there is none.
+        clients: Connections.
+        rejected: Connections refused for want of room, since the broker started.
+        evicted: Keys thrown away for want of memory, since the broker started.
+    """
+
+    memory_used: int | None = None
+    memory_max: int | None = None
+    clients: int | None = None
+    rejected: int | None = None
+    evicted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatsdSample:
+    """One line that a process reported over StatsD.
+
+    Attributes:
+        name: Without the prefix.
+        kind: `counter`, `gauge` or `timer` (milliseconds).
+        value: As it was sent.
+        rate: Share of such events that is reported, over 0 up to 1.
+        sender: Address it came from.
+        relative: For a gauge: the value is to be added.
+    """
+
+    name: str
+    kind: str
+    value: float
+    rate: float = 1.0
+    sender: str = ""
+    relative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatsdCounts:
+    """What a StatsD listener has counted.
+
+    Attributes:
+        datagrams: Taken from the socket.
+        malformed: Lines of a wanted name that could not be read.
+        dropped: Samples for which there was no room.
+        forwarded: Datagrams passed on.
+    """
+
+    datagrams: int = 0
+    malformed: int = 0
+    dropped: int = 0
+    forwarded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PoolerPool:
+    """One pool of a connection pooler: a database and a role.
+
+    Attributes:
+        name: `database/role`.
+        clients_active, clients_waiting: Clients with a server connection, and without one.
+        longest_wait: Seconds that the first waiting client has waited.
+        servers: State → server connections.
+    """
+
+    name: str
+    clients_active: int
+    clients_waiting: int
+    longest_wait: float
+    servers: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
 class DatabaseSession:
     """One PostgreSQL session, with what makes ending it safe against a reused pid.
 

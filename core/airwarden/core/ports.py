@@ -14,17 +14,22 @@ from typing import Any, Protocol
 
 from airwarden.core.alerts import Alert
 from airwarden.core.platform import (
+    BrokerState,
     ChatMessage,
     Component,
     Dag,
     DagRun,
     DatabaseSession,
+    Delivered,
     HostProcess,
     Job,
     PagerEvent,
     Pool,
+    PoolerPool,
     Sample,
     Silence,
+    StatsdCounts,
+    StatsdSample,
     TaskInstance,
     TaskKey,
     Worker,
@@ -145,8 +150,24 @@ class Broker(Protocol):
         """Return (queue, priority) → waiting messages, 0 for an absent queue."""
         ...
 
-    def unacked(self) -> int:
-        """Return messages delivered and not acknowledged."""
+
+class MeasuredBroker(Broker, Protocol):
+    """A broker that also tells of itself."""
+
+    @property
+    def kind(self) -> str:
+        """`redis` or `rabbitmq`."""
+        ...
+
+    def delivered(self) -> Mapping[str, Delivered]:
+        """Return queue → messages delivered and not acknowledged.
+
+        Redis keeps them together: there the only key is `_all`.
+        """
+        ...
+
+    def state(self) -> BrokerState:
+        """Return memory, clients and losses."""
         ...
 
 
@@ -183,6 +204,26 @@ class Host(Protocol):
 
     def stop(self, name: str) -> None:
         """Stop a process and keep it stopped; a stopped one stays as it is."""
+        ...
+
+
+class Pooler(Protocol):
+    """A connection pooler before the metadata database (PgBouncer)."""
+
+    def pools(self) -> Sequence[PoolerPool]:
+        """Return its pools, its own console left out."""
+        ...
+
+
+class Statsd(Protocol):
+    """What Airflow's processes report over StatsD."""
+
+    def drain(self) -> Sequence[StatsdSample]:
+        """Take what came since the time before; raises UnavailableError if nothing can come."""
+        ...
+
+    def counts(self) -> StatsdCounts:
+        """Return how much came, and what was lost of it."""
         ...
 
 

@@ -53,7 +53,7 @@ class Dependency(Story):
             looks.alert(scene, "AirflowDependencyDown"),
             looks.effect(scene, PLAYBOOK, "breaker.open"),
             looks.effect(scene, PLAYBOOK, "pool.hold"),
-            looks.effect(scene, PLAYBOOK, "breaker.close"),
+            looks.effect(scene, PLAYBOOK, "breaker.open", undo=True),
             looks.seen_after(
                 scene,
                 Mark.ACTION,
@@ -103,7 +103,7 @@ class Dependency(Story):
     def _burned(self, scene: Scene) -> tuple[int, int]:
         """Count failed tries begun between the hold and the breaker's closing: others, canary's."""
         held = scene.effects(PLAYBOOK, action="pool.hold")
-        closed = scene.effects(PLAYBOOK, action="breaker.close")
+        closed = [e for e in scene.effects(PLAYBOOK, action="breaker.open") if e["undo"]]
         if not held or not closed:
             return 0, 0
         canary = {e["target"] for e in scene.effects(PLAYBOOK) if e["action"].startswith("canary")}

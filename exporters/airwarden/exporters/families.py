@@ -41,6 +41,17 @@ def gauge(name: str, samples: Mapping[Labels, float] | float) -> Family:
     return _family(metric(name), rows.items(), MetricType.GAUGE)
 
 
+def foreign_counter(name: str, samples: Mapping[Labels, float] | float) -> Family:
+    """Make the family of a counter that the observed system keeps.
+
+    Args:
+        name: Its name in the catalogue.
+        samples: Label values → what that system has counted; a bare number without labels.
+    """
+    rows = samples if isinstance(samples, Mapping) else {(): samples}
+    return _family(metric(name), rows.items(), MetricType.COUNTER)
+
+
 class Counter:
     """A counter that a collector keeps; it only grows within one exporter's life.
 

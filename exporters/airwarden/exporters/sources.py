@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airwarden.core.ports import Airflow, Broker, Host, MetadataDatabase, Probe, Workers
+from airwarden.core.ports import (
+    Airflow,
+    Host,
+    MeasuredBroker,
+    MetadataDatabase,
+    Pooler,
+    Probe,
+    Statsd,
+    Workers,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +61,22 @@ class ClusterSources:
         queues: Celery queues to measure.
         rules: In order; the first that matches and gives a value wins.
         dependencies: Name → probe.
+        parallelism: Tasks that all executors together may run at once; None if nobody said.
         machine: Whether cpu and memory of this machine stand for the cluster's.
     """
 
     name: str
     airflow: Airflow | None = None
     database: MetadataDatabase | None = None
-    broker: Broker | None = None
+    broker: MeasuredBroker | None = None
     workers: Workers | None = None
     host: Host | None = None
+    pooler: Pooler | None = None
+    statsd: Statsd | None = None
     api_name: str = "api-server"
     queues: tuple[str, ...] = ("default",)
     rules: tuple[DagRule, ...] = ()
     targets: tuple[FreshnessTarget, ...] = ()
     dependencies: Mapping[str, Probe] = field(default_factory=dict)
+    parallelism: int | None = None
     machine: bool = False

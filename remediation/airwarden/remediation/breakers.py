@@ -4,7 +4,9 @@ pybreaker trusts the wall clock and lets every replica probe at once. Here the a
 is the journal's, and half-open is granted to one process by compare-and-set: the others go on seeing
 it open, and take the probe over when it has not ended within the breaker's timeout.
 
-pybreaker holds its lock during a call: guard only calls that carry their own deadline.
+pybreaker holds its lock during a call, and with it every other caller of the same breaker. So each call
+has a breaker object of its own: what is shared are the rows, each kept for a moment, so that a call in
+good times costs no query.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from typing import Any, TypeVar, cast
 
 import pybreaker
 
+from airwarden.core.clock import Clock
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.remediation.journal.store import FencedError
 from airwarden.remediation.world import BreakerRecord, BreakerState, BreakerStore, World
@@ -26,6 +29,57 @@ T = TypeVar("T")
 _GUARDED = {"airflow": "airflow-api", "workers": "celery-control"}
 #: Times that a lost compare-and-set is tried again before the count is given up.
 _TRIES = 3
+#: Seconds for which a closed row is taken as it was read: so late may another replica's opening be seen.
+FRESH = 1.0
+#: Seconds until an open breaker lets one probe through. Short, because a run waits out what is left of
+#: it after the system has come back, and one probe at a time over all replicas is no load.
+PROBE_AFTER = 2.0
+
+
+class KeptStore:
+    """A `BreakerStore` that keeps closed rows for a moment; open ones, and writes, are never late.
+
+    Args:
+        store: The shared rows.
+        clock: Ages what is kept.
+        fresh: Seconds for which a closed row is not read again.
+    """
+
+    def __init__(self, store: BreakerStore, clock: Clock, fresh: float = FRESH) -> None:
+        self._store, self._clock, self._fresh = store, clock, fresh
+        self._mutex = threading.Lock()
+        self._kept: dict[str, tuple[float, BreakerRecord]] = {}
+
+    def load(self, name: str) -> BreakerRecord:
+        """Return the row; a closed one as it was at most `fresh` seconds ago."""
+        now = self._clock.elapsed()
+        with self._mutex:
+            read_at, record = self._kept.get(name, (0.0, None))
+        if record is not None and 0 <= now - read_at < self._fresh:
+            return record
+        record = self._store.load(name)
+        if record.state is BreakerState.CLOSED:
+            with self._mutex:
+                self._kept[name] = (now, record)
+        return record
+
+    def change(
+        self,
+        seen: BreakerRecord,
+        *,
+        state: BreakerState,
+        failures: int = 0,
+        successes: int = 0,
+        reopened: bool = False,
+    ) -> bool:
+        """Write if `rev` is still the one seen; what is kept is forgotten either way."""
+        try:
+            return self._store.change(
+                seen, state=state, failures=failures, successes=successes, reopened=reopened
+            )
+        finally:
+            with self._mutex:
+                self._kept.pop(seen.name, None)
 
 
 class SharedStorage(pybreaker.CircuitBreakerStorage):
@@ -34,12 +88,13 @@ class SharedStorage(pybreaker.CircuitBreakerStorage):
     Args:
         store: The shared rows.
         name: `CLUSTER/NAME`.
+        granted: The revision at which a half-open breaker's probe was granted to the caller.
     """
 
-    def __init__(self, store: BreakerStore, name: str) -> None:
+    def __init__(self, store: BreakerStore, name: str, granted: int | None = None) -> None:
         super().__init__(name)
         self._store = store
-        self._granted: int | None = None
+        self._granted = granted
 
     def _load(self) -> BreakerRecord:
         return self._store.load(self.name)
@@ -117,34 +172,48 @@ class SharedStorage(pybreaker.CircuitBreakerStorage):
                 return
 
 
+def over(storage: SharedStorage, *, failures: int, timeout: float) -> pybreaker.CircuitBreaker:
+    """Return pybreaker's breaker over the storage, for the caller's own use.
+
+    Args:
+        storage: Names the breaker and holds its state.
+        failures: Consecutive failures that open it.
+        timeout: Seconds until an open one lets a probe through.
+    """
+
+    def answered(error: BaseException) -> bool:
+        """A refusal is an answer; what ends this process, or holds its call back, is none, but no
+        failure of the system either."""
+        if isinstance(error, Exception) and not isinstance(error, FencedError):
+            return isinstance(error, RejectedError)
+        # In a probe it must not count as an answer either: that would close the breaker.
+        return storage.state == BreakerState.CLOSED.value
+
+    return pybreaker.CircuitBreaker(
+        fail_max=failures,
+        reset_timeout=timeout,
+        exclude=[answered],
+        state_storage=storage,
+        name=storage.name,
+        throw_new_error_on_trip=False,
+    )
+
+
 class Breakers:
-    """One breaker per system that Airwarden calls, made when first used.
+    """One breaker per system that Airwarden calls.
 
     Args:
         store: Shared by all replicas.
+        clock: Ages what this process keeps of the rows.
         failures: Consecutive failures that open one.
         timeout: Seconds until an open one lets a probe through.
     """
 
-    def __init__(self, store: BreakerStore, *, failures: int = 5, timeout: float = 10.0) -> None:
-        self._store, self._failures, self._timeout = store, failures, timeout
-        self._lock = threading.Lock()
-        self._made: dict[str, pybreaker.CircuitBreaker] = {}
-
-    def breaker(self, name: str) -> pybreaker.CircuitBreaker:
-        """Return the breaker of `CLUSTER/NAME`."""
-        with self._lock:
-            if name not in self._made:
-                self._made[name] = pybreaker.CircuitBreaker(
-                    fail_max=self._failures,
-                    reset_timeout=self._timeout,
-                    # A refusal is an answer; a call that was held back says nothing about the system.
-                    exclude=[RejectedError, FencedError],
-                    state_storage=SharedStorage(self._store, name),
-                    name=name,
-                    throw_new_error_on_trip=False,
-                )
-            return self._made[name]
+    def __init__(
+        self, store: BreakerStore, clock: Clock, *, failures: int = 5, timeout: float = PROBE_AFTER
+    ) -> None:
+        self._store = KeptStore(store, clock)
+        self._failures, self._timeout = failures, timeout
 
     def call(self, name: str, function: Callable[[], T]) -> T:
         """Call through the breaker. What a system refuses is an answer and counts as none.
@@ -152,8 +221,10 @@ class Breakers:
         Raises:
             UnavailableError: It is open; nothing was called.
         """
+        storage = SharedStorage(self._store, name)
+        breaker = over(storage, failures=self._failures, timeout=self._timeout)
         try:
-            return self.breaker(name).call(function)
+            return breaker.call(function)
         except pybreaker.CircuitBreakerError as error:
             raise UnavailableError(f"breaker {name} is open: {error}") from None
 
@@ -169,7 +240,7 @@ def guard(world: World) -> World:
     """
     if world.breakers is None:
         return world
-    breakers = Breakers(world.breakers)
+    breakers = Breakers(world.breakers, world.clock)
     changes: dict[str, Any] = {}
     for port, name in _GUARDED.items():
         if world.has(port):

@@ -25,7 +25,7 @@ from airwarden.remediation.journal.runs import Attempt, Run
 from airwarden.remediation.journal.store import Journal, Tx
 from airwarden.remediation.leadership import Leadership
 from airwarden.remediation.modes import mode_for
-from airwarden.remediation.playbook import CheckUse, Playbook
+from airwarden.remediation.playbook import CheckUse, Playbook, Remedy, Step, Verify
 from airwarden.remediation.poll import Poller
 from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.world import Subject, World
@@ -74,7 +74,7 @@ class Parts:
             return self.calls.run(
                 lambda: check.read(world, subject, use.parameters), deadline=READ_DEADLINE
             )
-        except Exception as error:
+        except Exception as error:  # a check's own mistake must not read as healthy either
             return Reading(Verdict.UNKNOWN, f"check {use.check}: {error or type(error).__name__}")
 
 
@@ -93,6 +93,21 @@ class Case:
     attempts: tuple[Attempt, ...]
     firing: bool
     now: datetime
+
+    @property
+    def remedy(self) -> Remedy:
+        """The remedy that this run is an attempt of."""
+        return self.book.ordered[self.progress.remedy]
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps of its remedy; of all of them where what is left in force is taken back."""
+        return self.book.all_steps if self.progress.restoring else self.remedy.steps
+
+    @property
+    def verify(self) -> Verify | None:
+        """What its healing is verified by."""
+        return self.remedy.verify or self.book.verify
 
     @property
     def acted(self) -> bool:

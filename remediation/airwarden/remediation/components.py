@@ -137,21 +137,7 @@ def without_heartbeat(
     A row serves one process, and only one that started shortly before the row did: so after a
     restart only a row that is newer than the restart counts.
     """
-    beating = [job for job in jobs if not is_late(job, now, fresh)]
-    owner: dict[int, HostProcess] = {}
-
-    def place(process: HostProcess, tried: set[int]) -> bool:
-        """Give the process a row, moving others to other rows where that helps."""
-        for job in beating:
-            if job.id in tried or not belongs(job, process):
-                continue
-            tried.add(job.id)
-            if job.id not in owner or place(owner[job.id], tried):
-                owner[job.id] = process
-                return True
-        return False
-
-    return [process for process in processes if not place(process, set())]
+    return _Rows(processes, jobs, now, fresh).without
 
 
 def possibly_silent(
@@ -161,21 +147,67 @@ def possibly_silent(
 
     More than `without_heartbeat` returns: where two started together, either row may be either's.
     """
-    least = len(without_heartbeat(processes, jobs, now, fresh))
-    return [
-        process
-        for process in processes
-        if len(without_heartbeat([p for p in processes if p is not process], jobs, now, fresh))
-        < least
-    ]
+    return _Rows(processes, jobs, now, fresh).possibly_without()
 
 
-def superseded(
+class _Rows:
+    """Fresh rows given to processes, as many as can be: a matching, and what else it could have been.
+
+    Attributes:
+        without: Processes that got none.
+    """
+
+    def __init__(
+        self, processes: Sequence[HostProcess], jobs: Collection[Job], now: datetime, fresh: float
+    ) -> None:
+        beating = [job for job in jobs if not is_late(job, now, fresh)]
+        self._processes = processes
+        self._may_own = [
+            [row for row, job in enumerate(beating) if belongs(job, process)]
+            for process in processes
+        ]
+        self._owner: dict[int, int] = {}
+        self.without = [
+            process for at, process in enumerate(processes) if not self._place(at, set())
+        ]
+
+    def _place(self, at: int, tried: set[int]) -> bool:
+        """Give a process a row, moving others to other rows where that helps."""
+        for row in self._may_own[at]:
+            if row not in self._owner:
+                self._owner[row] = at
+                return True
+        for row in self._may_own[at]:
+            if row not in tried:
+                tried.add(row)
+                if self._place(self._owner[row], tried):
+                    self._owner[row] = at
+                    return True
+        return False
+
+    def possibly_without(self) -> list[HostProcess]:
+        """Return the processes that some equally large matching leaves without a row.
+
+        They are those from which a row can be taken for one that has none, and so on.
+        """
+        lacking = {at for at, one in enumerate(self._processes) if one in self.without}
+        todo = list(lacking)
+        while todo:
+            for row in self._may_own[todo.pop()]:
+                owner = self._owner[row]
+                if owner not in lacking:
+                    lacking.add(owner)
+                    todo.append(owner)
+        return [self._processes[at] for at in sorted(lacking)]
+
+
+def _superseded(
     job: Job,
     processes: Sequence[HostProcess],
+    silent: Sequence[HostProcess],
     jobs: Collection[Job],
     now: datetime,
-    after: float = HEARTBEAT_LATE,
+    after: float,
 ) -> bool:
     """Return whether a late row is only the trace of an incarnation that has been replaced.
 
@@ -192,13 +224,12 @@ def superseded(
         for other in jobs
     ):
         return True
-    running = [process for process in processes if process.state is ProcessState.RUNNING]
-    silent = possibly_silent(running, jobs, now, after)
     if any(belongs(job, process) for process in silent):
         return False
     starting = any(process.state is ProcessState.STARTING for process in processes)
     if starting or any(_row_not_due(process, silent_since, now) for process in silent):
         return True
+    running = [process for process in processes if process.state is ProcessState.RUNNING]
     return _written_here(job.hostname, running, jobs, now, after)
 
 
@@ -236,11 +267,15 @@ def late_jobs(
 ) -> list[Job]:
     """Return the late rows that the labels may mean and that are not superseded."""
     job_id, hostname = labels.get("job_id", ""), labels.get("hostname", "")
-    return [
+    meant = [
         job
         for job in jobs
         if is_late(job, now, after)
         and (not job_id or str(job.id) == job_id)
         and (not hostname or job.hostname == hostname)
-        and not superseded(job, processes, jobs, now, after)
     ]
+    if not meant:
+        return []
+    running = [process for process in processes if process.state is ProcessState.RUNNING]
+    silent = possibly_silent(running, jobs, now, after)
+    return [job for job in meant if not _superseded(job, processes, silent, jobs, now, after)]

@@ -146,7 +146,7 @@ class Effects:
             state, error = AttemptState.FAILED, f"rejected: {rejected}"
         except AirwardenError as lost:
             state, error = AttemptState.UNKNOWN, str(lost)
-        except Exception as bug:
+        except Exception as bug:  # a bug may have struck after the effect: the world has to say
             state, error = AttemptState.UNKNOWN, f"{type(bug).__name__}: {bug}"
         crash_at("after-effect")
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:

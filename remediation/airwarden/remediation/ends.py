@@ -10,6 +10,8 @@ from airwarden.remediation import records
 from airwarden.remediation.case import Case, Parts
 from airwarden.remediation.decide.backoff import jittered
 from airwarden.remediation.decide.paging import Escalation, page_at
+from airwarden.remediation.decide.progress import Progress
+from airwarden.remediation.decide.remedies import next_remedy
 from airwarden.remediation.decide.states import IncidentState, Mode, RunState
 from airwarden.remediation.journal import incidents, rails, runs
 from airwarden.remediation.journal.store import Tx
@@ -82,8 +84,10 @@ def escalate(
     case = _end_run(tx, case, state, reason)
     one = incidents.get(tx, case.incident.id)
     if one.state not in (IncidentState.REMEDIATING, IncidentState.STABILIZING):
-        # A restoring run of an incident that people own already.
-        records.change(tx, one, "run", f"Left to people: {reason}.", reason=reason)
+        # A restoring run of an incident that people own already: what stands is theirs to take back.
+        page = None if one.paged_at else one.page_at or tx.now
+        sentence = f"Left to people: {reason}."
+        records.change(tx, one, "run", sentence, reason=reason, page_at=page)
         return
     left = left_in_force(case.book, runs.attempts_of_incident(tx, one.id))
     standing = {"still in force": "; ".join(attempt.summary for attempt in left)} if left else {}
@@ -111,33 +115,60 @@ def escalate(
 
 
 def try_again(parts: Parts, tx: Tx, case: Case, reason: str) -> None:
-    """Give a remedy up that did not help: the next attempt after a wait, or a human."""
+    """Give an attempt up that did not help: the next one after a wait, or a human."""
+    _go_on(parts, tx, case, reason, same=True)
+
+
+def give_up(
+    parts: Parts, tx: Tx, case: Case, reason: str, *, evidence: Mapping[str, Any] | None = None
+) -> None:
+    """Give a remedy up that cannot be carried out: the playbook's next one after a wait, or a human."""
+    _go_on(parts, tx, case, reason, same=False, evidence=evidence)
+
+
+def _go_on(
+    parts: Parts,
+    tx: Tx,
+    case: Case,
+    reason: str,
+    *,
+    same: bool,
+    evidence: Mapping[str, Any] | None = None,
+) -> None:
     episode = [r for r in runs.of_incident(tx, case.incident.id) if r.episode == case.run.episode]
+    # The set in force decides how to go on; the run that ended keeps what it was pinned to.
     loaded = parts.playbooks().by_name.get(case.incident.playbook)
-    if (
-        case.progress.restoring
-        or len(episode) >= case.book.attempts
-        or loaded is None
-        or case.mode is Mode.OFF
-    ):
-        tried = f"after {len(episode)} attempt(s)" if case.acted else "and nothing could be done"
-        escalate(parts, tx, case, f"{reason} {tried}")
+    following = None
+    if loaded is not None and case.mode is not Mode.OFF and not case.progress.restoring:
+        limits = [remedy.attempts for remedy in loaded.playbook.ordered]
+        tried = [Progress.from_json(run.progress).remedy for run in episode]
+        following = next_remedy(limits if same else [0] * len(limits), tried)
+    if loaded is None or following is None:
+        said = reason
+        if same:
+            times = f"after {len(episode)} attempt(s)"
+            said = f"{reason} {times if case.acted else 'and nothing could be done'}"
+        escalate(parts, tx, case, said, evidence=evidence)
         return
     wait = jittered(
         len(episode), case.rails.backoff_base, case.rails.backoff_cap, parts.random
     ).total_seconds()
+    other = following != case.progress.remedy
     case = _end_run(tx, case, RunState.FAILED, reason)
     one = incidents.get(tx, case.incident.id)
     if one.state is IncidentState.STABILIZING:
         one = incidents.move(tx, one, IncidentState.REMEDIATING)
-    records.say(tx, one, "run", f"The remedy did not help: {reason}. Next attempt in {wait:.0f} s.")
-    # The set in force decides how to go on; the run that ended keeps what it was pinned to.
+    coming = f"remedy “{loaded.playbook.ordered[following].id}”" if other else "attempt"
+    records.say(
+        tx, one, "run", f"The remedy did not help: {reason}. Next {coming} in {wait:.0f} s."
+    )
     begin_run(
         tx,
         one,
         replace(loaded, mode=case.mode),
         danger=highest_danger(parts.actions, loaded.playbook),
         wait=wait,
+        progress=Progress(remedy=following),
     )
     records.tell(tx, incidents.change(tx, one))
 

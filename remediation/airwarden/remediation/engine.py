@@ -25,6 +25,7 @@ from airwarden.remediation.journal import (
 from airwarden.remediation.journal.store import FencedError, Tx
 from airwarden.remediation.promotion import Promotion
 from airwarden.remediation.run import Runner
+from airwarden.remediation.storm_watch import StormWatch
 from airwarden.remediation.switches import latch
 from airwarden.remediation.telemetry import Snapshot
 from airwarden.remediation.triage import Triage
@@ -48,6 +49,7 @@ class Engine:
         self._runner = Runner(parts)
         self._closer = Closer(parts)
         self._promotion = Promotion(parts, lambda: None)
+        self._storms = StormWatch(parts, triage)
         self._stubborn_at = 0.0
         self._watch = Watch(parts)
         self._watch_at = 0.0
@@ -80,7 +82,6 @@ class Engine:
     def look(self) -> None:
         """Read from the journal what the metrics show; for a standby too."""
         with self._parts.journal.read() as tx:
-            pending, age = inbox.pending(tx)
             held = lease.read(tx)
             switches = rails.switches(tx)
             modes: dict[tuple[str, str], Mode] = {
@@ -91,8 +92,7 @@ class Engine:
             snapshot = Snapshot(
                 taken=self._taken(tx),
                 incidents=incidents.counts(tx),
-                inbox_pending=pending,
-                inbox_age=age,
+                inbox=inbox.backlog(tx),
                 outbox=outbox.waiting(tx),
                 breakers=breakers.positions(tx),
                 modes=modes,
@@ -135,6 +135,12 @@ class Engine:
                 f"incident/{incident_id}",
                 partial(self._closer.look, incident_id),
                 lambda error: _log.error("incident not looked after", error=error),
+            )
+        for incident_id in self._storms.due():
+            self._crew.do(
+                f"incident/{incident_id}",
+                partial(self._storms.look, incident_id),
+                lambda error: _log.error("storm not looked after", error=error),
             )
 
     def _give_up(self, run_id: int, error: str) -> None:

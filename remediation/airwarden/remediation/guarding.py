@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from airwarden.remediation import ends, records
+from airwarden.remediation import ends, records, storms
 from airwarden.remediation.actions.base import Action, Danger
 from airwarden.remediation.case import Case, Parts, effective
 from airwarden.remediation.decide import calendar
 from airwarden.remediation.decide.approvals import covers, difference, part_of
 from airwarden.remediation.decide.calendar import OpenWindows
+from airwarden.remediation.decide.flapping import flapping
 from airwarden.remediation.decide.guards import AlertSight, GuardFacts, Patience, Refusal
 from airwarden.remediation.decide.states import AttemptState, RunState
-from airwarden.remediation.journal import alerts, incidents, rails, runs, windows
+from airwarden.remediation.decide.unrest import Unrest
+from airwarden.remediation.holding import held_until, held_words
+from airwarden.remediation.journal import alerts, incidents, rails, runs, unrest, windows
 from airwarden.remediation.journal.rails import EVERYWHERE, BudgetUse
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.modes import kill_reasons
@@ -44,7 +47,7 @@ class Guarding:
             prints = alerts.firing_prints(tx, case.incident.id)
         try:
             shown = poller.active()
-        except Exception as error:
+        except Exception as error:  # whatever it was, the alerts were not seen: the guard says no
             unread = f"Alertmanager ({error or type(error).__name__})"
             return AlertSight.ACTIVE, replace(seen, unreadable=(*seen.unreadable, unread))
         return sight_of(shown, prints), replace(seen, alerts=shown)
@@ -96,6 +99,20 @@ class Guarding:
             windows=self._windows(tx, case),
             unreadable=(*seen.unreadable, *unknown),
             around=around,
+            unrest=self._unrest(tx, case),
+        )
+
+    def _unrest(self, tx: Tx, case: Case) -> Unrest:
+        storm = storms.over(tx, self._parts.playbooks(), case.incident)
+        held = held_until(case.incident, tx.now) is not None
+        flaps = (
+            held_words(case.incident.evidence)
+            if held
+            else flapping(unrest.histories_of(tx, case.incident.id, case.rails), tx.now, case.rails)
+        )
+        return Unrest(
+            storm=f"a storm, incident {storm.id}: {storm.reason}" if storm else "",
+            flapping=flaps,
         )
 
     def kill(self, tx: Tx, case: Case) -> tuple[str, ...]:
@@ -170,9 +187,11 @@ class Guarding:
         if refusal.guard == "approval":
             self._ask(tx, case, plan, refusal.reason)
             return
-        since = progress.blocked_since or tx.now
         fresh = {"plan_valid_until": None} if refusal.guard == "generation" else {}
-        if progress.blocked_by != refusal.guard:
+        # Each guard has its own patience: an hour's silence is no reason to give up on the next one.
+        same = progress.blocked_by == refusal.guard
+        since = (progress.blocked_since if same else None) or tx.now
+        if not same:
             self._parts.telemetry.blocked(case.run.cluster, refusal.guard)
             case.say(
                 tx,
@@ -196,10 +215,15 @@ class Guarding:
                 state=RunState.ABORTED,
             )
             return
+        deadline = case.run.deadline
+        if refusal.patience is Patience.HOLD:
+            # Somebody wants it so: that time is not the remedy's.
+            deadline = max(deadline, tx.now + case.book.deadline)
         case.save(
             tx,
             state=RunState.GATED,
             progress=replace(progress, blocked_since=since, blocked_by=refusal.guard),
+            deadline=deadline,
             next_at=tx.now + case.rails.recheck,
             **fresh,
         )

@@ -19,7 +19,7 @@ from airwarden.remediation.triage import begin_run, highest_danger
 def left_in_force(book: Playbook, attempts: Sequence[Attempt]) -> list[Attempt]:
     """Return the effects done that the playbook would have taken back and did not."""
     undone = {a.undo_of for a in attempts if a.state is AttemptState.CONFIRMED and a.undo_of}
-    reversible = {step.undo for step in book.steps if isinstance(step, UndoStep)}
+    reversible = {step.undo for step in book.all_steps if isinstance(step, UndoStep)}
     return [
         a
         for a in attempts
@@ -45,12 +45,33 @@ def restore(parts: Parts, tx: Tx, one: Incident) -> bool:
     left = left_in_force(book, runs.attempts_of_incident(tx, one.id))
     if not left:
         return False
-    run = begin_run(tx, one, loaded, danger=highest_danger(parts.actions, loaded.playbook))
-    progress = Progress(phase=Phase.STEPS, restoring=True)
-    runs.change(tx, run, progress=progress.to_json())
+    begin_run(
+        tx,
+        one,
+        loaded,
+        danger=highest_danger(parts.actions, loaded.playbook),
+        progress=Progress(phase=Phase.STEPS, restoring=True),
+    )
     what = "; ".join(attempt.summary for attempt in left)
     records.say(tx, one, "run", f"All is well again; what was left in force is taken back: {what}.")
     return True
+
+
+def standing(tx: Tx, one: Incident) -> list[Attempt]:
+    """Return what is still in force although the run that was to take it back is over."""
+    all_runs = [r for r in runs.of_incident(tx, one.id) if r.episode == one.recurrence]
+    failed = [
+        run
+        for run in all_runs
+        if _restores(run)
+        and run.state.terminal
+        # One that came as far as verifying has taken back all that was ours to take back.
+        and Progress.from_json(run.progress).phase is not Phase.VERIFY
+    ]
+    if not failed:
+        return []
+    book = runs.pinned_playbook(tx, failed[-1].playbook_sha)
+    return left_in_force(book, runs.attempts_of_incident(tx, one.id))
 
 
 def _restores(run: Run) -> bool:

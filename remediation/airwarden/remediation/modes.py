@@ -43,8 +43,8 @@ def mode_switches(
     ]
 
 
-def kill_reasons(switches: Sequence[Switch], cluster: str, playbook: str) -> tuple[str, ...]:
-    """Return why a playbook is stopped in a cluster, with all others or alone; empty if it is not."""
+def kill_reasons(switches: Sequence[Switch], cluster: str, playbook: str = "") -> tuple[str, ...]:
+    """Return why a playbook (or all) is stopped in a cluster; empty if it is not."""
     return tuple(
         f"stopped by {switch.set_by}: {switch.reason}"
         for switch in switches

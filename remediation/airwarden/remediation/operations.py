@@ -17,10 +17,10 @@ from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.ends import resolve_incident
 from airwarden.remediation.explain import Explanation, explain
 from airwarden.remediation.journal import incidents, rails, runs, windows
-from airwarden.remediation.journal.incidents import Incident
+from airwarden.remediation.journal.incidents import Incident, Wanted
 from airwarden.remediation.journal.rails import EVERYWHERE, Approval, Switch
 from airwarden.remediation.journal.store import FencedError, Tx
-from airwarden.remediation.switches import file_says, let_go, stop_acting
+from airwarden.remediation.switches import file_says, let_go, stop_playbook
 
 #: A compare-and-set that lost against the engine is tried again so often.
 _TRIES = 5
@@ -38,15 +38,10 @@ class Operations:
         self._parts = parts
         self._wake = wake
 
-    def incidents(
-        self, *, open_only: bool = False, cluster: str = "", limit: int = 100, before: int = 0
-    ) -> Sequence[IncidentView]:
+    def incidents(self, wanted: Wanted) -> Sequence[IncidentView]:
         """Return incidents, newest first."""
         with self._parts.journal.read() as tx:
-            found = incidents.search(
-                tx, open_only=open_only, cluster=cluster, limit=limit, before=before
-            )
-            return [records.view(tx, one) for one in found]
+            return [records.view(tx, one) for one in incidents.search(tx, wanted)]
 
     def incident(self, incident_id: int) -> IncidentView:
         """Return one incident; raises NotFoundError."""
@@ -148,7 +143,7 @@ class Operations:
         """Stop every effect at once, until `resume`: of all playbooks, or of one."""
         self._require(reason, cluster, playbook)
         with self._parts.journal.write() as tx:
-            stop_acting(tx, set_by=by, reason=reason, cluster=cluster, playbook=playbook)
+            stop_playbook(tx, playbook, set_by=by, reason=reason, cluster=cluster)
         self._wake()
         return self.status()
 

@@ -65,7 +65,7 @@ class Sender:
             new_reference = self._calls.run(
                 lambda: self._deliver(notice, view, reference), deadline=SEND_DEADLINE
             )
-        except Exception as error:
+        except Exception as error:  # the notice is kept and sent later, whatever went wrong
             self._failed(fence, notice, error)
             return False
         crash_at("after-send")
@@ -151,7 +151,8 @@ class JournalAlarm:
         calls: Calls,
         patience: float = 20.0,
     ) -> None:
-        self._pager = pager
+        #: Replaced by a reload.
+        self.pager = pager
         self._compose = compose
         self._view = view
         self._clock = clock
@@ -175,10 +176,10 @@ class JournalAlarm:
 
     def _send(self, action: str, error: str) -> bool:
         event = self._compose(self._view(error), action)
-        if self._pager is None or event is None:
+        pager = self.pager
+        if pager is None or event is None:
             _log.error("the journal is gone and there is nobody to page", error=error)
             return True
-        pager = self._pager
         try:
             self._calls.run(lambda: pager.send(event), deadline=SEND_DEADLINE)
         except AirwardenError as failure:

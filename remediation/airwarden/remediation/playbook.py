@@ -83,6 +83,19 @@ class HumanStep(_Strict):
 Step = ActionStep | WaitStep | UndoStep | HumanStep
 
 
+#: After so many remedies that did not help, a person knows more than a fourth (GitHub 2012: one try).
+MOST_REMEDIES = 3
+
+
+class Remedy(_Strict):
+    """One way to heal. The next one is tried where this has not helped in all of its attempts."""
+
+    id: str
+    steps: tuple[Step, ...] = Field(min_length=1)
+    verify: Verify | None = Field(default=None, description="Instead of the playbook's.")
+    attempts: int = Field(default=2, ge=1, le=5)
+
+
 class Page(_Strict):
     """Whether and when PagerDuty hears of it."""
 
@@ -98,8 +111,11 @@ class Playbook(_Strict):
     Attributes:
         alerts: Label sets; an alert matches when every label of one of them has that value.
         correlate: Labels that name the target: same values, same incident.
-        steps: In order. None: a page with the diagnosis is all (`human only, because ...`).
-        remedies_by: Says in one sentence why there are no steps, where there are none.
+        steps: In order: the one remedy of a playbook that has no more. None of either: a page with
+            the diagnosis is all (`human only, because ...`).
+        remedies: Several, in the order in which they are tried; then there are no `steps`.
+        human_only: Says in one sentence why there are no steps, where there are none.
+        attempts: How often the one remedy of `steps` is tried.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")
@@ -110,6 +126,7 @@ class Playbook(_Strict):
     correlate: tuple[str, ...] = ()
     confirm: Confirm | None = None
     steps: tuple[Step, ...] = ()
+    remedies: tuple[Remedy, ...] = Field(default=(), max_length=MOST_REMEDIES)
     human_only: str = Field(default="", alias="human-only")
     verify: Verify | None = None
     page: Page = Page()
@@ -118,10 +135,33 @@ class Playbook(_Strict):
     kind: Literal["playbook"] = "playbook"
 
     @property
+    def ordered(self) -> tuple[Remedy, ...]:
+        """The remedies in the order in which they are tried; empty where only people can help."""
+        if self.remedies or not self.steps:
+            return self.remedies
+        return (Remedy(id=self.name, steps=self.steps, attempts=self.attempts),)
+
+    @property
+    def all_steps(self) -> tuple[Step, ...]:
+        """The steps of every remedy."""
+        return tuple(step for remedy in self.ordered for step in remedy.steps)
+
+    @property
+    def body(self) -> str:
+        """The content as JSON, for the journal.
+
+        What came with a later version is left out where it is not used: an earlier one, beside which
+        this one may run for a while, refuses keys that it does not know.
+        """
+        content = self.model_dump(mode="json", by_alias=True)
+        if not self.remedies:
+            del content["remedies"]
+        return json.dumps(content, sort_keys=True)
+
+    @property
     def sha256(self) -> str:
         """Hash of the content; a run pins it."""
-        body = json.dumps(self.model_dump(mode="json", by_alias=True), sort_keys=True)
-        return hashlib.sha256(body.encode()).hexdigest()
+        return hashlib.sha256(self.body.encode()).hexdigest()
 
     @property
     def conduct(self) -> str:

@@ -8,7 +8,7 @@ always read as a whole.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from importlib import resources
@@ -23,7 +23,7 @@ from airwarden.core.errors import WrongInputError
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode, effective_mode
-from airwarden.remediation.playbook import ActionStep, Playbook, UndoStep, WaitStep
+from airwarden.remediation.playbook import ActionStep, Playbook, Step, UndoStep, WaitStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +84,7 @@ def load_playbooks(
     for name, (place, body) in sorted(sources.items()):
         change = changes.get(name, PlaybookChange())
         changed = _merged(body, {k: v for k, v in change.changes.items() if k != "steps"})
-        changed["steps"] = _changed_steps(
-            body.get("steps") or (), change.changes.get("steps") or {}, f"playbooks.{name}.steps"
-        )
+        _change_steps(changed, change.changes.get("steps") or {}, f"playbooks.{name}.steps")
         book = _validate(changed, place)
         _cross_check(book, place, actions, checks)
         loaded[name] = LoadedPlaybook(
@@ -192,30 +190,45 @@ def _merged(body: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     return merged
 
 
-def _changed_steps(
-    steps: Iterable[object], changes: Mapping[str, Mapping[str, Any]], place: str
-) -> list[object]:
-    """Return the steps with the changed keys; `parameters` goes to the action's or check's `with`."""
-    left = dict(changes)
-    result: list[object] = []
-    for step in steps:
-        if not isinstance(step, dict) or step.get("id") not in left:
-            result.append(step)
-            continue
-        change = {k: v for k, v in left.pop(step["id"]).items() if v is not None}
-        parameters = change.pop("parameters", {})
-        changed = {**step, **change}
-        owner = dict(changed["wait"]) if "wait" in changed else changed
-        if parameters:
-            owner["with"] = {**owner.get("with", {}), **parameters}
-        if "wait" in changed:
-            changed["wait"] = owner
-        result.append(changed)
-    if left:
-        known = [str(step["id"]) for step in result if isinstance(step, dict) and "id" in step]
-        name = sorted(left)[0]
-        raise WrongInputError(f"there is no step {name!r}", place=place, hint=_nearest(name, known))
-    return result
+def _change_steps(
+    body: dict[str, Any], changes: Mapping[str, Mapping[str, Any]], place: str
+) -> None:
+    """Put the changed keys into the steps, those of each remedy too."""
+    lists = [body, *(r for r in body.get("remedies") or () if isinstance(r, dict))]
+    known = [
+        str(step["id"])
+        for one in lists
+        for step in one.get("steps") or ()
+        if isinstance(step, dict) and "id" in step
+    ]
+    for name in sorted(changes):
+        if name not in known:
+            raise WrongInputError(
+                f"there is no step {name!r}", place=place, hint=_nearest(name, known)
+            )
+    body["steps"] = [_changed_step(step, changes) for step in body.get("steps") or ()]
+    if "remedies" in body:
+        body["remedies"] = [
+            {**one, "steps": [_changed_step(step, changes) for step in one.get("steps") or ()]}
+            if isinstance(one, dict)
+            else one
+            for one in body["remedies"] or ()
+        ]
+
+
+def _changed_step(step: object, changes: Mapping[str, Mapping[str, Any]]) -> object:
+    """Return a step with its changed keys; `parameters` goes to the action's or check's `with`."""
+    if not isinstance(step, dict) or step.get("id") not in changes:
+        return step
+    change = {k: v for k, v in changes[step["id"]].items() if v is not None}
+    parameters = change.pop("parameters", {})
+    changed = {**step, **change}
+    owner = dict(changed["wait"]) if "wait" in changed else changed
+    if parameters:
+        owner["with"] = {**owner.get("with", {}), **parameters}
+    if "wait" in changed:
+        changed["wait"] = owner
+    return changed
 
 
 def _validate(body: Mapping[str, Any], place: str) -> Playbook:
@@ -233,10 +246,39 @@ def _validate(body: Mapping[str, Any], place: str) -> Playbook:
 def _cross_check(
     book: Playbook, place: str, actions: Collection[str], checks: Collection[str]
 ) -> None:
+    if book.steps and book.remedies:
+        raise WrongInputError("has `steps` and `remedies`: one of them only", place=place)
+    known: set[str] = set()
+    for at, steps in _step_lists(book, place):
+        _cross_check_steps(steps, at, actions, known)
+    for name, at in _checks_named(book, place):
+        if name not in checks:
+            raise WrongInputError(
+                f"there is no check {name!r}", place=at, hint=_nearest(name, checks)
+            )
+    if book.ordered and book.verify is None:
+        raise WrongInputError("what acts has to verify: `verify` is missing", place=place)
+    if not book.ordered and not book.human_only:
+        raise WrongInputError(
+            "without steps it has to say why a human is needed: `human-only` is missing",
+            place=place,
+        )
+
+
+def _step_lists(book: Playbook, place: str) -> Iterator[tuple[str, Sequence[Step]]]:
+    yield f"{place}: steps", book.steps
+    for number, remedy in enumerate(book.remedies):
+        yield f"{place}: remedies.{number}.steps", remedy.steps
+
+
+def _cross_check_steps(
+    steps: Sequence[Step], place: str, actions: Collection[str], known: set[str]
+) -> None:
+    """Check one list of steps; `known` collects the ids of all, which are the playbook's names."""
     earlier: set[str] = set()
-    for index, step in enumerate(book.steps):
-        at = f"{place}: steps.{index}"
-        if step.id in earlier:
+    for index, step in enumerate(steps):
+        at = f"{place}.{index}"
+        if step.id in known:
             raise WrongInputError(f"step id {step.id!r} is there twice", place=at)
         if isinstance(step, UndoStep) and step.undo not in earlier:
             raise WrongInputError(
@@ -249,18 +291,7 @@ def _cross_check(
                 f"there is no action {step.action!r}", place=at, hint=_nearest(step.action, actions)
             )
         earlier.add(step.id)
-    for name, at in _checks_named(book, place):
-        if name not in checks:
-            raise WrongInputError(
-                f"there is no check {name!r}", place=at, hint=_nearest(name, checks)
-            )
-    if book.steps and book.verify is None:
-        raise WrongInputError("what acts has to verify: `verify` is missing", place=place)
-    if not book.steps and not book.human_only:
-        raise WrongInputError(
-            "without steps it has to say why a human is needed: `human-only` is missing",
-            place=place,
-        )
+        known.add(step.id)
 
 
 def _checks_named(book: Playbook, place: str) -> Iterator[tuple[str, str]]:
@@ -268,9 +299,13 @@ def _checks_named(book: Playbook, place: str) -> Iterator[tuple[str, str]]:
         yield book.confirm.check, f"{place}: confirm"
     if book.verify:
         yield book.verify.check, f"{place}: verify"
-    for index, step in enumerate(book.steps):
-        if isinstance(step, WaitStep):
-            yield step.wait.check, f"{place}: steps.{index}"
+    for number, remedy in enumerate(book.remedies):
+        if remedy.verify:
+            yield remedy.verify.check, f"{place}: remedies.{number}.verify"
+    for at, steps in _step_lists(book, place):
+        for index, step in enumerate(steps):
+            if isinstance(step, WaitStep):
+                yield step.wait.check, f"{at}.{index}"
 
 
 def _unambiguous(loaded: Mapping[str, LoadedPlaybook]) -> None:

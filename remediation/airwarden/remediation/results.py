@@ -49,7 +49,7 @@ class Results:
                     lambda: action.read_back(case.world, effect), deadline=READ_DEADLINE
                 )
                 why = ""
-            except Exception as error:
+            except Exception as error:  # not knowing is an answer of its own, whatever its cause
                 self._read_back_later(case, attempt, error)
                 return
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
@@ -81,7 +81,7 @@ class Results:
             case.say(tx, "attempt", f"Nothing was done: {attempt.summary} ({error}).")
             conflicts = case.progress.conflicts + 1
             if conflicts > case.rails.effect_attempts:
-                ends.escalate(self._parts, tx, case, f"the target keeps changing: {error}")
+                ends.give_up(self._parts, tx, case, f"the target keeps changing: {error}")
                 return
             case.save(
                 tx,
@@ -93,7 +93,7 @@ class Results:
         else:
             case.say(tx, "attempt", f"Failed: {attempt.summary} ({error}).")
             if not optional:
-                ends.escalate(self._parts, tx, case, f"{attempt.summary}: {error}")
+                ends.give_up(self._parts, tx, case, f"{attempt.summary}: {error}")
                 return
             self._done(tx, case, attempt, said=False)
 
@@ -148,10 +148,13 @@ class Results:
             missed = [
                 a
                 for a in runs.attempts_of_run(tx, case.run.id)
-                if a.target == attempt.target and a.state is AttemptState.NOT_DONE
+                if a.target == attempt.target
+                and a.state is AttemptState.NOT_DONE
+                # One that was never sent says nothing about the target.
+                and a.started_at is not None
             ]
             if len(missed) >= case.rails.effect_attempts:
-                ends.escalate(
+                ends.give_up(
                     self._parts, tx, case, f"{attempt.summary} did not happen {len(missed)} times"
                 )
                 return

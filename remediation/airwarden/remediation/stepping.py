@@ -23,10 +23,20 @@ from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.plans import Planned, StoredPlan
 from airwarden.remediation.playbook import ActionStep, HumanStep, UndoStep, WaitStep
 from airwarden.remediation.ramping import Ramping
-from airwarden.remediation.undoing import MAX_UNDOS, plan_undo
+from airwarden.remediation.undoing import most_undos, plan_undo
 from airwarden.remediation.verifying import Verifying
 
 Outcome = Plan | Nothing | Refused
+
+
+#: Effects of a plan that its line in the story names.
+_NAMED = 10
+
+
+def _in_short(planned: list[Planned]) -> str:
+    named = "; ".join(one.effect.summary for one in planned[:_NAMED])
+    more = len(planned) - _NAMED
+    return f"{named}; and {more} more" if more > 0 else named
 
 
 class Steps:
@@ -57,10 +67,10 @@ class Steps:
         if case.mode is Mode.SHADOW and not case.acted:
             self._shadow(case)
             return
-        if case.progress.step >= len(case.book.steps):
+        if case.progress.step >= len(case.steps):
             self._verifying.begin(case, "")
             return
-        step = case.book.steps[case.progress.step]
+        step = case.steps[case.progress.step]
         match step:
             case ActionStep():
                 self._action(case, step)
@@ -86,7 +96,7 @@ class Steps:
 
     def _restore(self, case: Case) -> None:
         """Do the undo steps only."""
-        rest = case.book.steps[case.progress.step :]
+        rest = case.steps[case.progress.step :]
         if not rest:
             self._verifying.begin(case, "")
         elif isinstance(rest[0], UndoStep):
@@ -170,7 +180,9 @@ class Steps:
             unreadable(self._parts, case, str(error))
         except AirwardenError as error:
             return Refused(str(error) or type(error).__name__)
-        except Exception as error:
+        except (
+            Exception
+        ) as error:  # an action's own mistake plans nothing, and a person hears of it
             return Refused(f"planning failed: {type(error).__name__}: {error}")
         return None
 
@@ -214,14 +226,17 @@ class Steps:
 
     def _refused_lately(self, tx: Tx, case: Case, step: ActionStep, reason: str) -> bool:
         """Ask again for a while: what must not be done now may have healed by then, or be clear."""
-        since = case.progress.blocked_since or tx.now
+        same = case.progress.blocked_by == step.id
+        since = (case.progress.blocked_since if same else None) or tx.now
         if tx.now - since >= case.rails.refusal_patience:
             return False
         if case.progress.blocked_by != step.id:
             case.say(tx, "plan", f"{step.id}: not now, {step.action} refuses: {reason}.")
         case.save(
             tx,
-            progress=replace(case.progress, blocked_since=since, blocked_by=step.id),
+            progress=replace(
+                case.progress, blocked_since=since, blocked_by=step.id, unreadable_since=None
+            ),
             next_at=tx.now + case.rails.recheck,
         )
         return True
@@ -239,8 +254,7 @@ class Steps:
         begun = stored.total - len(stored.left) if stored is not None else 0
         plan = StoredPlan(step_id, len(numbered) + begun, numbered, tx.now)
         if plan.content_hash != case.run.plan_hash:
-            summary = "; ".join(p.effect.summary for p in planned)
-            case.say(tx, "plan", f"{step_id}: {summary}.", plan=plan.content_hash)
+            case.say(tx, "plan", f"{step_id}: {_in_short(planned)}.", plan=plan.content_hash)
         case = case.save(
             tx,
             progress=replace(case.progress, seq=first + len(numbered), unreadable_since=None),
@@ -265,7 +279,7 @@ class Steps:
                 return
             if tx.now - since >= step.within:
                 reason = f"{step.id}: not within {step.within}: {reading.sentence}"
-                ends.escalate(self._parts, tx, case, reason, evidence=reading.evidence)
+                ends.give_up(self._parts, tx, case, reason, evidence=reading.evidence)
                 return
             case.save(
                 tx,
@@ -278,8 +292,8 @@ class Steps:
         if stored is not None and self._fresh(case):
             self._effects.attempt(case, stored)
             return
-        if case.progress.undone >= MAX_UNDOS:
-            reason = f"{step.id}: still not undone after {MAX_UNDOS} effects"
+        if case.progress.undone >= most_undos(self._parts, case, step):
+            reason = f"{step.id}: still not undone after {case.progress.undone} effects"
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.escalate(self._parts, tx, case, reason)
             return
@@ -307,7 +321,7 @@ class Steps:
             case.say(tx, "step", f"{step.id}: not yet, {reason}.")
         case.save(
             tx,
-            progress=replace(case.progress, blocked_by=reason),
+            progress=replace(case.progress, blocked_by=reason, unreadable_since=None),
             next_at=tx.now + case.rails.recheck,
         )
 
@@ -315,7 +329,7 @@ class Steps:
         """Plan every action against the live state and record it; do nothing."""
         would_do: list[dict[str, Any]] = []
         said: list[str] = []
-        for step in case.book.steps:
+        for step in case.steps:
             if not isinstance(step, ActionStep):
                 continue
             outcome = self._ask_action(case, step)

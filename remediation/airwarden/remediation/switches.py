@@ -19,23 +19,15 @@ def file_says(file: Path | None) -> str:
     return f"the kill switch file {file} exists"
 
 
-def stop_acting(
-    tx: Tx,
-    *,
-    set_by: str,
-    reason: str,
-    cluster: str = rails.EVERYWHERE,
-    playbook: str = "",
-) -> None:
-    """Set the kill switch and write who did and why; only `let_go` takes it back.
+def stop_everything(tx: Tx, *, set_by: str, reason: str, cluster: str = rails.EVERYWHERE) -> None:
+    """Set the kill switch and write who did and why; only `let_go` takes it back."""
+    stop_playbook(tx, "", set_by=set_by, reason=reason, cluster=cluster)
 
-    Args:
-        tx: The transaction.
-        set_by: Who or what.
-        reason: Why.
-        cluster: One cluster, or `*`.
-        playbook: One playbook; empty for all.
-    """
+
+def stop_playbook(
+    tx: Tx, playbook: str, *, set_by: str, reason: str, cluster: str = rails.EVERYWHERE
+) -> None:
+    """Set the kill switch of one playbook alone; an empty name means all."""
     scope = rails.kill_scope(playbook)
     rails.set_switch(tx, scope=scope, cluster=cluster, mode=Mode.OFF, set_by=set_by, reason=reason)
     _trace(tx, set_by, cluster, playbook, "is stopped", reason)
@@ -65,7 +57,7 @@ def latch(journal: Journal, file: Path | None) -> None:
         if any((one.scope, one.cluster) == everything for one in rails.switches(tx)):
             return
     with journal.write() as tx:
-        stop_acting(tx, set_by="file", reason=said)
+        stop_everything(tx, set_by="file", reason=said)
 
 
 def _trace(tx: Tx, actor: str, cluster: str, playbook: str, how: str, reason: str) -> None:

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from airwarden.remediation.decide.states import IncidentState, Mode
+from airwarden.remediation.journal.inbox import Backlog
 from airwarden.remediation.journal.rails import EVERYWHERE
 from airwarden.remediation.retention import KINDS
 from airwarden.remediation.upkeep import UpkeepState
@@ -43,8 +44,7 @@ class Snapshot:
 
     taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
     incidents: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    inbox_pending: int = 0
-    inbox_age: float = 0.0
+    inbox: Backlog = field(default_factory=Backlog)
     outbox: Mapping[str, tuple[int, float]] = field(default_factory=dict)
     breakers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     modes: Mapping[tuple[str, str], Mode] = field(default_factory=dict)
@@ -79,6 +79,7 @@ class Telemetry(Collector):
         self._actions = self._counter("actions", "Effects begun.", "action", "outcome")
         self._blocks = self._counter("guard_blocks", "Effects held back by a guard.", "guard")
         self._escalations = self._counter("escalations", "Handed to a person.", "playbook")
+        self._truncated = self._counter("intake_truncated_alerts", "Alerts left out of deliveries.")
         self._recurrences = self._counter(
             "incident_recurrences", "Faults that came back.", "playbook"
         )
@@ -109,6 +110,11 @@ class Telemetry(Collector):
     def escalated(self, cluster: str, playbook: str) -> None:
         """Count an escalation."""
         self._escalations.labels(cluster, playbook).inc()
+
+    def truncated(self, count: int) -> None:
+        """Count alerts that a delivery had left out; which cluster's they are is not known."""
+        for cluster in self._clusters():
+            self._truncated.labels(cluster).inc(count)
 
     def recurred(self, cluster: str, playbook: str) -> None:
         """Count an incident that was reopened."""
@@ -162,8 +168,9 @@ class Telemetry(Collector):
             "config_last_reload_timestamp_seconds": reload_at,
             "remediator_leader": float(self._leads()),
             "remediator_loop_timestamp_seconds": snapshot.loop_at,
-            "inbox_pending": float(snapshot.inbox_pending),
-            "inbox_oldest_age_seconds": snapshot.inbox_age,
+            "inbox_pending": float(snapshot.inbox.deliveries),
+            "inbox_oldest_age_seconds": snapshot.inbox.age,
+            "inbox_set_aside": float(snapshot.inbox.set_aside),
             "lease_token": float(snapshot.lease_token),
         }
         if snapshot.lease_age is not None:

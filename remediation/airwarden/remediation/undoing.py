@@ -8,26 +8,36 @@ from airwarden.remediation.calls import OverdueError
 from airwarden.remediation.case import READ_DEADLINE, Case, Parts
 from airwarden.remediation.decide.states import AttemptState
 from airwarden.remediation.journal import runs
+from airwarden.remediation.journal.runs import Attempt
 from airwarden.remediation.plans import Planned
 from airwarden.remediation.playbook import UndoStep
 
-#: More effects than this in one undo step: something undoes the undoing.
-MAX_UNDOS = 60
+#: More effects than this in one undo step, or so many for each effect that is taken back (a pool's slots
+#: come back in four shares): something undoes the undoing.
+_MOST, _MOST_EACH = 60, 6
+
+
+def most_undos(parts: Parts, case: Case, step: UndoStep) -> int:
+    """Return how many effects an undo step may take."""
+    return max(_MOST, _MOST_EACH * len(_done(parts, case, step)))
+
+
+def _done(parts: Parts, case: Case, step: UndoStep) -> list[Attempt]:
+    """Return what the step takes back: of every run, since an earlier attempt's effect is ours too."""
+    with parts.journal.read() as tx:
+        done = runs.attempts_of_incident(tx, case.incident.id)
+    return [
+        a
+        for a in done
+        if a.step_id == step.undo and a.state is AttemptState.CONFIRMED and a.undo_of is None
+    ]
 
 
 def plan_undo(parts: Parts, case: Case, step: UndoStep) -> tuple[list[Planned], list[str], str]:
     """Ask each action for the way back from what was done, newest first."""
     planned: list[Planned] = []
     refusals: list[str] = []
-    with parts.journal.read() as tx:
-        # Of every run of this incident: an effect of an earlier attempt is ours to undo too.
-        done = runs.attempts_of_incident(tx, case.incident.id)
-    mine = [
-        a
-        for a in done
-        if a.step_id == step.undo and a.state is AttemptState.CONFIRMED and a.undo_of is None
-    ]
-    for attempt in reversed(mine):
+    for attempt in reversed(_done(parts, case, step)):
         action = parts.actions.get(attempt.action)
         if action is None:
             refusals.append(f"action {attempt.action} is no longer known")
@@ -40,7 +50,7 @@ def plan_undo(parts: Parts, case: Case, step: UndoStep) -> tuple[list[Planned], 
             )
         except (UnavailableError, OverdueError) as error:
             return [], [], str(error)
-        except Exception as error:
+        except Exception as error:  # the way back of the other effects does not wait for this one
             refusals.append(str(error) or type(error).__name__)
             continue
         if isinstance(outcome, Plan):

@@ -42,7 +42,7 @@ class Verifying:
 
     def advance(self, case: Case) -> None:
         """Read once more: healed, not yet, or not in time."""
-        use = case.book.verify
+        use = case.verify
         if use is None:
             self._verify_by_alerts(case)
             return
@@ -80,7 +80,7 @@ class Verifying:
         if case.incident.state is IncidentState.STABILIZING:
             moved = incidents.move(tx, case.incident, IncidentState.REMEDIATING)
             case = replace(case, incident=moved)
-        progress = Progress(seq=case.progress.seq)
+        progress = Progress(seq=case.progress.seq, remedy=case.progress.remedy)
         case.save(tx, state=RunState.PLANNED, progress=progress, next_at=tx.now)
 
     def _resolve(self, tx: Tx, case: Case, sentence: str) -> None:

@@ -59,7 +59,7 @@ class _Throttle:
         except UnavailableError as error:
             _log.warning("work postponed", work=key, error=str(error))
             self._rests(key, _POSTPONED)
-        except Exception as error:
+        except Exception as error:  # counted: after a few, a person gets the run
             _log.exception("work failed", work=key)
             if self._failed(key) >= GIVE_UP:
                 give_up(f"{type(error).__name__}: {error}")
@@ -115,7 +115,7 @@ class ThreadedCrew:
     def _run(self, key: str, work: Callable[[], None], give_up: Callable[[str], None]) -> None:
         try:
             self._throttle.guarded(key, work, give_up)
-        except Exception:
+        except Exception:  # the piece is tried again; the thread has to live for the others
             _log.exception("giving up failed", work=key)
         finally:
             with self._mutex:

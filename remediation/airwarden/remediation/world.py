@@ -62,6 +62,7 @@ class BreakerRecord:
         opened_age: Seconds since then on the database's clock; None if it never opened.
         failures: Consecutive failures while closed.
         successes: Consecutive successes while half-open.
+        probe: The run that a half-open breaker lets through, where runs are what it guards.
         rev: Counts the changes; the compare-and-set key.
     """
 
@@ -71,6 +72,7 @@ class BreakerRecord:
     opened_age: float | None = None
     failures: int = 0
     successes: int = 0
+    probe: int | None = None
     rev: int = 0
 
 

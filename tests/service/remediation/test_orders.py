@@ -19,7 +19,7 @@ from airwarden.remediation.operators import Operator, Operators, digest
 from airwarden.remediation.world import World
 from support.engine import Ask, Machine, alert, webhook
 from support.eventually import eventually
-from support.fleet import Fleet
+from support.many_targets import Fleet
 from support.remediator import Kit, Running, quick_playbook
 
 ADA, BO, PIPELINE = "ada-" + "a" * 28, "bo-" + "b" * 29, "pipeline-" + "p" * 23

@@ -69,7 +69,7 @@ def test_what_is_wrong_with_a_field_is_said_by_its_name(tmp_path: Path) -> None:
 
 def test_what_one_may_not_is_said_as_it_is(tmp_path: Path) -> None:
     client = operator(tmp_path, lambda _: httpx.Response(403, json={"detail": "only a person"}))
-    with pytest.raises(RejectedError, match="^only a person$"):
+    with pytest.raises(RejectedError, match=r"^only a person$"):
         client.post("resume", {})
 
 

@@ -1,8 +1,7 @@
-"""Journals that no test needs to outlive its process lie in memory: a flush to disk costs nothing there."""
+"""What unit tests of the remediation share."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,9 @@ import pytest
 
 from airwarden.remediation.journal import audit
 from support.engine import Bench, Make
+from support.memory_path import memory_path
 
-
-@pytest.fixture
-def memory_path() -> Iterator[Path]:
-    shared = Path("/dev/shm")
-    with tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None) as folder:
-        yield Path(folder)
+__all__ = ["memory_path"]
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from airwarden.remediation.explain import explain
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.windowing import Windowing
 from support.engine import Bench, Make, playbook
-from support.fleet import Fleet
+from support.many_targets import Fleet
 
 FLEET_BOOK = playbook(
     name="fleet-mend",
@@ -101,7 +101,7 @@ def test_the_rest_of_a_half_done_plan_that_changed_is_asked_for_again(make: Make
     assert waiting.effects == ("mend u1", "mend u2")
     assert waiting.changed == ("changed: mend u1 (another incarnation of the target: 1 → 2)",)
     text = explain(bench.journal, bench.incident.id).text()
-    assert "differs from before: changed: mend u1" in text
+    assert "differs from the plan before: changed: mend u1" in text
     assert f"airwarden approve {bench.incident.id} --plan {waiting.plan}" in text
     approve(bench, waiting.nonce)
     bench.run(30)

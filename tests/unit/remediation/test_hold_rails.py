@@ -32,7 +32,7 @@ RAILS = Rails()
     ("around", "guard", "patience"),
     [
         ({"protected": "process/airwarden*"}, "protected", Patience.STOP),
-        ({"targets": 101}, "fan-out", Patience.STOP),
+        ({"targets": 151}, "fan-out", Patience.STOP),
         ({"replaced": True}, "generation", Patience.WAIT),
         ({"changed": ["the schema changed"]}, "rollout", Patience.HOLD),
         ({"blockers": ["NodePressure"]}, "block-on", Patience.WAIT),
@@ -53,7 +53,7 @@ def test_each_rail_refuses_what_it_guards_against(
 @pytest.mark.parametrize(
     "around",
     [
-        {"targets": 100},
+        {"targets": 150},
         {"journal_lag": 5.0},
         {"clock_offsets": [("the metadata database", 2.0), ("the journal's database", -2.0)]},
         {"reverted": 1},

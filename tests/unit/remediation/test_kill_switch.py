@@ -14,7 +14,7 @@ from airwarden.remediation.operations import Operations
 from airwarden.remediation.switches import file_says, latch
 from airwarden.remediation.windowing import Windowing
 from support.engine import START, Bench, Make, alert, playbook
-from support.fleet import Fleet
+from support.many_targets import Fleet
 
 FLEET_BOOK = playbook(name="fleet-mend", steps=[{"id": "mend", "action": "fleet.mend"}])
 

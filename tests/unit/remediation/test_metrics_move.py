@@ -12,7 +12,7 @@ from airwarden.core.metrics import metric
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.memory import JournalBreakers
-from airwarden.remediation.switches import stop_acting
+from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.upkeep import Upkeep
 from airwarden.remediation.world import BreakerState
 from support.engine import Bench
@@ -70,7 +70,7 @@ def give_up(scene: Scene) -> None:
 
 def stop(scene: Scene) -> None:
     with scene.bench.journal.write() as tx:
-        stop_acting(tx, set_by="ada", reason="a test")
+        stop_everything(tx, set_by="ada", reason="a test")
     scene.bench.fire()
     scene.bench.run(60)
 

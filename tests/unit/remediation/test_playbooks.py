@@ -36,7 +36,7 @@ def test_every_step_and_check_exists(name: str) -> None:
     playbook = PLAYBOOKS[name]
     used = [use.check for use in (playbook.confirm, playbook.verify) if use is not None]
     earlier: list[str] = []
-    for step in playbook.steps:
+    for step in playbook.all_steps:
         assert step.id not in earlier
         if isinstance(step, ActionStep):
             assert step.action in actions()
@@ -52,7 +52,7 @@ def test_every_step_and_check_exists(name: str) -> None:
 @pytest.mark.parametrize("name", PLAYBOOKS)
 def test_a_playbook_acts_with_confirmation_and_verification_or_says_why_not(name: str) -> None:
     playbook = PLAYBOOKS[name]
-    if playbook.steps:
+    if playbook.all_steps:
         assert playbook.confirm is not None
         assert playbook.confirm.times >= 2
         assert playbook.verify is not None
@@ -73,21 +73,21 @@ def test_no_playbook_waits_for_an_alert_that_does_not_exist() -> None:
 
 
 def test_what_is_undone_is_undone_in_the_same_playbook() -> None:
-    """Whoever holds pools or pauses DAGs gives them back."""
+    """Whoever holds pools, pauses DAGs or opens a breaker gives it back, after an early end too."""
     for playbook in PLAYBOOKS.values():
-        undone = {step.undo for step in playbook.steps if isinstance(step, UndoStep)}
+        undone = {step.undo for step in playbook.all_steps if isinstance(step, UndoStep)}
         held = {
             step.id
-            for step in playbook.steps
+            for step in playbook.all_steps
             if isinstance(step, ActionStep)
-            and step.action in ("pool.hold", "dag.pause", "workers.scale")
+            and step.action in ("breaker.open", "pool.hold", "dag.pause", "workers.scale")
         }
         assert held == undone
 
 
 def test_nothing_but_a_page_follows_a_slow_database_or_a_teams_burst() -> None:
     for name in ("database-slow", "team-failure-burst"):
-        assert PLAYBOOKS[name].steps == ()
+        assert PLAYBOOKS[name].ordered == ()
         assert PLAYBOOKS[name].page.when is PageWhen.AT_ONCE
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from airwarden.adapters.fakes.faults import Faults
+from airwarden.core.platform import BrokerState, Delivered
 
 _PRIORITIES = (0, 3, 6, 9)
 
@@ -15,6 +16,8 @@ class FakeBroker(Faults):
     Attributes:
         depths: (queue, priority) → waiting messages.
         unacked_messages: Delivered and not acknowledged.
+        oldest_unacked: Seconds since the first of those was delivered.
+        told: What it says of itself.
         answer_seconds: What `ping` returns.
     """
 
@@ -22,6 +25,10 @@ class FakeBroker(Faults):
         super().__init__()
         self.depths: dict[tuple[str, int], int] = {}
         self.unacked_messages = 0
+        self.oldest_unacked: float | None = None
+        self.told = BrokerState(
+            memory_used=1_000_000, memory_max=0, clients=1, rejected=0, evicted=0
+        )
         self.answer_seconds = 0.001
 
     def put(self, queue: str, messages: int, priority: int = 0) -> None:
@@ -44,7 +51,17 @@ class FakeBroker(Faults):
             for priority in _PRIORITIES
         }
 
-    def unacked(self) -> int:
-        """Return messages delivered and not acknowledged."""
+    @property
+    def kind(self) -> str:
+        """What it stands for."""
+        return "redis"
+
+    def delivered(self) -> Mapping[str, Delivered]:
+        """Return the messages delivered and not acknowledged, of all queues together."""
         self._reading()
-        return self.unacked_messages
+        return {"_all": Delivered(self.unacked_messages, self.oldest_unacked)}
+
+    def state(self) -> BrokerState:
+        """Return what the test set."""
+        self._reading()
+        return self.told

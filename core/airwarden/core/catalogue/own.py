@@ -58,6 +58,21 @@ METRICS = (
         _EXPORTER,
     ),
     Metric(
+        "airwarden_db_query_seconds_total",
+        _COUNTER,
+        ("query",),
+        "Time that the exporter waited for each of its queries (the names of its .sql files), its wait"
+        " for a connection included.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_db_query_rows_total",
+        _COUNTER,
+        ("query",),
+        "Rows that they gave.",
+        _EXPORTER,
+    ),
+    Metric(
         "airwarden_snapshot_age_seconds",
         _GAUGE,
         (),

@@ -6,6 +6,7 @@ from airwarden.core.catalogue.types import Metric, MetricType
 
 _COUNTER, _GAUGE, _HISTOGRAM = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
 _INSPECT = "Celery remote control"
+_BROKER = "Redis: INFO; RabbitMQ: management API"
 _ACTIVITY = "PostgreSQL: pg_stat_activity"
 
 METRICS = (
@@ -50,14 +51,80 @@ METRICS = (
         _GAUGE,
         ("queue", "priority"),
         "Messages that wait in the broker.",
-        "Redis: LLEN of the queue and its priority lists",
+        "Redis: LLEN of the queue and its priority lists; RabbitMQ: management API (priority 0)",
+    ),
+    Metric(
+        "airwarden_celery_unacked_messages",
+        _GAUGE,
+        ("queue",),
+        "Messages that workers have taken and not acknowledged, tasks under way included; Redis keeps"
+        " them together, as queue _all.",
+        "Redis: HLEN unacked; RabbitMQ: management API",
+    ),
+    Metric(
+        "airwarden_celery_oldest_message_age_seconds",
+        _GAUGE,
+        ("queue",),
+        "Time since the first unacknowledged message was delivered (Redis, queue _all), or since the"
+        " first waiting one was sent (RabbitMQ, where it carries its time); absent without one.",
+        "Redis: unacked_index; RabbitMQ: management API",
+    ),
+    Metric(
+        "airwarden_celery_queue_drift_tasks",
+        _GAUGE,
+        ("queue",),
+        "Tasks that the database holds as queued and no message and no worker has: lost ones. Below 0:"
+        " messages without a queued task.",
+        "metadata database: queued task instances; broker; Celery remote control",
+    ),
+    Metric(
+        "airwarden_celery_queue_consumers",
+        _GAUGE,
+        ("queue",),
+        "Workers that consume from a queue; a queue once seen stays, at 0.",
+        _INSPECT,
     ),
     Metric(
         "airwarden_broker_up",
         _GAUGE,
         ("kind",),
         "Whether the broker answers.",
-        "Redis: PING",
+        "Redis: PING; RabbitMQ: management API",
+    ),
+    Metric(
+        "airwarden_broker_memory_used_bytes",
+        _GAUGE,
+        ("kind",),
+        "Memory that the broker uses.",
+        _BROKER,
+    ),
+    Metric(
+        "airwarden_broker_memory_max_bytes",
+        _GAUGE,
+        ("kind",),
+        "Memory that the broker may use; 0 where no limit is set.",
+        _BROKER,
+    ),
+    Metric(
+        "airwarden_broker_connected_clients",
+        _GAUGE,
+        ("kind",),
+        "Connections to the broker.",
+        _BROKER,
+    ),
+    Metric(
+        "airwarden_broker_rejected_connections_total",
+        _COUNTER,
+        ("kind",),
+        "Connections that the broker refused because it had too many, since it started; Redis only.",
+        "Redis: INFO",
+    ),
+    Metric(
+        "airwarden_broker_evicted_keys_total",
+        _COUNTER,
+        ("kind",),
+        "Keys that Redis threw away for want of memory, since it started: messages may be among them.",
+        "Redis: INFO",
     ),
     Metric(
         "airwarden_celery_worker_up",
@@ -72,6 +139,20 @@ METRICS = (
         _GAUGE,
         ("hostname",),
         "Tasks that a worker executes.",
+        _INSPECT,
+    ),
+    Metric(
+        "airwarden_celery_worker_tasks_reserved",
+        _GAUGE,
+        ("hostname",),
+        "Tasks that a worker has taken and not begun.",
+        _INSPECT,
+    ),
+    Metric(
+        "airwarden_celery_worker_heartbeat_timestamp_seconds",
+        _GAUGE,
+        ("hostname",),
+        "When a worker last answered, as Unix time.",
         _INSPECT,
     ),
     Metric(
@@ -99,8 +180,24 @@ METRICS = (
         "airwarden_cluster_utilization_ratio",
         _GAUGE,
         ("resource",),
-        "Share of a resource in use (0 to 1): slots of all workers, cpu and memory of this machine.",
+        "Share of a resource in use (0 to 1): slots of all workers, cpu, memory and root disk of"
+        " this machine.",
         f"{_INSPECT}; /proc",
+    ),
+    Metric(
+        "airwarden_network_bytes_total",
+        _COUNTER,
+        ("component", "direction"),
+        "Bytes that went in and out of this machine (component machine), since it started; loopback and"
+        " virtual interfaces are left out.",
+        "/proc/net/dev",
+    ),
+    Metric(
+        "airwarden_network_errors_total",
+        _COUNTER,
+        ("component", "direction"),
+        "Packets that were lost to errors of the same interfaces.",
+        "/proc/net/dev",
     ),
     Metric(
         "airwarden_db_up",

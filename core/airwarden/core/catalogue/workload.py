@@ -110,13 +110,6 @@ METRICS = (
         "metadata database: dag",
     ),
     Metric(
-        "airwarden_dag_import_errors",
-        _GAUGE,
-        (),
-        "DAG files that cannot be imported.",
-        "metadata database: import_error",
-    ),
-    Metric(
         "airwarden_asset_last_update_timestamp_seconds",
         _GAUGE,
         ("asset", "tier", "team"),

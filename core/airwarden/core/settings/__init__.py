@@ -15,6 +15,7 @@ from airwarden.core.settings.clusters import (
     Host,
     MatchRule,
     MetadataDatabase,
+    Statsd,
     Supervisord,
     Workers,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "SecretRef",
     "Settings",
     "Sla",
+    "Statsd",
     "Supervisord",
     "Team",
     "Window",

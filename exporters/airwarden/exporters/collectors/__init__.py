@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from airwarden.core.clock import Clock
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.api_server import ApiServerCollector
 from airwarden.exporters.collectors.assets import AssetsCollector
 from airwarden.exporters.collectors.broker import BrokerCollector
+from airwarden.exporters.collectors.celery_tasks import CeleryTasksCollector
+from airwarden.exporters.collectors.consistency import ConsistencyCollector
+from airwarden.exporters.collectors.dag_health import DagHealthCollector
 from airwarden.exporters.collectors.dag_runs import DagRunsCollector
 from airwarden.exporters.collectors.dags import DagsCollector
 from airwarden.exporters.collectors.database import DatabaseCollector
+from airwarden.exporters.collectors.database_activity import DatabaseActivityCollector
+from airwarden.exporters.collectors.database_statements import DatabaseStatementsCollector
+from airwarden.exporters.collectors.database_tables import DatabaseTablesCollector
+from airwarden.exporters.collectors.deadlines import DeadlinesCollector
 from airwarden.exporters.collectors.dependencies import DependenciesCollector
+from airwarden.exporters.collectors.deployments import DeploymentsCollector
 from airwarden.exporters.collectors.heartbeats import HeartbeatsCollector
 from airwarden.exporters.collectors.host import HostCollector
+from airwarden.exporters.collectors.late_runs import LateRunsCollector
 from airwarden.exporters.collectors.machine import MachineCollector
+from airwarden.exporters.collectors.parsing import ParsingCollector
+from airwarden.exporters.collectors.pooler import PoolerCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
+from airwarden.exporters.collectors.queries import QueriesCollector
 from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
+from airwarden.exporters.collectors.statsd import StatsdCollector
+from airwarden.exporters.collectors.task_events import TaskEventsCollector
 from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
+from airwarden.exporters.collectors.triggers import TriggersCollector
+from airwarden.exporters.collectors.waiting import WaitingCollector
 from airwarden.exporters.collectors.workers import WorkersCollector
 from airwarden.exporters.labels import DagRegistry
+from airwarden.exporters.queries import CountedDatabase
 from airwarden.exporters.sources import ClusterSources
 
 #: Every collector's name, as `exporter.collectors` in airwarden.yaml may give it.
 NAMES = (
-    "api_server", "assets", "broker", "dag_runs", "dags", "database", "dependencies", "heartbeats",
-    "host", "machine", "pools", "scheduler_lag", "task_instances", "workers",
+    "api_server", "assets", "broker", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
+    "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
+    "deployments", "heartbeats", "host", "late_runs", "machine", "parsing", "pooler", "pools", "queries",
+    "scheduler_lag", "statsd", "task_events", "task_instances", "triggers", "waiting", "workers",
 )  # fmt: skip
 
 
@@ -34,16 +54,9 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
     """Return the collectors that a cluster's sources allow, with fresh state."""
     found: list[Collector] = []
     if cluster.database is not None:
-        database = cluster.database
-        registry = DagRegistry(database, cluster.rules, clock)
-        found += [
-            DatabaseCollector(database),
-            DagsCollector(database, registry),
-            DagRunsCollector(database, registry, clock),
-            TaskInstancesCollector(database, clock),
-            SchedulerLagCollector(database),
-            AssetsCollector(database, registry, cluster.targets, clock),
-        ]
+        counted = CountedDatabase(cluster.database)
+        cluster = replace(cluster, database=counted)
+        found += _of_database(cluster, counted, clock)
     if cluster.database is not None or cluster.airflow is not None:
         found.append(HeartbeatsCollector(clock, cluster.database, cluster.airflow))
         found.append(PoolsCollector(cluster.database, cluster.airflow))
@@ -53,10 +66,47 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
         found.append(HostCollector(cluster.host))
     if cluster.broker is not None:
         found.append(BrokerCollector(cluster.broker, cluster.queues))
+        if cluster.database is not None:
+            found.append(
+                CeleryTasksCollector(
+                    cluster.database, cluster.broker, cluster.workers, cluster.queues
+                )
+            )
     if cluster.workers is not None:
-        found.append(WorkersCollector(cluster.workers, clock, cluster.host))
+        found.append(WorkersCollector(cluster.workers, clock, cluster.host, cluster.queues))
+    if cluster.pooler is not None:
+        found.append(PoolerCollector(cluster.pooler))
+    if cluster.statsd is not None:
+        found.append(StatsdCollector(cluster.statsd, clock))
     if cluster.dependencies:
         found.append(DependenciesCollector(cluster.dependencies))
     if cluster.machine:
         found.append(MachineCollector())
     return found
+
+
+def _of_database(
+    cluster: ClusterSources, database: CountedDatabase, clock: Clock
+) -> list[Collector]:
+    registry = DagRegistry(database, cluster.rules, clock)
+    return [
+        QueriesCollector(database),
+        DatabaseCollector(database),
+        DatabaseActivityCollector(database),
+        DatabaseTablesCollector(database),
+        DatabaseStatementsCollector(database),
+        DagsCollector(registry),
+        DagRunsCollector(database, registry, clock),
+        DagHealthCollector(database, registry, clock),
+        LateRunsCollector(database, registry),
+        TaskInstancesCollector(database, clock),
+        TaskEventsCollector(database, registry),
+        WaitingCollector(database, cluster.parallelism),
+        SchedulerLagCollector(database),
+        TriggersCollector(database),
+        ParsingCollector(database),
+        DeploymentsCollector(database, registry),
+        DeadlinesCollector(database, registry),
+        ConsistencyCollector(database),
+        AssetsCollector(database, registry, cluster.targets, clock),
+    ]

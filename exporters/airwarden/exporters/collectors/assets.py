@@ -10,10 +10,13 @@ from zoneinfo import ZoneInfo
 
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
-from airwarden.exporters.families import Family, Labels, gauge
+from airwarden.exporters.families import Counter, Family, Labels, gauge
 from airwarden.exporters.labels import TIERS, UNSET, DagLabels, DagRegistry
 from airwarden.exporters.sources import FreshnessTarget
 
+KIND = "asset"
+#: Share of its target from which an asset is at risk.
+AT_RISK = 0.8
 #: Days that are walked back over; an asset older than that is late in any calendar.
 _MAX_DAYS = 400
 _DURATION = re.compile(r"(?P<number>\d+)(?P<unit>[smhd])")
@@ -38,13 +41,18 @@ class AssetsCollector:
         self._registry = registry
         self._targets = tuple(targets)
         self._clock = clock
+        #: Assets that were past their target at the look before; None before the first.
+        self._late: set[str] | None = None
+        self._breaches = Counter("airwarden_sla_breaches_total")
 
     def collect(self) -> Sequence[Family]:
-        """Return updates and targets; both are absent while every maker is paused."""
+        """Return updates, targets and breaches; all are absent while every maker is paused."""
         now = self._clock.now()
         dags = self._registry.all()
         updates: dict[Labels, float] = {}
         ages: dict[Labels, float] = {}
+        risk: dict[Labels, float] = {}
+        late: set[str] = set()
         for target, name, updated, makers in [*self._assets(), *self._dags(dags)]:
             known = [dags[maker] for maker in makers if maker in dags]
             if updated is None or (known and all(dag.paused for dag in known)):
@@ -53,9 +61,20 @@ class AssetsCollector:
             moment = counted_from(updated, now, target)
             updates[name, tier, team] = round(moment.timestamp(), 3)
             ages[(name,)] = target.seconds
+            share = (now - moment).total_seconds() / max(target.seconds, 1.0)
+            place = (KIND, tier, team)
+            self._breaches.born([place])
+            risk[place] = risk.get(place, 0) + int(AT_RISK < share <= 1.0)
+            if share > 1.0:
+                late.add(name)
+                if self._late is not None and name not in self._late:
+                    self._breaches.add(place)
+        self._late = late
         return [
             gauge("airwarden_asset_last_update_timestamp_seconds", updates),
             gauge("airwarden_asset_freshness_sla_seconds", ages),
+            self._breaches.family(),
+            gauge("airwarden_sla_at_risk", risk),
         ]
 
     def _assets(self) -> list[tuple[FreshnessTarget, str, datetime | None, Sequence[str]]]:

@@ -1,10 +1,9 @@
-"""How many DAGs there are, and how many of their files cannot be imported."""
+"""How many DAGs there are, by what they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import Family, Labels, gauge
 from airwarden.exporters.labels import DagRegistry
 
@@ -16,8 +15,7 @@ class DagsCollector:
     interval = 15.0
     timeout = 10.0
 
-    def __init__(self, database: MetadataDatabase, registry: DagRegistry) -> None:
-        self._database = database
+    def __init__(self, registry: DagRegistry) -> None:
         self._registry = registry
 
     def collect(self) -> Sequence[Family]:
@@ -27,11 +25,7 @@ class DagsCollector:
         }
         for row in self._registry.rows():
             counts[(_status(row["is_stale"], row["has_import_errors"], row["is_paused"]),)] += 1
-        errors = self._database.rows("import_errors")[0]["errors"]
-        return [
-            gauge("airwarden_dags", counts),
-            gauge("airwarden_dag_import_errors", errors),
-        ]
+        return [gauge("airwarden_dags", counts)]
 
 
 def _status(stale: bool, import_error: bool | None, paused: bool) -> str:

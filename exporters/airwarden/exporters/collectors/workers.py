@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import Counter as Tally
+from collections.abc import Collection, Iterable, Sequence
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError
@@ -12,6 +13,8 @@ from airwarden.exporters.families import Family, Labels, gauge
 
 #: Seconds for which a worker that fell silent is reported as down.
 REMEMBER = 600.0
+#: Queues whose consumers are counted.
+MAX_QUEUES = 200
 
 
 class WorkersCollector:
@@ -21,18 +24,28 @@ class WorkersCollector:
     interval = 10.0
     timeout = 15.0
 
-    def __init__(self, workers: Workers, clock: Clock, host: Host | None = None) -> None:
+    def __init__(
+        self,
+        workers: Workers,
+        clock: Clock,
+        host: Host | None = None,
+        queues: Collection[str] = (),
+    ) -> None:
         self._workers = workers
         self._clock = clock
         self._host = host
         self._seen: dict[str, float] = {}
+        self._answered: dict[str, float] = {}
+        self._queues = set(queues)
 
     def collect(self) -> Sequence[Family]:
         """Return each worker's state and the shares of slots in use."""
         workers = self._workers.workers()
         now = self._clock.elapsed()
+        moment = self._clock.now().timestamp()
         for worker in workers:
             self._seen[worker.hostname] = now
+            self._answered[worker.hostname] = moment
         self._forget(now)
         answering = {worker.hostname for worker in workers}
         up: dict[Labels, float] = {(name,): int(name in answering) for name in sorted(self._seen)}
@@ -48,6 +61,15 @@ class WorkersCollector:
             gauge(
                 "airwarden_celery_worker_queues", {(w.hostname,): len(w.queues) for w in workers}
             ),
+            gauge(
+                "airwarden_celery_worker_tasks_reserved",
+                {(w.hostname,): w.reserved for w in workers},
+            ),
+            gauge(
+                "airwarden_celery_worker_heartbeat_timestamp_seconds",
+                {(name,): round(at, 3) for name, at in sorted(self._answered.items())},
+            ),
+            gauge("airwarden_celery_queue_consumers", self._consumers(workers)),
             gauge("airwarden_celery_worker_slot_utilization_ratio", _by_queue(workers)),
         ]
         if (ratio := _utilization(workers)) is not None:
@@ -61,6 +83,13 @@ class WorkersCollector:
             n for n, at in self._seen.items() if now - at > REMEMBER or (at < now and n in stopped)
         ]:
             del self._seen[name]
+            del self._answered[name]
+
+    def _consumers(self, workers: Sequence[Worker]) -> dict[Labels, float]:
+        """Return how many consume from each queue; one that was ever seen stays, at 0."""
+        counts = Tally(queue for worker in workers for queue in worker.queues)
+        self._queues |= set(list(counts)[: MAX_QUEUES - len(self._queues)])
+        return {(queue,): counts[queue] for queue in sorted(self._queues)}
 
     def _stopped(self) -> set[str]:
         if self._host is None:

@@ -41,14 +41,15 @@ class _BreakerStep:
         seen = _store(world).load(key)
         if seen.state is self._state:
             return Nothing(f"breaker {name} is {self._state.value} already")
-        return Plan((self._effect(key, name, seen.state),))
+        return Plan((self._effect(key, self._state, seen.state),))
 
-    def _effect(self, key: str, name: str, before: BreakerState) -> Effect:
-        verb = "open" if self._state is BreakerState.OPEN else "close"
+    def _effect(self, key: str, wanted: BreakerState, before: BreakerState) -> Effect:
+        cluster, _, name = key.partition("/")
+        verb = "open" if wanted is BreakerState.OPEN else "close"
         return Effect(
             action=self.name,
-            target=f"{key.split('/', 1)[0]}/breaker/{name}",
-            parameters={"breaker": key, "state": self._state.value},
+            target=f"{cluster}/breaker/{name}",
+            parameters={"breaker": key, "state": wanted.value},
             before={"state": before.value},
             summary=f"{verb} breaker {name}",
         )
@@ -74,9 +75,9 @@ class _BreakerStep:
         return ReadBack.DONE if same else ReadBack.NOT_DONE
 
     def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        """Answer that the opposite step is its way back."""
+        """Answer that what is closed stays closed; for what was opened see `breaker.open`."""
         del world, effect
-        return Nothing("a breaker is set by its own steps")
+        return Nothing("a closed breaker has no way back")
 
 
 class BreakerOpen(_BreakerStep):
@@ -84,6 +85,14 @@ class BreakerOpen(_BreakerStep):
 
     name = "breaker.open"
     _state = BreakerState.OPEN
+
+    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
+        """Plan to close it, if it is not closed yet."""
+        key = str(effect.parameters["breaker"])
+        seen = _store(world).load(key)
+        if seen.state is BreakerState.CLOSED:
+            return Nothing("the breaker is closed already")
+        return Plan((self._effect(key, BreakerState.CLOSED, seen.state),))
 
 
 class BreakerClose(_BreakerStep):

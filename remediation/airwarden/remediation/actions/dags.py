@@ -15,6 +15,7 @@ from airwarden.core.errors import (
 from airwarden.core.platform import Dag
 from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.breaker import is_open
 from airwarden.remediation.world import Json, Subject, World
 
 #: DAGs that may be paused without a person's approval.
@@ -37,7 +38,8 @@ class DagPause:
 
     The pool's hold covers what lies beyond. A DAG that was paused when we came is not ours, and its
     undo leaves it so; likewise one that somebody has paused or unpaused since, which Airflow's event
-    log tells where the metadata database can be read.
+    log tells where the metadata database can be read. One that relies on another dependency too, whose
+    breaker is open, is unpaused after that one.
     """
 
     name = "dag.pause"
@@ -61,7 +63,10 @@ class DagPause:
         most = min(MOST, int(parameters.get("most", MOST)))
         ordered = self._busiest_first(airflow, running) if len(running) > most else running
         evidence = {"not_paused": [dag.dag_id for dag in ordered[most:]]}
-        return Plan(tuple(self._effect(world, d, paused=True) for d in ordered[:most]), evidence)
+        own = subject.labels.get("dependency", "")
+        return Plan(
+            tuple(self._effect(world, dag, own, paused=True) for dag in ordered[:most]), evidence
+        )
 
     def _busiest_first(self, airflow: Airflow, dags: Sequence[Dag]) -> list[Dag]:
         ids = [dag.dag_id for dag in dags]
@@ -70,13 +75,17 @@ class DagPause:
         )
         return sorted(dags, key=lambda dag: (-waiting[dag.dag_id], dag.dag_id))
 
-    def _effect(self, world: World, dag: Dag, *, paused: bool) -> Effect:
+    def _effect(self, world: World, dag: Dag, own: str, *, paused: bool) -> Effect:
         verb = "pause" if paused else "unpause"
         return Effect(
             action=self.name,
             target=f"{world.cluster}/dag/{dag.dag_id}",
             parameters={"dag_id": dag.dag_id, "paused": paused},
-            before={"paused": dag.is_paused, "patches": _patches(world, dag.dag_id)},
+            before={
+                "paused": dag.is_paused,
+                "patches": _patches(world, dag.dag_id),
+                "for": own,
+            },
             summary=f"{verb} DAG {dag.dag_id}",
         )
 
@@ -116,7 +125,21 @@ class DagPause:
         seen, now = effect.before.get("patches"), _patches(world, dag_id)
         if seen is not None and now is not None and now > seen + 1:
             return Nothing(f"DAG {dag_id} was switched by somebody since: left as it is")
-        return Plan((self._effect(world, dag, paused=False),))
+        own = str(effect.before.get("for", ""))
+        if own and (others := _down_as_well(world, own, dag)):
+            return Refused(f"DAG {dag_id} relies on {', '.join(others)} as well, still down")
+        return Plan((self._effect(world, dag, own, paused=False),))
+
+
+def _down_as_well(world: World, own: str, dag: Dag) -> list[str]:
+    """Return the other dependencies that the DAG is tagged with and whose breakers are open."""
+    return [
+        one.name
+        for one in world.dependencies.values()
+        if one.name != own
+        and {f"depends:{one.name}", *one.tags} & set(dag.tags)
+        and is_open(world, one.name)
+    ]
 
 
 def _patches(world: World, dag_id: str) -> int | None:

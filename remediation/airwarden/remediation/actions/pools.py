@@ -11,6 +11,7 @@ from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Pool
 from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.breaker import BROKER, is_open
 from airwarden.remediation.world import Json, Subject, World
 
 #: Shares of the old slots that are given back one after the other.
@@ -52,13 +53,13 @@ class PoolHold:
         missing = sorted(set(names or ()) - {pool.name for pool in found})
         if missing:
             return Refused(f"Airflow has no pool {', '.join(missing)}", cause="unknown pool")
-        way_back = _way_back(parameters)
+        way_back = _way_back(parameters, subject)
         effects = tuple(
             self._effect(
                 world, pool, floor, way_back, f"hold pool {pool.name} at {floor} (of {pool.slots})"
             )
             for pool in found
-            if pool.slots > floor
+            if pool.slots > max(floor, _held_at(world, subject, pool.name))
         )
         if not effects:
             return Nothing(f"every pool has at most {floor} slots already")
@@ -124,6 +125,10 @@ class PoolHold:
         stages = ramp_stages(old, held, way_back["ramp"])
         if pool.slots == old:
             return Nothing(f"pool {name} has its {old} slots again")
+        if others := _holders(world, str(way_back.get("for", "")), name):
+            return Refused(
+                f"pool {name} is held for {', '.join(others)} as well, which is still down"
+            )
         if pool.slots not in (held, *stages):
             return Nothing(f"pool {name} was set to {pool.slots} by someone else: left alone")
         if pool.slots != held and (reason := self._too_early(world, pool, effect)):
@@ -154,9 +159,36 @@ def ramp_stages(old: int, held: int, ramp: Sequence[float]) -> list[int]:
     return [*(stage for stage in rising if held < stage < old), old]
 
 
-def _way_back(parameters: Mapping[str, Any]) -> Json:
+def _way_back(parameters: Mapping[str, Any], subject: Subject) -> Json:
     ramp = [float(share) for share in parameters.get("ramp", RAMP)]
-    return {"ramp": ramp, "every": float(parameters.get("every", 120))}
+    # A pool held for no dependency is held for the broker, which every task needs.
+    held_for = subject.labels.get("dependency", "") or BROKER
+    return {"ramp": ramp, "every": float(parameters.get("every", 120)), "for": held_for}
+
+
+def _holders(world: World, own: str, pool: str) -> list[str]:
+    """Return what else holds the pool: the broker, or a dependency, whose breaker is open.
+
+    An effect that does not say what it was done for is an earlier version's: nothing is known then.
+    """
+    if not own:
+        return []
+    named = [one.name for one in world.dependencies.values() if pool in one.pools]
+    return [name for name in (*named, BROKER) if name != own and is_open(world, name)]
+
+
+def _held_at(world: World, subject: Subject, pool: str) -> int:
+    """Return the slots at which an open breaker of another dependency holds the pool; 0 if none does.
+
+    Its run owns the pool's lock, and gives nothing back while this outage's breaker is open too.
+    """
+    own = subject.labels.get("dependency", "")
+    floors = [
+        max(1, one.floor)
+        for one in world.dependencies.values()
+        if one.name != own and pool in one.pools and is_open(world, one.name)
+    ]
+    return max(floors, default=0)
 
 
 def _airflow(world: World) -> Airflow:

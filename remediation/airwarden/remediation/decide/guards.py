@@ -37,6 +37,7 @@ from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.refusal import Patience as Patience
 from airwarden.remediation.decide.refusal import Refusal as Refusal
 from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.decide.unrest import Unrest, no_storm, not_flapping
 
 
 class AlertSight(StrEnum):
@@ -74,6 +75,7 @@ class GuardFacts:
         lead_needed: Seconds that must be left for the effect to begin.
         windows: The maintenance windows, freezes and quiet hours that are open.
         unreadable: What could not be read, with why.
+        unrest: Storms and flapping.
         around: What stands around the target: its fleet, its siblings, the platform.
     """
 
@@ -97,6 +99,7 @@ class GuardFacts:
     lead_needed: float
     windows: OpenWindows = field(default_factory=OpenWindows)
     unreadable: Sequence[str] = ()
+    unrest: Unrest = field(default_factory=Unrest)
     around: Around = field(default_factory=Around)
 
     @property
@@ -251,6 +254,8 @@ GUARDS: tuple[Guard, ...] = (
     readable,
     mode_allows,
     not_suppressed,
+    not_flapping,
+    no_storm,
     plan_is_fresh,
     same_target,
     no_rollout,

@@ -42,6 +42,7 @@ class Progress:
         wave_step: The step whose waves the next two speak of.
         wave_verified: Targets of that step up to which the waves were found good.
         wave_since: When the wave that is to be verified was done.
+        remedy: Index of the playbook's remedy that this run is an attempt of.
         restoring: Only the undo steps are done: what an ended remedy left in force is taken back.
         asked: What a person was asked about last, in this step.
         changed: How that differs from what was asked before, in words.
@@ -66,6 +67,7 @@ class Progress:
     wave_step: int = -1
     wave_verified: int = 0
     wave_since: datetime | None = None
+    remedy: int = 0
     restoring: bool = False
     asked: tuple[Part, ...] = ()
     changed: tuple[str, ...] = ()

@@ -1,14 +1,14 @@
 """The three state machines (incident, run, attempt), their allowed transitions, and the modes.
 
-This is the one place that says which transition is legal; the journal's CHECK constraints hold the
-names of the states, and every transition is one compare-and-set that was looked up here first.
+This is the one place that says which transition is legal. Every transition is one compare-and-set that
+was looked up here first; the journal holds the same pairs in a table, and its triggers refuse all others.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import TypeVar
+from typing import TypeVar, cast
 
 
 class Mode(StrEnum):
@@ -144,6 +144,13 @@ ATTEMPT_TRANSITIONS: Mapping[AttemptState, frozenset[AttemptState]] = {
     _A.FAILED: frozenset(),
     _A.NOT_DONE: frozenset(),
     _A.UNDECIDABLE: frozenset(),
+}
+
+#: The three tables by the name of the journal's table whose column `state` they rule.
+TRANSITIONS: Mapping[str, Mapping[StrEnum, frozenset[StrEnum]]] = {
+    "incident": cast("Mapping[StrEnum, frozenset[StrEnum]]", INCIDENT_TRANSITIONS),
+    "run": cast("Mapping[StrEnum, frozenset[StrEnum]]", RUN_TRANSITIONS),
+    "attempt": cast("Mapping[StrEnum, frozenset[StrEnum]]", ATTEMPT_TRANSITIONS),
 }
 
 S = TypeVar("S", IncidentState, RunState, AttemptState)

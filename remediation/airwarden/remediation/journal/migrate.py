@@ -11,11 +11,13 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, select, text
 
 from airwarden.core.errors import WrongInputError
 from airwarden.remediation.crash import crash_at
+from airwarden.remediation.decide.states import TRANSITIONS
 from airwarden.remediation.journal.connect import Engines
+from airwarden.remediation.journal.tables import transition
 
 #: Any fixed number: the key of the transaction lock that migrations take on PostgreSQL.
 _LOCK_KEY = 4_157_310_021
@@ -54,6 +56,25 @@ def migrate(engines: Engines) -> None:
             )
         command.upgrade(config, "head")
         crash_at("mid-migration")
+        _allow_transitions(connection)
+
+
+def _allow_transitions(connection: Connection) -> None:
+    """Put the state machines' pairs into the table that the triggers ask; none is ever taken out.
+
+    An earlier version that runs beside this one goes on making the transitions that it knows.
+    """
+    known = {tuple(row) for row in connection.execute(select(transition))}
+    wanted = {
+        (machine, old.value, new.value)
+        for machine, pairs in TRANSITIONS.items()
+        for old, following in pairs.items()
+        for new in following
+    }
+    if missing := sorted(wanted - known):
+        names = ("machine", "old_state", "new_state")
+        rows = [dict(zip(names, row, strict=True)) for row in missing]
+        connection.execute(insert(transition), rows)
 
 
 def _only_adds(current: str, known: Collection[str]) -> bool:
@@ -62,10 +83,8 @@ def _only_adds(current: str, known: Collection[str]) -> bool:
     Revisions are numbered; within a thousand each only adds, so that old and new versions work side
     by side on one journal while an upgrade rolls, and while it is rolled back.
     """
-    if not current.isdecimal():
-        return False
-    newest = max(int(one) for one in known)
-    return int(current) > newest and int(current) // 1000 == newest // 1000
+    ours = {int(one) // 1000 for one in known}
+    return current.isdecimal() and int(current) // 1000 in ours
 
 
 def newest_revision() -> str:

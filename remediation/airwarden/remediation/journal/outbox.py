@@ -37,8 +37,8 @@ class Notice:
 
 def put(
     tx: Tx, *, channel: Channel, dedup_key: str, kind: str, incident_id: int, body: str
-) -> None:
-    """Write a notice; the same one a second time changes nothing.
+) -> bool:
+    """Write a notice; the same one a second time changes nothing, and gives False.
 
     A newer chat message replaces the ones that have not left yet: there is one message per incident.
     """
@@ -52,7 +52,7 @@ def put(
             )
             .values(state="superseded", body="")
         )
-    tx.connection.execute(
+    written = tx.connection.execute(
         insert_into(tx, outbox)
         .values(
             channel=channel,
@@ -65,7 +65,9 @@ def put(
             next_at=tx.now,
         )
         .on_conflict_do_nothing()
+        .returning(outbox.c.id)
     )
+    return written.first() is not None
 
 
 def due(tx: Tx, channel: Channel, limit: int = 20) -> Sequence[Notice]:

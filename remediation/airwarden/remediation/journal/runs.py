@@ -145,13 +145,12 @@ def _attempt(row: Row[Any]) -> Attempt:
 
 def pin_playbook(tx: Tx, playbook: Playbook, mode: Mode, danger: Danger) -> None:
     """Keep the playbook's text, so that a run in flight survives a change of the file."""
-    body = json.dumps(playbook.model_dump(mode="json", by_alias=True), sort_keys=True)
     statement = insert_into(tx, playbook_version).values(
         sha256=playbook.sha256,
         name=playbook.name,
         mode=mode,
         danger_class=danger,
-        body=body,
+        body=playbook.body,
         first_used_at=tx.now,
     )
     tx.connection.execute(statement.on_conflict_do_nothing())

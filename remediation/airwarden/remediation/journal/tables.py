@@ -305,6 +305,15 @@ budget = Table(
     CheckConstraint("used <= lim", name="within"),
 )
 
+#: Which state may follow which: triggers on the three tables refuse every other change.
+transition = Table(
+    "transition",
+    metadata,
+    Column("machine", String(16), primary_key=True),
+    Column("old_state", String(16), primary_key=True),
+    Column("new_state", String(16), primary_key=True),
+)
+
 breaker = Table(
     "breaker",
     metadata,

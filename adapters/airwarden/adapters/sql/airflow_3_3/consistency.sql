@@ -1,0 +1,40 @@
+-- consistency: what should not be: tasks under way whose scheduler is gone, tasks under way of runs that
+-- have ended, and runs that have had nothing left to do for five minutes. Cost: the live task
+-- instances, by the index on state; the open runs and their tasks, by (dag_id, run_id).
+WITH live AS MATERIALIZED (
+  SELECT dag_id, run_id, state, queued_by_job_id
+  FROM task_instance
+  WHERE state IN ('scheduled', 'queued', 'running')
+), open_runs AS MATERIALIZED (
+  SELECT dag_id, run_id, state, start_date FROM dag_run WHERE state = 'running'
+  UNION ALL
+  SELECT dag_id, run_id, state, start_date FROM dag_run WHERE state = 'queued'
+)
+SELECT 'orphaned_task' AS kind, count(*)::int AS found
+FROM live AS l
+LEFT JOIN job AS j ON j.id = l.queued_by_job_id
+WHERE l.state IN ('queued', 'running')
+  AND l.queued_by_job_id IS NOT NULL
+  AND (j.id IS NULL OR j.state <> 'running' OR j.latest_heartbeat < now() - interval '5 minutes')
+UNION ALL
+SELECT 'task_of_ended_run', count(*)::int
+FROM live AS l
+WHERE NOT EXISTS (
+  SELECT 1 FROM open_runs AS o WHERE o.dag_id = l.dag_id AND o.run_id = l.run_id
+)
+UNION ALL
+SELECT 'run_without_work', count(*)::int
+FROM open_runs AS o
+WHERE o.state = 'running'
+  AND o.start_date < now() - interval '5 minutes'
+  AND NOT EXISTS (
+    SELECT 1
+    FROM task_instance AS t
+    WHERE t.dag_id = o.dag_id
+      AND t.run_id = o.run_id
+      AND (
+        t.state IS NULL
+        OR t.state NOT IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')
+        OR t.end_date > now() - interval '5 minutes'
+      )
+  );

@@ -1,0 +1,45 @@
+-- parsing: by bundle, its files' parse times and ages, DAGs that are behind the bundle's version, and
+-- DAGs without any stored version (never serialized). A file counts once however many DAGs it makes;
+-- its age is that of its newest parse. Cost: the DAGs, and one index look-up each.
+WITH files AS MATERIALIZED (
+  SELECT
+    bundle_name,
+    relative_fileloc,
+    max(last_parse_duration) AS seconds,
+    max(last_parsed_time) AS parsed
+  FROM dag
+  WHERE NOT is_stale
+  GROUP BY bundle_name, relative_fileloc
+), parsed AS (
+  SELECT
+    bundle_name,
+    count(*)::int AS files,
+    sum(seconds)::float8 AS seconds,
+    extract(epoch FROM now() - min(parsed))::float8 AS oldest
+  FROM files
+  GROUP BY bundle_name
+), behind AS (
+  SELECT
+    d.bundle_name,
+    (count(*) FILTER (WHERE d.bundle_version IS DISTINCT FROM b.version))::int AS behind,
+    (count(*) FILTER (
+      WHERE NOT EXISTS (SELECT 1 FROM dag_version AS v WHERE v.dag_id = d.dag_id)
+    ))::int AS unserialized
+  FROM dag AS d
+  JOIN dag_bundle AS b ON b.name = d.bundle_name
+  WHERE NOT d.is_stale
+  GROUP BY d.bundle_name
+)
+SELECT
+  b.name AS bundle,
+  extract(epoch FROM b.last_refreshed)::float8 AS refreshed,
+  coalesce(p.files, 0) AS files,
+  coalesce(p.seconds, 0) AS seconds,
+  p.oldest,
+  coalesce(h.behind, 0) AS behind,
+  coalesce(h.unserialized, 0) AS unserialized,
+  (SELECT count(*)::int FROM import_error AS e WHERE e.bundle_name = b.name) AS import_errors
+FROM dag_bundle AS b
+LEFT JOIN parsed AS p ON p.bundle_name = b.name
+LEFT JOIN behind AS h ON h.bundle_name = b.name
+WHERE b.active OR p.files > 0;

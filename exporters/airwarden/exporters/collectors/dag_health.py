@@ -1,0 +1,122 @@
+"""Single DAGs, as few as matter: the critical ones, and the worst of the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from airwarden.core.clock import Clock
+from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.families import Family, Labels, gauge
+from airwarden.exporters.follow_runs import OPEN_STATES, Run, RunFollower
+from airwarden.exporters.labels import OVERFLOW, DagLabels, DagRegistry
+
+CRITICAL = "critical"
+#: Critical DAGs that are told apart: the first ones by name.
+MAX_CRITICAL = 500
+#: Other DAGs that are told apart, by failures in a row.
+MAX_WORST = 50
+#: Failures before the exporter's start that are counted.
+MAX_EARLIER = 10
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class DagHealthCollector:
+    """Follows runs for itself: one collector's trouble is never another's."""
+
+    name = "dag_health"
+    interval = 30.0
+    timeout = 15.0
+
+    def __init__(self, database: MetadataDatabase, registry: DagRegistry, clock: Clock) -> None:
+        self._database = database
+        self._registry = registry
+        self._clock = clock
+        self._runs = RunFollower()
+        self._began = False
+        self._seeded: set[str] = set()
+        self._failures: dict[str, int] = {}
+        self._succeeded: dict[str, float] = {}
+
+    def collect(self) -> Sequence[Family]:
+        """Return failures in a row, and last successes of critical DAGs."""
+        fleet = self._registry.all()
+        critical = sorted(id_ for id_, dag in fleet.items() if dag.tier == CRITICAL)[:MAX_CRITICAL]
+        if not self._began:
+            recent = [int(row["id"]) for row in self._database.rows("recent_run_ids")]
+            self._runs.begin(recent, self._open_rows(), self._clock.elapsed())
+            self._began = True
+        self._seed([dag for dag in critical if dag not in self._seeded])
+        self._follow()
+        self._forget(fleet)
+        return [
+            gauge("airwarden_dag_consecutive_failures", self._in_a_row(fleet, set(critical))),
+            gauge(
+                "airwarden_dag_last_success_timestamp_seconds",
+                {
+                    (dag, fleet[dag].tier, fleet[dag].team): round(self._succeeded[dag], 3)
+                    for dag in critical
+                    if dag in self._succeeded
+                },
+            ),
+        ]
+
+    def _seed(self, dags: list[str]) -> None:
+        """Take up what came before, once for each critical DAG."""
+        if not dags:
+            return
+        for row in self._database.rows("recent_outcomes", dags=dags):
+            failed = 0
+            ended = [state for state in row["states"] if state not in OPEN_STATES]
+            while failed < min(len(ended), MAX_EARLIER) and ended[failed] == "failed":
+                failed += 1
+            if failed:
+                self._failures[row["dag_id"]] = failed
+            if row["succeeded"] is not None:
+                self._succeeded[row["dag_id"]] = row["succeeded"]
+        self._seeded |= set(dags)
+
+    def _follow(self) -> None:
+        new = [
+            Run.of(row)
+            for row in self._database.rows(
+                "new_runs", after=self._runs.last_id, missing=list(self._runs.missing)
+            )
+        ]
+        # Both reads come before the state changes: a look that fails is repeated as a whole.
+        seen = self._runs.observe(new, self._open_rows(), self._clock.elapsed())
+        self._take(seen.finished)
+        if seen.ended:
+            rows = [Run.of(row) for row in self._database.rows("runs", ids=list(seen.ended))]
+            self._take(self._runs.settle(seen.ended, rows))
+
+    def _open_rows(self) -> list[Run]:
+        return [Run.of(row) for row in self._database.rows("open_runs")]
+
+    def _take(self, finished: Sequence[Run]) -> None:
+        for run in sorted(finished, key=lambda run: run.end_date or _LONG_AGO):
+            if run.state == "failed":
+                self._failures[run.dag_id] = self._failures.get(run.dag_id, 0) + 1
+            elif run.state == "success":
+                self._failures.pop(run.dag_id, None)
+                if run.end_date is not None:
+                    self._succeeded[run.dag_id] = run.end_date.timestamp()
+
+    def _forget(self, fleet: Mapping[str, DagLabels]) -> None:
+        """Drop DAGs that are gone; a registry that knows no DAG at all is not believed."""
+        if fleet:
+            self._failures = {dag: n for dag, n in self._failures.items() if dag in fleet}
+            self._succeeded = {dag: at for dag, at in self._succeeded.items() if dag in fleet}
+
+    def _in_a_row(self, fleet: Mapping[str, DagLabels], critical: set[str]) -> dict[Labels, float]:
+        others = sorted(
+            (dag for dag in self._failures if dag not in critical),
+            key=lambda dag: (-self._failures[dag], dag),
+        )
+        shown: dict[Labels, float] = {}
+        for dag in [*sorted(critical & self._failures.keys()), *others[:MAX_WORST]]:
+            shown[dag, fleet[dag].tier, fleet[dag].team] = self._failures[dag]
+        if rest := others[MAX_WORST:]:
+            total = sum(self._failures[dag] for dag in rest)
+            shown[OVERFLOW, OVERFLOW, OVERFLOW] = total
+        return shown

@@ -1,0 +1,46 @@
+"""Deadlines of DAGs: missed ones, each once, and those that will be missed at the usual pace."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Sequence
+
+from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.families import Counter, Family, Labels, gauge
+from airwarden.exporters.labels import DagRegistry
+
+KIND = "dag"
+
+
+class DeadlinesCollector:
+    """Follows missed deadlines by their ids; those that were missed at the start are history."""
+
+    name = "deadlines"
+    interval = 30.0
+    timeout = 10.0
+
+    def __init__(self, database: MetadataDatabase, registry: DagRegistry) -> None:
+        self._database = database
+        self._registry = registry
+        self._missed: set[str] | None = None
+        self._breaches = Counter("airwarden_sla_breaches_total")
+
+    def collect(self) -> Sequence[Family]:
+        """Return breaches, and runs at risk."""
+        fleet = {(dag.tier, dag.team) for dag in self._registry.all().values()}
+        self._breaches.born((KIND, *owner) for owner in fleet)
+        rows = self._database.rows("deadlines")
+        labels = self._registry.of({row["dag_id"] for row in rows})
+        risk: Tally[Labels] = Tally({(KIND, *owner): 0 for owner in fleet})
+        missed = set()
+        for row in rows:
+            dag = labels[row["dag_id"]]
+            place = (KIND, dag.tier, dag.team)
+            if row["missed"]:
+                missed.add(row["id"])
+                if self._missed is not None and row["id"] not in self._missed:
+                    self._breaches.add(place)
+            elif (row["expected"] or 0.0) > row["remaining"]:
+                risk[place] += 1
+        self._missed = missed
+        return [self._breaches.family(), gauge("airwarden_sla_at_risk", risk)]

@@ -1,0 +1,76 @@
+"""Deployments: DAGs that are new or changed, by the versions that Airflow stores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.families import Counter, Family, gauge
+from airwarden.exporters.labels import DagRegistry
+
+#: A version's id carries its time in its first 48 bits, in milliseconds; so far is read again, for
+#: transactions that commit late.
+LOOK_BACK_MS = 60_000
+#: Rows that the query gives at once.
+PAGE = 5000
+_NONE = UUID(int=0)
+_KINDS = ("new", "changed")
+
+
+class DeploymentsCollector:
+    """Follows the versions of DAGs by id, which grows with time; a restart begins at the present."""
+
+    name = "deployments"
+    interval = 30.0
+    timeout = 10.0
+
+    def __init__(self, database: MetadataDatabase, registry: DagRegistry) -> None:
+        self._database = database
+        self._registry = registry
+        self._last: UUID | None = None
+        self._seen: set[UUID] = set()
+        self._changed_at: float | None = None
+        self._versions = Counter("airwarden_dag_versions_total")
+
+    def collect(self) -> Sequence[Family]:
+        """Return versions by kind, and when the newest was stored."""
+        fleet = {(dag.tier, dag.team) for dag in self._registry.all().values()}
+        self._versions.born((kind, *owner) for kind in _KINDS for owner in fleet)
+        last = self._last
+        if last is None:
+            newest = self._database.rows("latest_dag_version")
+            last = UUID(newest[0]["id"]) if newest else _NONE
+        rows = self._rows(_before(last))
+        labels = self._registry.of({row["dag_id"] for row in rows})
+        for row in rows:
+            self._changed_at = max(self._changed_at or 0.0, row["created"])
+            if self._last is not None and UUID(row["id"]) not in self._seen:
+                dag = labels[row["dag_id"]]
+                kind = "new" if row["version_number"] == 1 else "changed"
+                self._versions.add((kind, dag.tier, dag.team))
+        found = {UUID(row["id"]) for row in rows}
+        self._last = max(found | {last})
+        self._seen = {id_ for id_ in self._seen | found if id_ > _before(self._last)}
+        families = [self._versions.family()]
+        if self._changed_at is not None:
+            families.append(
+                gauge("airwarden_dag_version_last_change_timestamp_seconds", self._changed_at)
+            )
+        return families
+
+    def _rows(self, after: UUID) -> list[Mapping[str, Any]]:
+        """Read every version above an id; a deployment may store all DAGs at once."""
+        found: list[Mapping[str, Any]] = []
+        while True:
+            rows = self._database.rows("new_dag_versions", after=str(after))
+            found += rows
+            if len(rows) < PAGE:
+                return found
+            after = UUID(rows[-1]["id"])
+
+
+def _before(id_: UUID) -> UUID:
+    """Return the id that lies `LOOK_BACK_MS` before this one."""
+    return UUID(int=max(0, (id_.int >> 80) - LOOK_BACK_MS) << 80)

@@ -1,0 +1,86 @@
+"""Open runs by age, runs that are late, and scheduled runs that will never be made."""
+
+from __future__ import annotations
+
+from collections import Counter as Tally
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.families import Counter, Family, Labels, gauge
+from airwarden.exporters.labels import DagRegistry
+
+#: Seconds after which a run is late: two turns of a healthy scheduler, and some.
+GRACE = 15.0
+KINDS = ("not_created", "not_started", "deadline")
+_OPEN = ("queued", "running")
+
+
+class LateRunsCollector:
+    """Reads open and overdue runs; remembers what was due, to see whether it was made."""
+
+    name = "late_runs"
+    interval = 15.0
+    timeout = 15.0
+
+    def __init__(self, database: MetadataDatabase, registry: DagRegistry) -> None:
+        self._database = database
+        self._registry = registry
+        #: DAG → logical date of the run that was due and not made at the look before.
+        self._due: dict[str, datetime] = {}
+        self._never = Counter("airwarden_dag_runs_never_created_total")
+
+    def collect(self) -> Sequence[Family]:
+        """Return ages, overdue runs and lost ones."""
+        ages = self._database.rows("open_run_ages")
+        overdue = self._database.rows("overdue_runs", grace=GRACE)
+        fleet = {(dag.tier, dag.team) for dag in self._registry.all().values()}
+        labels = self._registry.of({row["dag_id"] for row in (*ages, *overdue)})
+        self._never.born(fleet)
+        self._follow({row["dag_id"]: row["due"] for row in overdue if row["due"] is not None})
+        oldest: dict[Labels, float] = {(state, tier): 0.0 for state in _OPEN for tier, _ in fleet}
+        for row in ages:
+            key = (row["state"], labels[row["dag_id"]].tier)
+            oldest[key] = max(oldest.get(key, 0.0), round(row["age"] or 0.0, 3))
+        late: Tally[Labels] = Tally({(*owner, kind): 0 for owner in fleet for kind in KINDS})
+        for row in overdue:
+            dag = labels[row["dag_id"]]
+            late[dag.tier, dag.team, row["kind"]] += row["runs"]
+        return [
+            gauge("airwarden_dag_run_oldest_age_seconds", oldest),
+            gauge("airwarden_dag_runs_overdue", late),
+            self._never.family(),
+        ]
+
+    def _follow(self, due: Mapping[str, datetime]) -> None:
+        """Count what was due, is no longer, and was not made: the schedule went on without it."""
+        passed = {dag: at for dag, at in self._due.items() if due.get(dag) != at}
+        if passed:
+            rows = self._database.rows(
+                "due_runs", dags=list(passed), due=[passed[dag] for dag in passed]
+            )
+            labels = self._registry.of(passed)
+            for row in rows:
+                lost = runs_lost(row, passed[row["dag_id"]])
+                if lost:
+                    dag = labels[row["dag_id"]]
+                    self._never.add((dag.tier, dag.team), lost)
+        self._due = dict(due)
+
+
+def runs_lost(row: Mapping[str, Any], due: datetime) -> int:
+    """Return how many runs will never be made, from one that was due to the latest that was made.
+
+    Args:
+        row: A row of `due_runs`.
+        due: Logical date of the run that was due.
+    """
+    following = row["next_due"]
+    if row["created"] or not row["active"] or following is None or following <= due:
+        return 0
+    latest = row["latest"]
+    if latest is None:
+        return 1
+    step = (following - latest).total_seconds()
+    return max(1, round((latest - due).total_seconds() / step)) if step > 0 else 1

@@ -1,0 +1,82 @@
+"""Lost task attempts and their causes, from Airflow's audit log.
+
+The log's rows are read between the highest id seen and the present one, so that the cost follows what
+happened. A transaction may commit an id below one already seen; such rows are found by reading the last
+thousand ids again, and counted once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.families import Counter, Family
+from airwarden.exporters.labels import DagLabels, DagRegistry
+
+#: Ids that are read again, for transactions that commit late.
+LOOK_BACK = 1000
+#: Most ids that are read at once; the next look takes the rest.
+MOST = 50_000
+MAX_OPERATORS = 50
+OTHER = "other"
+_REASONS = {
+    "up_for_retry": "task",
+    "heartbeat timeout": "heartbeat",
+    "state mismatch": "executor",
+    "stuck in queued reschedule": "stuck_in_queued",
+}
+#: Airflow writes one of these for every attempt that failed, whoever ended it.
+_FAILED = ("up_for_retry", "failed")
+
+
+class TaskEventsCollector:
+    """Follows the audit log by id; a restart begins at the present."""
+
+    name = "task_events"
+    interval = 15.0
+    timeout = 15.0
+
+    def __init__(self, database: MetadataDatabase, registry: DagRegistry) -> None:
+        self._database = database
+        self._registry = registry
+        self._last: int | None = None
+        #: Ids within the part that is read again that were counted, or were there at the start.
+        self._seen: set[int] = set()
+        self._operators: set[str] = set()
+        self._retries = Counter("airwarden_task_retries_total")
+        self._failures = Counter("airwarden_operator_failures_total")
+        self._timeouts = Counter("airwarden_task_heartbeat_timeouts_total")
+        self._timeouts.born([("default",)])
+        self._failures.born([(OTHER,)])
+
+    def collect(self) -> Sequence[Family]:
+        """Return the counters; a failed query leaves them as they were, and nothing is lost."""
+        teams = {dag.team for dag in self._registry.all().values()}
+        self._retries.born((reason, team) for reason in _REASONS.values() for team in teams)
+        newest = int(self._database.rows("latest_event")[0]["id"])
+        first = self._last is None
+        last = newest if self._last is None else self._last
+        until = min(newest, last + MOST)
+        rows = self._database.rows("task_events", after=max(0, last - LOOK_BACK), until=until)
+        labels = self._registry.of({row["dag_id"] for row in rows})
+        for row in rows:
+            if row["id"] not in self._seen and not first:
+                self._count(row, labels)
+        self._seen = {row["id"] for row in rows if row["id"] > until - LOOK_BACK}
+        self._last = until
+        return [self._retries.family(), self._failures.family(), self._timeouts.family()]
+
+    def _count(self, row: Mapping[str, Any], labels: Mapping[str, DagLabels]) -> None:
+        event = row["event"]
+        if event in _REASONS:
+            self._retries.add((_REASONS[event], labels[row["dag_id"]].team))
+        if event in _FAILED:
+            self._failures.add((self._operator(row["operator"] or OTHER),))
+        if event == "heartbeat timeout":
+            self._timeouts.add((row["queue"],))
+
+    def _operator(self, name: str) -> str:
+        if len(self._operators) < MAX_OPERATORS:
+            self._operators.add(name)
+        return name if name in self._operators else OTHER

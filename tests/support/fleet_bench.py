@@ -1,0 +1,329 @@
+"""A platform of any size with every playbook in force under the rails' own numbers, and its situations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from airwarden.core.errors import UnavailableError
+from airwarden.core.platform import Component, Dag, DatabaseSession, Pool, ProcessState
+from airwarden.remediation.decide.states import AttemptState, IncidentState
+from airwarden.remediation.journal import alerts as journal_alerts
+from airwarden.remediation.journal import incidents as journal_incidents
+from airwarden.remediation.journal import runs as journal_runs
+from airwarden.remediation.world import Dependency
+from support.engine import START
+from support.platform_bench import CLUSTER, PlatformBench
+
+#: Effects of one moment of virtual time: as with a real engine, the next follows the one before at once.
+_EFFECTS_AT_ONCE = 30
+
+
+def scheduler(number: int) -> str:
+    """The name of a scheduler's process."""
+    return f"scheduler-{number}"
+
+
+def worker(number: int) -> str:
+    """The name of a worker's process."""
+    return f"workers:w{number}"
+
+
+def node(number: int) -> str:
+    """The name of a worker in Celery."""
+    return f"w{number}@box"
+
+
+class FleetBench(PlatformBench):
+    """`size` schedulers, and as many running workers with a quarter more in reserve."""
+
+    def __init__(self, folder: Path, size: int) -> None:
+        spare = math.ceil(size * 0.25)
+        super().__init__(
+            folder,
+            programs={
+                Component.SCHEDULER: tuple(scheduler(n) for n in range(size)),
+                Component.TRIGGERER: ("triggerer",),
+                Component.DAG_PROCESSOR: ("dag_processor",),
+                Component.API_SERVER: ("api_server",),
+                Component.WORKER: tuple(worker(n) for n in range(size + spare)),
+            },
+            running=size,
+        )
+        self.size = size
+        self._hushed: dict[str, str] = {}
+
+    def hush(self, count: int) -> None:
+        """Let the first schedulers run and not beat, until they are replaced."""
+        generations = {process.name: process.generation for process in self.host.processes()}
+        self._hushed = {scheduler(n): generations[scheduler(n)] for n in range(count)}
+
+    def live(self) -> None:
+        """Let what runs show that it does."""
+        if self._hushed:
+            now = {process.name: process.generation for process in self.host.processes()}
+            self.quiet = {name for name, was in self._hushed.items() if now[name] == was}
+        super().live()
+
+    def turn(self) -> None:
+        """One turn; the alerts of what is healed end, as Prometheus would let them."""
+        for _ in range(_EFFECTS_AT_ONCE):
+            super().turn()
+            with self.journal.read() as tx:
+                if not journal_runs.due(tx):
+                    break
+        with self.journal.read() as tx:
+            healed = [
+                member.alert
+                for one in journal_incidents.search(tx)
+                if one.state is IncidentState.RESOLVED
+                for member in journal_alerts.of_incident(tx, one.id, firing=True)
+            ]
+        for one in healed:
+            self.clear(one)
+
+    def silence(self, number: int) -> None:
+        """Let a worker answer and consume nothing."""
+        self.workers.put(node(number), queues=())
+
+    def shout_silent(self, number: int) -> None:
+        """A silent worker's alert fires."""
+        self.shout("AirflowWorkerSilent", component="worker", hostname=node(number))
+
+    def outcome(self) -> str:
+        """What came of it: confirmed effects, and how the incidents ended; as the table writes it."""
+        with self.journal.read() as tx:
+            every = journal_incidents.search(tx)
+            done = [
+                attempt
+                for one in every
+                for attempt in journal_runs.attempts_of_incident(tx, one.id)
+                if attempt.state is AttemptState.CONFIRMED
+                and attempt.undo_of is None
+                and not attempt.action.startswith("breaker.")
+            ]
+        left = [one for one in every if one.state is IncidentState.ESCALATED]
+        why = sorted({one.reason for one in left})
+        return f"{len(done)}{'; ' if why else ''}{' | '.join(why)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """How a platform is broken, and how long is waited."""
+
+    breaks: Callable[[FleetBench], None]
+    minutes: float = 10.0
+
+
+def _dead_schedulers(count: Callable[[int], int], *, slow: bool = False) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        if slow:
+            bench.database.seconds = 2.5
+        for number in range(count(bench.size)):
+            bench.host.exit(scheduler(number), ProcessState.FATAL)
+        bench.shout("AirflowSchedulerProcessDown", component="scheduler")
+
+    return Situation(breaks, 15.0)
+
+
+def _silent_schedulers(count: Callable[[int], int], *, slow: bool = False) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        for number in range(count(bench.size)):
+            # Started at a time of its own: else which one is silent could not be told.
+            bench.host.respawn(scheduler(number))
+            bench.run(130)
+        if slow:
+            bench.database.seconds = 2.5
+        bench.run(60)
+        bench.hush(count(bench.size))
+        bench.run(60)
+        bench.shout("AirflowSchedulerHeartbeatLost", component="scheduler")
+
+    return Situation(breaks)
+
+
+def _all_late(bench: FleetBench) -> None:
+    bench.hush(bench.size)
+    bench.run(60)
+    bench.shout("AirflowSchedulerHeartbeatLost", component="scheduler")
+
+
+def _dead_workers(count: Callable[[int], int]) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        for number in range(count(bench.size)):
+            bench.host.exit(worker(number), ProcessState.FATAL)
+        bench.shout("AirflowWorkerDown", component="worker")
+
+    return Situation(breaks, 20.0)
+
+
+def _one_dead(name: str, alertname: str, component: str) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        bench.host.freeze(name)
+        bench.shout(alertname, component=component)
+
+    return Situation(breaks)
+
+
+def _api_server(bench: FleetBench) -> None:
+    bench.host.exit("api_server", ProcessState.FATAL)
+    bench.airflow.break_with(UnavailableError("connection refused"))
+    bench.shout("AirflowApiServerDown", component="api-server")
+    bench.run(90)
+    if any(what == "start" for what, *_ in bench.host.effects):
+        bench.airflow.break_with(None)
+
+
+def _silent_workers(
+    silent: Callable[[int], int],
+    alerts: Callable[[int], int] | None = None,
+    *,
+    minutes: float = 10.0,
+) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        for number in range(silent(bench.size)):
+            bench.silence(number)
+        for number in range((alerts or silent)(bench.size)):
+            bench.shout_silent(number)
+
+    return Situation(breaks, minutes)
+
+
+def _busy_silent(bench: FleetBench) -> None:
+    bench.workers.put(node(0), queues=(), active=1)
+    bench.shout_silent(0)
+
+
+def _deep_queue(*, slow: bool = False) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        if slow:
+            bench.database.seconds = 2.5
+        for number in range(bench.size):
+            bench.workers.put(node(number), active=4, reserved=4)
+        bench.broker.put("default", 100_000)
+        bench.shout("AirflowTaskQueueDepthHigh", component="queue", queue="default")
+
+    return Situation(breaks)
+
+
+def _broker_out(bench: FleetBench) -> None:
+    for number in range(bench.size - 1):
+        bench.airflow.put_pool(Pool(f"pool-{number}", 16))
+    bench.airflow.put_pool(Pool("billing", -1))
+    bench.broker.break_with(UnavailableError("connection refused"))
+    bench.shout("AirflowBrokerDown", component="broker")
+
+
+def _dependency_down(bench: FleetBench) -> None:
+    names = [f"billing-{number}" for number in range(bench.size)]
+    for name in names:
+        bench.airflow.put_pool(Pool(name, 8))
+    for dag_id in ("billing_sync", "billing_charge"):
+        bench.airflow.put_dag(Dag(dag_id, True, ()))
+    for number in range(bench.size):
+        bench.airflow.put_dag(Dag(f"dag-{number}", False, ("depends:billing",)))
+    billing = Dependency("billing", pools=tuple(names), probe=bench.probe)
+    world = replace(bench.worlds[CLUSTER], dependencies={"billing": billing})
+    bench.worlds = {CLUSTER: world}
+    bench.probe.up = False
+    bench.shout("AirflowDependencyDown", component="dependency", dependency="billing")
+
+
+def _session(pid: int, state: str, *, lock: bool = False) -> DatabaseSession:
+    start = START if state != "idle" else None
+    return DatabaseSession(
+        pid, START, start, state, 300.0, "leaky-etl", "etl", holds_scheduler_lock=lock
+    )
+
+
+def _lock_held(bench: FleetBench) -> None:
+    bench.database.open_sessions = [_session(7, "idle in transaction", lock=True)]
+    bench.shout("AirflowSchedulerLockHeld", component="database")
+
+
+def _leak(bench: FleetBench) -> None:
+    """As many leaked sessions as the fleet is large, in a database with room for a few more."""
+    most = bench.size + 5
+    bench.database.open_sessions = [_session(n, "idle") for n in range(bench.size)]
+
+    class Counted(dict[str, list[dict[str, int]]]):
+        def __getitem__(self, query: str) -> list[dict[str, int]]:
+            if query != "connections":
+                return super().__getitem__(query)
+            taken = len(bench.database.open_sessions) + 5
+            return [{"sessions": taken, "connections_max": most}]
+
+    bench.database.answers = Counted(bench.database.answers)
+    bench.shout("AirflowDatabaseConnectionsCritical", component="database")
+
+
+def _shouts(alertname: str, **labels: str) -> Situation:
+    return Situation(lambda bench: _shout(bench, alertname, labels), 8.0)
+
+
+def _shout(bench: FleetBench, alertname: str, labels: dict[str, str]) -> None:
+    bench.shout(alertname, **labels)
+
+
+def _one(_size: int) -> int:
+    return 1
+
+
+def _all(size: int) -> int:
+    return size
+
+
+def _half(size: int) -> int:
+    return max(1, size // 2)
+
+
+def _tenth(size: int) -> int:
+    return max(1, size // 10)
+
+
+#: playbook → situation's name → the situation.
+SITUATIONS: dict[str, dict[str, Situation]] = {
+    "scheduler-restart": {
+        "one gone": _dead_schedulers(_one),
+        "all gone": _dead_schedulers(_all),
+        "all gone, database slow": _dead_schedulers(_all, slow=True),
+        "one late": _silent_schedulers(_one),
+        "one late, database slow": _silent_schedulers(_one, slow=True),
+        "all late": Situation(_all_late),
+    },
+    "component-restart": {
+        "triggerer frozen": _one_dead("triggerer", "AirflowTriggererDown", "triggerer"),
+        "dag-processor frozen": _one_dead(
+            "dag_processor", "AirflowDagProcessorDown", "dag-processor"
+        ),
+        "api-server gone": Situation(_api_server),
+        "one worker gone": _dead_workers(_one),
+        "a tenth of the workers gone": _dead_workers(_tenth),
+        "all workers gone": _dead_workers(_all),
+    },
+    "worker-silent": {
+        "one silent": _silent_workers(_one),
+        "one silent and busy": Situation(_busy_silent, 15.0),
+        "half silent": _silent_workers(_half, lambda size: min(_half(size), 6)),
+        "all silent": _silent_workers(_all, lambda size: min(size, 3)),
+        "eight silent": _silent_workers(lambda size: min(size, 8), minutes=25.0),
+    },
+    "queue-scale-up": {
+        "deep": _deep_queue(),
+        "deep, database slow": _deep_queue(slow=True),
+    },
+    "broker-out": {"as many pools": Situation(_broker_out, 4.0)},
+    "dependency-breaker": {"as many pools and DAGs": Situation(_dependency_down, 4.0)},
+    "database-session": {
+        "lock held": Situation(_lock_held, 8.0),
+        "as many leaked": Situation(_leak, 8.0),
+    },
+    "database-slow": {"slow": _shouts("AirflowDatabaseSlow", component="database")},
+    "human-only": {"data late": _shouts("AirflowDataFreshnessBreach", asset="orders")},
+    "observation-lost": {"blind": _shouts("AirflowSnapshotStale")},
+    "journal-keeping": {"not kept": _shouts("AirwardenRetentionFailing")},
+    "scheduling-stalled": {"stalled": _shouts("AirflowSchedulerStalled", component="scheduler")},
+    "team-failure-burst": {"burst": _shouts("AirflowTeamDagFailureRateHigh", team="growth")},
+}
