@@ -26,6 +26,7 @@ from airwarden.exporters.collectors.heartbeats import HeartbeatsCollector
 from airwarden.exporters.collectors.host import HostCollector
 from airwarden.exporters.collectors.late_runs import LateRunsCollector
 from airwarden.exporters.collectors.machine import MachineCollector
+from airwarden.exporters.collectors.mariadb import MariaDbCollector
 from airwarden.exporters.collectors.parsing import ParsingCollector
 from airwarden.exporters.collectors.pooler import PoolerCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
@@ -45,7 +46,7 @@ from airwarden.exporters.sources import ClusterSources
 NAMES = (
     "api_server", "assets", "broker", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
-    "deployments", "heartbeats", "host", "late_runs", "machine", "parsing", "pooler", "pools", "queries",
+    "deployments", "heartbeats", "host", "late_runs", "machine", "mariadb", "parsing", "pooler", "pools", "queries",
     "scheduler_lag", "statsd", "task_events", "task_instances", "triggers", "waiting", "workers",
 )  # fmt: skip
 
@@ -60,6 +61,12 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
     if cluster.database is not None or cluster.airflow is not None:
         found.append(HeartbeatsCollector(clock, cluster.database, cluster.airflow))
         found.append(PoolsCollector(cluster.database, cluster.airflow))
+    return [*found, *_of_systems(cluster, clock)]
+
+
+def _of_systems(cluster: ClusterSources, clock: Clock) -> list[Collector]:
+    """Return the collectors of what stands beside the database."""
+    found: list[Collector] = []
     if cluster.airflow is not None:
         found.append(ApiServerCollector(cluster.airflow, cluster.api_name))
     if cluster.host is not None:
@@ -76,6 +83,8 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
         found.append(WorkersCollector(cluster.workers, clock, cluster.host, cluster.queues))
     if cluster.pooler is not None:
         found.append(PoolerCollector(cluster.pooler))
+    if cluster.mariadb is not None:
+        found.append(MariaDbCollector(cluster.mariadb))
     if cluster.statsd is not None:
         found.append(StatsdCollector(cluster.statsd, clock))
     if cluster.dependencies:
