@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -38,6 +39,7 @@ from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
 from airwarden.exporters.collectors.triggers import TriggersCollector
 from airwarden.exporters.collectors.waiting import WaitingCollector
 from airwarden.exporters.collectors.workers import WorkersCollector
+from airwarden.exporters.in_turn import InTurn
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.queries import CountedDatabase
 from airwarden.exporters.sources import ClusterSources
@@ -100,24 +102,28 @@ def _of_database(
 ) -> list[Collector]:
     registry = DagRegistry(database, cluster.rules, clock)
     successes = Successes(clock)
-    return [
-        QueriesCollector(database),
-        DatabaseCollector(database),
-        DatabaseActivityCollector(database),
+    turn = threading.Lock()
+    details: list[Collector] = [
         DatabaseTablesCollector(database),
         DatabaseStatementsCollector(database),
-        DagsCollector(registry),
-        DagRunsCollector(database, registry, clock, successes),
         DagHealthCollector(database, registry, clock),
         LateRunsCollector(database, registry),
-        TaskInstancesCollector(database, clock),
         TaskEventsCollector(database, registry),
         WaitingCollector(database, cluster.parallelism),
-        SchedulerLagCollector(database),
         TriggersCollector(database),
         ParsingCollector(database, clock),
         DeploymentsCollector(database, registry),
         DeadlinesCollector(database, registry),
         ConsistencyCollector(database),
+    ]
+    return [
+        QueriesCollector(database),
+        DatabaseCollector(database),
+        DatabaseActivityCollector(database),
+        DagsCollector(registry),
+        DagRunsCollector(database, registry, clock, successes),
+        TaskInstancesCollector(database, clock),
+        SchedulerLagCollector(database),
         AssetsCollector(database, registry, cluster.targets, clock, successes),
+        *(InTurn(collector, turn) for collector in details),
     ]
