@@ -23,7 +23,7 @@ WITH files AS MATERIALIZED (
     d.bundle_name,
     (count(*) FILTER (WHERE d.bundle_version IS DISTINCT FROM b.version))::int AS behind,
     (count(*) FILTER (
-      WHERE NOT EXISTS (SELECT 1 FROM dag_version AS v WHERE v.dag_id = d.dag_id)
+      WHERE (SELECT v.version_number FROM dag_version AS v WHERE v.dag_id = d.dag_id LIMIT 1) IS NULL
     ))::int AS unserialized
   FROM dag AS d
   JOIN dag_bundle AS b ON b.name = d.bundle_name
