@@ -78,7 +78,7 @@ def realistic(database: Database, query: str) -> dict[str, Any]:
     ]
     tasks = database.execute("SELECT id::text FROM task_instance WHERE state = 'running' LIMIT 20")
     dags = [row[0] for row in database.execute("SELECT dag_id FROM dag ORDER BY dag_id LIMIT 5")]
-    now = {
+    now: dict[str, dict[str, Any]] = {
         "new_runs": {"after": newest, "missing": [newest - 3]},
         "runs": {"ids": runs[:5]},
         "tasks_of_runs": {"settle": runs[:3], "open": runs[3:6], "lookback": 305.0},
