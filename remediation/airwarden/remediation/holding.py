@@ -8,14 +8,16 @@ from datetime import datetime
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.journal.incidents import Incident
 
-_WHY, _UNTIL = "flapping", "no action before"
+#: Under which flapping is noted in an incident's evidence.
+FLAPPING = "flapping"
+_UNTIL = "no action before"
 #: The evidence that an incident hands on to the next one of its key.
-HELD = (_WHY, _UNTIL)
+HELD = (FLAPPING, _UNTIL)
 
 
 def held_evidence(why: str, now: datetime, rails: Rails) -> dict[str, str]:
     """Return what an incident notes when flapping was seen."""
-    return {_WHY: why, _UNTIL: (now + rails.flap_hold).isoformat(timespec="seconds")}
+    return {FLAPPING: why, _UNTIL: (now + rails.flap_hold).isoformat(timespec="seconds")}
 
 
 def held_until(one: Incident, now: datetime) -> datetime | None:
@@ -28,4 +30,6 @@ def held_until(one: Incident, now: datetime) -> datetime | None:
 def held_words(evidence: Mapping[str, str]) -> str:
     """Say that it flaps, and for how long it is left alone."""
     until = datetime.fromisoformat(evidence[_UNTIL])
-    return f"it flaps, {evidence[_WHY]}; nothing is done by itself before {until:%d %b %H:%M} UTC"
+    return (
+        f"it flaps, {evidence[FLAPPING]}; nothing is done by itself before {until:%d %b %H:%M} UTC"
+    )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+from airwarden.core.alerts import Severity
 from airwarden.remediation import ends, records
 from airwarden.remediation.case import Parts, effective
 from airwarden.remediation.decide.correlate import highest
@@ -13,7 +15,7 @@ from airwarden.remediation.decide.storm import in_force
 from airwarden.remediation.journal import alerts, incidents, rails, unrest
 from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.store import Tx
-from airwarden.remediation.storms import LOOK_EVERY, holds_remedies, is_storm
+from airwarden.remediation.storms import LOOK_EVERY, as_endable, holds_remedies, is_storm
 from airwarden.remediation.triage import Triage
 
 #: Held alerts looked at for one release.
@@ -64,9 +66,10 @@ class StormWatch:
         if one.evidence.get(_COUNT) == count:
             return one
         worst = highest([one.severity, *alerts.severities(tx, one.id)])
-        changed = incidents.change(
-            tx, one, evidence={**one.evidence, _COUNT: count}, severity=worst
-        )
+        fields: dict[str, Any] = {"evidence": {**one.evidence, _COUNT: count}, "severity": worst}
+        if worst is Severity.CRITICAL and one.page_at is None and one.paged_at is None:
+            fields["page_at"] = tx.now
+        changed = incidents.change(tx, one, **fields)
         records.tell(tx, changed)
         return changed
 
@@ -74,8 +77,7 @@ class StormWatch:
         parts = self._parts
         firing = alerts.tally(tx, one.id).firing
         if not firing:
-            if one.state is IncidentState.STORM_HOLD:
-                one = incidents.move(tx, one, IncidentState.TRIAGE)
+            one = as_endable(tx, one)
             ends.resolve_incident(parts, tx, one, "the storm is over", by_itself=not one.owner)
             return
         later = tx.now + _RELEASE_EVERY

@@ -31,7 +31,7 @@ from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.modes import mode_for
 
 #: How often a storm is looked at.
-LOOK_EVERY = timedelta(seconds=5)
+LOOK_EVERY = timedelta(seconds=10)
 #: Stands for the playbook of alerts that have none.
 _NO_PLAYBOOK = "no-playbook"
 _MINUTE = timedelta(minutes=1)
@@ -40,6 +40,13 @@ _MINUTE = timedelta(minutes=1)
 def is_storm(one: Incident) -> bool:
     """Return whether an incident is a storm."""
     return one.correlation_key.startswith(STORM)
+
+
+def as_endable(tx: Tx, one: Incident) -> Incident:
+    """Return the incident as it may be ended: a storm that holds goes through triage."""
+    if one.state is IncidentState.STORM_HOLD:
+        return incidents.move(tx, one, IncidentState.TRIAGE)
+    return one
 
 
 def storm_place(where: Place) -> Place:

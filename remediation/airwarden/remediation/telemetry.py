@@ -32,7 +32,11 @@ class Snapshot:
     Attributes:
         taken: (cluster, alertname) → firing alerts that are decided on.
         incidents: (cluster, state) → open incidents.
+        inbox: What waits, and what was set aside.
         outbox: channel → (waiting notices, age of the oldest in seconds).
+        given_up: channel → notices that were given up.
+        storms: (cluster, playbook) of the open storms.
+        flapping: cluster → open incidents that are left alone because they flap.
         breakers: (cluster, breaker) → 0 closed, 1 half-open, 2 open.
         modes: (cluster, playbook) → effective mode.
         loop_at: Unix time of the leader's last turn, 0 before the first.
@@ -46,6 +50,9 @@ class Snapshot:
     incidents: Mapping[tuple[str, str], int] = field(default_factory=dict)
     inbox: Backlog = field(default_factory=Backlog)
     outbox: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    given_up: Mapping[str, int] = field(default_factory=dict)
+    storms: Collection[tuple[str, str]] = ()
+    flapping: Mapping[str, int] = field(default_factory=dict)
     breakers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     modes: Mapping[tuple[str, str], Mode] = field(default_factory=dict)
     loop_at: float = 0.0
@@ -202,13 +209,22 @@ class Telemetry(Collector):
             for channel, (count, oldest) in snapshot.outbox.items():
                 pending.add_metric([cluster, channel], count)
                 age.add_metric([cluster, channel], oldest)
+        given_up = _gauge("outbox_given_up", "Notices that were given up.", "channel")
+        flapping = _gauge("flapping_incidents", "Open incidents that flap.")
+        for cluster in clusters:
+            flapping.add_metric([cluster], snapshot.flapping.get(cluster, 0))
+            for channel in snapshot.outbox:
+                given_up.add_metric([cluster, channel], snapshot.given_up.get(channel, 0))
+        storm = _gauge("storm", "1 while a storm is open.", "playbook")
+        for cluster, playbook in snapshot.storms:
+            storm.add_metric([cluster, playbook], 1)
         breaker = _gauge("breaker_state", "0 closed, 1 half-open, 2 open.", "breaker")
         for (cluster, name), position in snapshot.breakers.items():
             breaker.add_metric([cluster, name], position)
         modes = _gauge("playbook_mode", "0 off, 1 shadow, 2 approve, 3 auto.", "playbook")
         for (cluster, name), mode in snapshot.modes.items():
             modes.add_metric([cluster, name], mode.rank)
-        return [taken, open_now, pending, age, breaker, modes]
+        return [taken, open_now, pending, age, given_up, flapping, storm, breaker, modes]
 
 
 def _of_rails(snapshot: Snapshot, clusters: Collection[str]) -> Iterable[Metric]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -24,6 +25,9 @@ from support.engine import Bench, alert, playbook
 
 Make = Callable[..., Bench]
 LIMIT = Rails().storm_incidents
+#: Shorter than in production, so that the virtual time of these tests is short too.
+SHORT: dict[str, Any] = {"storm_window": timedelta(minutes=1), "storm_calm": timedelta(minutes=2)}
+QUICK = Rails(**SHORT)
 
 
 @pytest.fixture
@@ -82,15 +86,29 @@ def explained(bench: Bench, one: Incident) -> str:
 
 def test_many_incidents_of_one_playbook_become_one_with_one_page(make: Make) -> None:
     bench = make()
-    break_all(bench, names(200))
+    break_all(bench, names(40))
     bench.run(60)
     assert len(own(bench)) == LIMIT
     assert storm(bench).state is IncidentState.STORM_HOLD
-    assert held(bench, storm(bench)) == 200 - LIMIT
+    assert held(bench, storm(bench)) == 40 - LIMIT
     assert {event.dedup_key for event in bench.paged()} == {storm(bench).dedup_key}
     assert bench.machine.restarts == 0
     assert "6 incidents of one playbook within 5m" in explained(bench, storm(bench))
     assert "part of a storm" in explained(bench, own(bench)[0])
+
+
+def test_storms_within_a_clusters_storm_are_one_page(make: Make) -> None:
+    books = [playbook(name=f"book-{n}", alerts=[{"alertname": f"Fault{n}"}]) for n in range(4)]
+    bench = make(books)
+    bench.machine.healthy = False
+    bench.deliver(
+        *(alert(f"Fault{n % 4}", name=f"m{n}", starts=bench.clock.now()) for n in range(120))
+    )
+    bench.run(15)
+    assert len(own(bench)) == 4 * LIMIT
+    whole = next(one for one in bench.incidents() if one.correlation_key == "storm/")
+    assert len([one for one in bench.incidents() if is_storm(one)]) == 5
+    assert {event.dedup_key for event in bench.paged()} == {whole.dedup_key}
 
 
 def test_as_many_as_the_limit_are_no_storm(make: Make) -> None:
@@ -101,8 +119,9 @@ def test_as_many_as_the_limit_are_no_storm(make: Make) -> None:
     assert bench.machine.restarts == 1  # one machine behind all of them: then it is well
 
 
+@pytest.mark.reliability
 def test_incidents_further_apart_are_no_storm(make: Make) -> None:
-    bench = make(rails=Rails(storm_window=timedelta(minutes=1)))
+    bench = make(rails=QUICK)
     for name in names(LIMIT + 3):
         one = bench.fire(name=name)
         bench.run(40)
@@ -111,53 +130,56 @@ def test_incidents_further_apart_are_no_storm(make: Make) -> None:
 
 
 def test_what_was_held_is_taken_up_a_few_at_a_time_once_it_is_calm(make: Make) -> None:
-    bench = make(rails=Rails(target_per_hour=50, playbook_per_hour=50, cool_down=timedelta(0)))
+    bench = make(rails=replace(QUICK, target_per_hour=50, playbook_per_hour=50))
     fired = break_all(bench, names(12))
-    bench.run(60)
+    bench.machine.healthy = True
+    bench.run(30)
     assert len(own(bench)) == LIMIT
     # The first ones end by themselves; what is held goes on firing.
     end_all(bench, fired[:LIMIT])
-    bench.run(Rails().storm_calm.total_seconds() + 5 * 60 - 120)
+    bench.run(120)
     assert storm(bench).state is IncidentState.STORM_HOLD
-    bench.run(180)
+    assert len(own(bench)) == LIMIT
+    bench.run(60)
     assert LIMIT < len(own(bench)) <= 2 * LIMIT
-    bench.machine.healthy = True
-    bench.run(400)
+    bench.run(120)
     assert len(own(bench)) == 12
     end_all(bench, fired[LIMIT:])
-    bench.run(1800)
+    bench.run(180)
     assert {one.state for one in bench.incidents()} == {IncidentState.RESOLVED}
     assert {event.dedup_key for event in bench.paged("resolve")} >= {storm(bench).dedup_key}
 
 
 def test_a_storm_is_over_when_its_alerts_are(make: Make) -> None:
-    bench = make()
+    bench = make(rails=QUICK)
     fired = break_all(bench, names(30))
-    bench.run(60)
+    bench.run(30)
     bench.machine.healthy = True
     end_all(bench, fired)
-    bench.run(1200)
+    bench.run(240)
     assert {one.state for one in bench.incidents()} == {IncidentState.RESOLVED}
     assert [event.action for event in bench.recorder.events].count("resolve") == 1
 
 
+@pytest.mark.reliability
 def test_a_storm_that_goes_on_is_not_released(make: Make) -> None:
-    bench = make()
-    for turn in range(12):
+    bench = make(rails=QUICK)
+    for turn in range(8):
         break_all(bench, names(7, first=7 * turn))
-        bench.run(120)
+        bench.run(30)
     assert len(own(bench)) == LIMIT
     assert {event.dedup_key for event in bench.paged()} == {storm(bench).dedup_key}
 
 
+@pytest.mark.reliability
 def test_a_storm_comes_back_as_the_same_incident(make: Make) -> None:
-    bench = make()
+    bench = make(rails=QUICK)
     for turn in range(2):
         fired = break_all(bench, names(30, first=100 * turn))
-        bench.run(60)
+        bench.run(30)
         bench.machine.healthy = True
         end_all(bench, fired)
-        bench.run(1200)
+        bench.run(240)
     assert storm(bench).recurrence == 1
     assert [event.action for event in bench.recorder.events].count("trigger") >= 2
 
@@ -181,13 +203,13 @@ def test_a_new_process_finds_the_storm_in_the_journal(make: Make, memory_path: P
 
 def test_people_alone_keep_a_storm_as_one_incident(make: Make) -> None:
     book = playbook(steps=[], confirm=None, verify=None, **{"human-only": "for people"})
-    bench = make([book])
+    bench = make([book], rails=QUICK)
     fired = break_all(bench, names(30))
-    bench.run(1200)
+    bench.run(240)
     assert storm(bench).state is IncidentState.ESCALATED
     assert len(own(bench)) == LIMIT
     end_all(bench, fired)
-    bench.run(1200)
+    bench.run(180)
     assert storm(bench).state is IncidentState.RESOLVED
 
 
@@ -230,14 +252,14 @@ def crowd(bench: Bench, count: int) -> list[Alert]:
 
 
 def test_too_many_alerts_hold_what_serves_and_page_once(make: Make) -> None:
-    bench = make()
+    bench = make(rails=QUICK)
     crowd(bench, 51)
-    bench.run(120)
+    bench.run(60)
     assert len(own(bench)) == 1  # opened as ever
     assert bench.machine.restarts == 0
     assert "51 alerts within a minute" in storm(bench).reason
     assert {event.dedup_key for event in bench.paged()} == {storm(bench).dedup_key}
-    bench.run(900)
+    bench.run(240)
     assert storm(bench).state is IncidentState.RESOLVED
     assert bench.machine.restarts == 1
 
@@ -268,11 +290,12 @@ def test_a_fleet_mostly_unhealthy_is_a_storm(make: Make) -> None:
     assert bench.machine.restarts == 0
 
 
+@pytest.mark.reliability
 def test_an_incident_that_outlasts_the_storm_is_paged_by_itself(make: Make) -> None:
-    bench = make()
+    bench = make(rails=QUICK)
     bench.machine.heals = False
     crowd(bench, 51)
-    bench.run(3600)
+    bench.run(1200)
     keys = {event.dedup_key for event in bench.paged()}
     assert keys == {storm(bench).dedup_key, own(bench)[0].dedup_key}
 
@@ -292,13 +315,13 @@ def test_storms_of_one_cluster_do_not_hold_another(make: Make) -> None:
 
 
 def test_a_person_takes_a_storm_and_nothing_is_released_meanwhile(make: Make) -> None:
-    bench = make()
+    bench = make(rails=QUICK)
     break_all(bench, names(30))
-    bench.run(60)
+    bench.run(30)
     do = Operations(bench.parts, lambda: None)
     do.acknowledge(storm(bench).id, by="ada", reason="on it")
     assert storm(bench).state is IncidentState.HUMAN_OWNED
-    bench.run(1800)
+    bench.run(200)
     assert len(own(bench)) == LIMIT
     do.close(storm(bench).id, by="ada", reason="it was the network")
     assert storm(bench).state is IncidentState.RESOLVED
@@ -315,7 +338,7 @@ def test_a_storm_is_closed_by_a_person_with_a_reason(make: Make) -> None:
 
 def test_in_shadow_a_storm_is_one_message_too(make: Make) -> None:
     bench = make(mode=Mode.SHADOW)
-    break_all(bench, names(100))
+    break_all(bench, names(45))
     bench.run(60)
     assert len(own(bench)) == LIMIT
     assert len(bench.recorder.messages) <= LIMIT + 2
@@ -355,4 +378,5 @@ def test_no_alert_of_a_storm_is_lost_to_a_crash_in_between(make: Make) -> None:
         everyone = incidents.select_where(tx)
         query = select(func.count()).where(tables.alert.c.incident_id.is_not(None))
         assert tx.connection.execute(query).scalar_one() == 120
+    assert calls > 3
     assert len([one for one in everyone if not is_storm(one)]) == LIMIT

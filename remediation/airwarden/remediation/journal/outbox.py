@@ -139,3 +139,13 @@ def waiting(tx: Tx) -> dict[str, tuple[int, float]]:
     for channel, count, oldest in tx.connection.execute(query):
         found[channel] = (count, (tx.now - oldest).total_seconds())
     return found
+
+
+def given_up(tx: Tx) -> dict[str, int]:
+    """Return channel → notices that were given up, as far as they are still kept."""
+    query = (
+        select(outbox.c.channel, func.count())
+        .where(outbox.c.state == "failed")
+        .group_by(outbox.c.channel)
+    )
+    return {row[0]: row[1] for row in tx.connection.execute(query)}

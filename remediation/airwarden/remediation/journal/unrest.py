@@ -60,6 +60,28 @@ def due_storms(tx: Tx) -> list[int]:
     return list(tx.connection.execute(query).scalars())
 
 
+def every_storm(tx: Tx) -> list[tuple[str, str]]:
+    """Return (cluster, playbook) of all storms that are not over."""
+    query = select(incident.c.cluster, incident.c.playbook).where(
+        incident.c.correlation_key.startswith(STORM),
+        incident.c.state.not_in(incidents.TERMINAL),
+    )
+    return [(cluster, playbook) for cluster, playbook in tx.connection.execute(query)]
+
+
+def noted(tx: Tx, what: str) -> dict[str, int]:
+    """Return cluster → open incidents that have noted this in their evidence."""
+    query = (
+        select(incident.c.cluster, func.count())
+        .where(
+            incident.c.state.not_in(incidents.TERMINAL),
+            incident.c.evidence.contains(json.dumps(what), autoescape=True),
+        )
+        .group_by(incident.c.cluster)
+    )
+    return {row[0]: row[1] for row in tx.connection.execute(query)}
+
+
 def open_of(tx: Tx, cluster: str, playbook: str, limit: int = 50) -> list[Incident]:
     """Return the open incidents of a playbook, of all where none is named; storms left out."""
     conditions = [
