@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
+from airwarden.cli.listeners import Listeners
 from airwarden.cli.running import OpenPorts
 from airwarden.core.settings import Cluster, Settings, Sla
 from airwarden.exporters.app import Exporter, ExporterConfig
@@ -26,6 +28,7 @@ class ExporterProgram:
     def __init__(self, load: Callable[[], Settings]) -> None:
         self._load = load
         self._ports = OpenPorts("observe", ends_sessions=False)
+        self._listeners = Listeners()
         self.clock = SystemClock()
         settings = load()
         clusters, timings = self._compose(settings)
@@ -36,6 +39,7 @@ class ExporterProgram:
                 port=settings.exporter.listen.port,
                 timings=timings,
                 reload=lambda: self._compose(self._load()),
+                max_series=settings.exporter.max_series,
             ),
             self.clock,
         )
@@ -53,10 +57,16 @@ class ExporterProgram:
         self.exporter.stop()
         self.clock.stop()
         self._ports.close()
+        self._listeners.close()
 
     def _compose(self, settings: Settings) -> tuple[Sequence[ClusterSources], Mapping[str, Timing]]:
         ports = self._ports.renew(settings)
-        return [sources(settings, one) for one in ports], timings(settings)
+        # Before new ones are made: an address may go from one cluster to another.
+        self._listeners.keep(settings.clusters)
+        found = [
+            replace(sources(settings, one), statsd=self._listeners.of(one.cluster)) for one in ports
+        ]
+        return found, timings(settings)
 
 
 def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
@@ -69,6 +79,7 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
         broker=ports.broker,
         workers=ports.workers,
         host=ports.host,
+        pooler=ports.pooler,
         queues=cluster.broker.queues if cluster.broker else (),
         rules=dag_rules(settings, cluster),
         targets=tuple(

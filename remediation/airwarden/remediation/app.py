@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from airwarden.remediation.api.server import Server
 
 _log = structlog.get_logger(__name__)
+#: Seconds in which wakes count as one, and between two looks at what the metrics show.
+_TOGETHER, _LOOK_EVERY = 0.05, 0.25
 #: Seconds after which a transaction's connection is cut; the server's own timeouts are 5 and 15 s.
 _OVERDUE = 20.0
 
@@ -155,6 +157,7 @@ class Remediator:
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._poll_now = threading.Event()
         self._turned_at = clock.elapsed()
+        self._looked_at = 0.0
         self._trouble: UnavailableError | None = None
         self._threads: list[threading.Thread] = []
         self._calls = ThreadedCalls()
@@ -307,12 +310,16 @@ class Remediator:
             except Exception:  # what fails is logged and tried again; /readyz tells of the delay
                 _log.exception("engine loop")
                 self._stopping.wait(1.0)
-            self._awake.wait(self._config.turn)
+            if self._awake.wait(self._config.turn):
+                # What comes in the same instant is worked off together.
+                self._stopping.wait(_TOGETHER)
 
     def _turn(self) -> None:
         try:
             self._engine.tick()
-            self._engine.look()
+            if self._clock.elapsed() - self._looked_at >= _LOOK_EVERY:
+                self._engine.look()
+                self._looked_at = self._clock.elapsed()
         except UnavailableError as error:
             self._trouble = error
             _log.warning("the journal does not answer", error=str(error))
@@ -407,9 +414,10 @@ class Remediator:
 
         gate = IntakeGate(
             writer,
-            pending=lambda: self.telemetry.snapshot.inbox_pending,
+            backlog=lambda: self.telemetry.snapshot.inbox,
             poll_soon=self._poll_now.set,
             wake=self._wake,
+            truncated=self.telemetry.truncated,
         )
         edge = Edge(
             gate=gate,
