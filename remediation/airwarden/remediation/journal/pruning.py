@@ -183,12 +183,11 @@ def give_back(tx: Tx, pages: int) -> None:
     """Return freed pages to the file system (SQLite; PostgreSQL's own vacuum does it there)."""
     if tx.postgresql:
         return
-    # The driver's own cursor: each page is a step that returns a row without columns, which
-    # SQLAlchemy takes for no rows at all, and all of them must be fetched.
+    # The driver ends the statement after its first step, and each page is a step.
     cursor = tx.connection.connection.cursor()
     try:
-        cursor.execute(f"PRAGMA incremental_vacuum({int(pages)})")
-        cursor.fetchall()
+        for _ in range(min(pages, free_pages(tx))):
+            cursor.execute("PRAGMA incremental_vacuum(1)")
     finally:
         cursor.close()
 
