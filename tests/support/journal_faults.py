@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sqlite3
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -95,6 +96,17 @@ class SqliteCannotWrite(JournalFault):
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, unlimited)
 
 
+class SqliteLocked(JournalFault):
+    """Somebody holds the only write lock for ever."""
+
+    def begin(self, process: Process) -> None:
+        self._other = sqlite3.connect(self.folder / "journal.db", timeout=30)
+        self._other.execute("BEGIN IMMEDIATE")
+
+    def end(self, process: Process) -> None:
+        self._other.close()
+
+
 class SqliteMoved(JournalFault):
     def begin(self, process: Process) -> None:
         (self.folder / "journal.db").rename(self.folder / "away.db")
@@ -132,10 +144,7 @@ class PostgresReadOnly(_Postgres):
         self.owned.configure("default_transaction_read_only", "on")
 
     def end(self, process: Process) -> None:
-        with self.database.connect() as connection:
-            connection.execute("SET default_transaction_read_only = off")
-            connection.execute("ALTER SYSTEM RESET default_transaction_read_only")
-            connection.execute("SELECT pg_reload_conf()")
+        self.owned.configure("default_transaction_read_only", "off")
 
 
 class PostgresFull(_Postgres):
@@ -187,6 +196,7 @@ JOURNAL_FAULTS: Mapping[str, type[JournalFault]] = {
     "SQLite full": SqliteFull,
     "SQLite cannot write": SqliteCannotWrite,
     "SQLite file moved": SqliteMoved,
+    "SQLite locked": SqliteLocked,
     "PostgreSQL stopped": PostgresStopped,
     "PostgreSQL read-only": PostgresReadOnly,
     "PostgreSQL full": PostgresFull,

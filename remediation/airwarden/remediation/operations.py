@@ -18,10 +18,13 @@ from airwarden.remediation.journal import audit, incidents, rails, runs, windows
 from airwarden.remediation.journal.incidents import Incident, Wanted
 from airwarden.remediation.journal.rails import EVERYWHERE
 from airwarden.remediation.journal.store import FencedError, Tx
+from airwarden.remediation.storms import as_endable
 from airwarden.remediation.switches import let_go, stop_everything
 
 #: A compare-and-set that lost against the engine is tried again so often.
 _TRIES = 5
+#: The states in which a person may end an incident.
+_PEOPLES = (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED, IncidentState.STORM_HOLD)
 
 
 class Operations:
@@ -78,9 +81,11 @@ class Operations:
         """Take an escalated incident over; raises NotFoundError or ConflictError."""
 
         def change(tx: Tx, one: Incident) -> None:
+            if one.state is IncidentState.STORM_HOLD:
+                one = incidents.move(tx, one, IncidentState.ESCALATED)
             if one.state is not IncidentState.ESCALATED:
                 raise ConflictError(
-                    f"incident {one.id} is {one.state}: only an escalated one is taken"
+                    f"incident {one.id} is {one.state}: only an escalated one, or a storm, is taken"
                 )
             because = f": {reason}" if reason else ""
             moved = records.move(
@@ -101,10 +106,11 @@ class Operations:
         """End an incident that people own, with their reason; its page is resolved."""
 
         def change(tx: Tx, one: Incident) -> None:
-            if one.state not in (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED):
+            if one.state not in _PEOPLES:
                 raise ConflictError(
                     f"incident {one.id} is {one.state}: the engine is at work on it"
                 )
+            one = as_endable(tx, one)
             resolve_incident(self._parts, tx, one, f"{by}: {reason}", by_itself=False, actor=by)
 
         if not reason:

@@ -36,6 +36,7 @@ from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.refusal import Patience as Patience
 from airwarden.remediation.decide.refusal import Refusal as Refusal
 from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.decide.unrest import Unrest, no_storm, not_flapping
 
 
 class AlertSight(StrEnum):
@@ -73,6 +74,7 @@ class GuardFacts:
         lead_needed: Seconds that must be left for the effect to begin.
         maintenance: Reasons of the maintenance windows that are open.
         unreadable: What could not be read, with why.
+        unrest: Storms and flapping.
         around: What stands around the target: its fleet, its siblings, the platform.
     """
 
@@ -96,6 +98,7 @@ class GuardFacts:
     lead_needed: float
     maintenance: Sequence[str] = ()
     unreadable: Sequence[str] = ()
+    unrest: Unrest = field(default_factory=Unrest)
     around: Around = field(default_factory=Around)
 
     @property
@@ -228,6 +231,8 @@ GUARDS: tuple[Guard, ...] = (
     readable,
     mode_allows,
     not_suppressed,
+    not_flapping,
+    no_storm,
     plan_is_fresh,
     same_target,
     no_rollout,
