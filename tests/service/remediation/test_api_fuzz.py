@@ -52,7 +52,7 @@ def fuzz_operations(running: Running, examples: int) -> list[str]:
     begun = psutil.Process().memory_info().rss
     called: list[str] = []
     for found in described.get_all_operations():
-        operation = found.ok()
+        operation: Any = found.ok()  # type: ignore[union-attr]
         called.append(f"{operation.method.upper()} {operation.path}")
 
         @bounded(examples)
