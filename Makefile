@@ -3,13 +3,14 @@ SHELL := /bin/sh
 PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHONPATH := deploy/local
-.PHONY: help venv platform lock generate format check test reliability bench demo up down clean
+.PHONY: help venv platform lock generate format check test reliability soak bench demo up down clean
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
 	@echo "make test   - every test, set-up included"
 	@echo "make check  - the fast part: format, lint, types, layers, unit and command-line tests"
 	@echo "make reliability - the stories and failures that take minutes"
+	@echo "make soak   - an hour of cut connections and killed leaders (SOAK_MINUTES=N)"
 	@echo "make bench  - the benchmarks, each beside what it is compared with"
 	@echo "make up     - start the local platform and leave it running; make down stops it"
 	@echo "make format - put every file into the common format"
@@ -44,6 +45,9 @@ test:
 
 reliability: platform
 	@$(PY) -m pytest -q -m reliability tests
+
+soak: venv
+	@SOAK_MINUTES=$${SOAK_MINUTES:-60} $(PY) -m pytest -q -s tests/soak
 
 bench: venv
 	@for script in tests/bench/*.py; do echo "== $$script"; $(PY) $$script; done

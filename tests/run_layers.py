@@ -67,6 +67,7 @@ PLANS: dict[str, tuple[Layer, ...]] = {
         Layer("unit", 90, (pytest("tests/unit"),)),
         Layer("contract and CLI", 90, (pytest("tests/contract", "tests/cli"),)),
         Layer("service", 330, (pytest("tests/service"),)),
+        Layer("short soak", 120, ((*pytest("tests/soak"), "-s"),)),
         Layer("acceptance", 360, (pytest("tests/acceptance"),)),
     ),
     "check": (

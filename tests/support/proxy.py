@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 
@@ -36,6 +37,16 @@ class FreezableProxy:
     def thaw(self) -> None:
         """Let everything through again, what was held first."""
         self._flows.set()
+
+    def cut(self) -> int:
+        """Break every connection that exists; new ones are let through. Returns how many."""
+        ends, self._sockets = self._sockets, []
+        for end in ends:
+            with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        return len(ends) // 2
 
     def close(self) -> None:
         """Close every connection."""

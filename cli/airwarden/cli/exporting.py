@@ -39,6 +39,7 @@ class ExporterProgram:
                 port=settings.exporter.listen.port,
                 timings=timings,
                 reload=lambda: self._compose(self._load()),
+                max_series=settings.exporter.max_series,
             ),
             self.clock,
         )

@@ -51,6 +51,21 @@ METRICS = (
         _EXPORTER,
     ),
     Metric(
+        "airwarden_series",
+        _GAUGE,
+        ("metric",),
+        "Series shown of each metric; every bucket of a histogram is one.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_series_dropped_total",
+        _COUNTER,
+        ("metric",),
+        "Label sets, counted at each collect, that had no series of their own: summed under _overflow, "
+        "or left out because the page was full.",
+        _EXPORTER,
+    ),
+    Metric(
         "airwarden_collector_timeouts_total",
         _COUNTER,
         ("collector",),

@@ -40,6 +40,7 @@ from airwarden.exporters.collectors.workers import WorkersCollector
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.queries import CountedDatabase
 from airwarden.exporters.sources import ClusterSources
+from airwarden.exporters.successes import Successes
 
 #: Every collector's name, as `exporter.collectors` in airwarden.yaml may give it.
 NAMES = (
@@ -89,6 +90,7 @@ def _of_database(
     cluster: ClusterSources, database: CountedDatabase, clock: Clock
 ) -> list[Collector]:
     registry = DagRegistry(database, cluster.rules, clock)
+    successes = Successes(clock)
     return [
         QueriesCollector(database),
         DatabaseCollector(database),
@@ -96,7 +98,7 @@ def _of_database(
         DatabaseTablesCollector(database),
         DatabaseStatementsCollector(database),
         DagsCollector(registry),
-        DagRunsCollector(database, registry, clock),
+        DagRunsCollector(database, registry, clock, successes),
         DagHealthCollector(database, registry, clock),
         LateRunsCollector(database, registry),
         TaskInstancesCollector(database, clock),
@@ -104,9 +106,9 @@ def _of_database(
         WaitingCollector(database, cluster.parallelism),
         SchedulerLagCollector(database),
         TriggersCollector(database),
-        ParsingCollector(database),
+        ParsingCollector(database, clock),
         DeploymentsCollector(database, registry),
         DeadlinesCollector(database, registry),
         ConsistencyCollector(database),
-        AssetsCollector(database, registry, cluster.targets, clock),
+        AssetsCollector(database, registry, cluster.targets, clock, successes),
     ]

@@ -7,11 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
-from airwarden.exporters.families import Counter, Family, Histogram, Labels, gauge
+from airwarden.exporters.families import OVERFLOW, Counter, Family, Histogram, Labels, gauge
 from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.follow_tasks import Attempt
 from airwarden.exporters.labels import TYPES, UNSET, DagLabels, DagRegistry
 from airwarden.exporters.run_feed import RunFeed, TaskFeed
+from airwarden.exporters.successes import Successes
 
 RUN_TYPES = ("scheduled", "manual", "asset_triggered", "backfill")
 _ENDINGS = ("success", "failed")
@@ -28,8 +29,16 @@ class DagRunsCollector:
     interval = 5.0
     timeout = 10.0
 
-    def __init__(self, database: MetadataDatabase, registry: DagRegistry, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: MetadataDatabase,
+        registry: DagRegistry,
+        clock: Clock,
+        successes: Successes | None = None,
+    ) -> None:
         self._registry = registry
+        self._clock = clock
+        self._successes = successes or Successes(clock)
         self._runs = RunFeed(database, clock)
         self._tasks = TaskFeed(database, clock, self._runs)
         self._began = False
@@ -45,10 +54,12 @@ class DagRunsCollector:
         """Return runs and tasks; what was counted stays counted when a later query fails."""
         fleet = self._registry.all()
         self._give_birth(set(fleet.values()))
+        self._retire({dag.team for dag in fleet.values()})
         if not self._began:
             self._runs.begin()
             self._tasks.begin()
             self._began = True
+            self._successes.note(())
         open_now = self._follow_runs()
         self._follow_tasks()
         return [
@@ -70,6 +81,11 @@ class DagRunsCollector:
         seen = self._runs.take(reading)
         self._count_starts(seen.started, labels)
         self._count_ends(seen.finished, labels)
+        self._successes.note(
+            (run.dag_id, run.end_date)
+            for run in seen.finished
+            if run.state == "success" and run.end_date is not None
+        )
         self._tasks.settle([run.id for run in seen.finished])
         return list(self._runs.open.values())
 
@@ -115,6 +131,15 @@ class DagRunsCollector:
             dag = labels[run.dag_id]
             counts[run.state, dag.tier, dag.team] += 1
         return gauge("airwarden_dag_runs", counts)
+
+    def _retire(self, teams: set[str]) -> None:
+        """Drop the series of teams that have had no DAG for an hour."""
+        if not teams:
+            return  # a registry that knows no DAG at all is not believed
+        kept = teams | {UNSET, OVERFLOW}
+        now = self._clock.elapsed()
+        for counter in (self._finished, self._delay, self._task_finished):
+            counter.retire(lambda labels: labels[-1] in kept, now)
 
     def _expect(self, runs: Iterable[tuple[str, DagLabels]]) -> None:
         """Born at 0 while a run is open: the runs that nobody scheduled are of few kinds."""

@@ -8,6 +8,7 @@ from airwarden.core.clock import Clock
 from airwarden.core.platform import StatsdSample
 from airwarden.core.ports import Statsd
 from airwarden.exporters.families import (
+    OVERFLOW,
     Counter,
     Family,
     Histogram,
@@ -15,7 +16,6 @@ from airwarden.exporters.families import (
     foreign_counter,
     gauge,
 )
-from airwarden.exporters.labels import OVERFLOW
 
 #: Seconds after which a gauge that nobody reports any more is dropped.
 FORGET = 300.0
