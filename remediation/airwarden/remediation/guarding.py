@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airwarden.remediation import ends, records
+from airwarden.remediation import ends, playbook_breakers, records
 from airwarden.remediation.actions.base import Action, Danger
 from airwarden.remediation.case import Case, Parts, effective
 from airwarden.remediation.decide.guards import AlertSight, GuardFacts, Patience, Refusal
@@ -95,6 +95,7 @@ class Guarding:
             ],
             unreadable=(*seen.unreadable, *unknown),
             around=around,
+            rest=playbook_breakers.seen(tx, case),
         )
 
     def kill(self, tx: Tx, case: Case) -> tuple[str, ...]:

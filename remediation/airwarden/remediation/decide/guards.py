@@ -35,6 +35,7 @@ from airwarden.remediation.decide.holds import (
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.refusal import Patience as Patience
 from airwarden.remediation.decide.refusal import Refusal as Refusal
+from airwarden.remediation.decide.resting import Rest, playbook_has_helped
 from airwarden.remediation.decide.states import Mode
 
 
@@ -74,6 +75,7 @@ class GuardFacts:
         maintenance: Reasons of the maintenance windows that are open.
         unreadable: What could not be read, with why.
         around: What stands around the target: its fleet, its siblings, the platform.
+        rest: The playbook's breaker, where it holds this run back.
     """
 
     now: datetime
@@ -97,6 +99,7 @@ class GuardFacts:
     maintenance: Sequence[str] = ()
     unreadable: Sequence[str] = ()
     around: Around = field(default_factory=Around)
+    rest: Rest | None = None
 
     @property
     def disruptive(self) -> bool:
@@ -240,6 +243,7 @@ GUARDS: tuple[Guard, ...] = (
     few_in_flight,
     cooled_down,
     within_budget,
+    playbook_has_helped,
     one_at_a_time,
     healthy_floor,
     fleet_share,

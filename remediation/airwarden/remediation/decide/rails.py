@@ -84,6 +84,9 @@ class Rails:
         clock_offset_most: A database's clock that differs more holds all effects (a judgement).
         fight_reverts: The same effect on the same target, taken back by somebody else so often: hands off.
         fight_window: And counted within this.
+        playbook_failures: Runs of one playbook in one cluster that acted in vain, one after another:
+            its breaker opens (a judgement: two incidents of two attempts). 0 for never.
+        playbook_rest: So long it does nothing then; after that one run may try.
     """
 
     effects_in_flight: int = 3
@@ -134,6 +137,8 @@ class Rails:
     clock_offset_most: timedelta = timedelta(seconds=2)
     fight_reverts: int = 2
     fight_window: timedelta = _HOUR
+    playbook_failures: int = 4
+    playbook_rest: timedelta = _HOUR
 
     @staticmethod
     def names() -> frozenset[str]:
