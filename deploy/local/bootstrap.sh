@@ -2,7 +2,7 @@
 # Make this machine ready, and cost next to nothing when it is ready already.
 #
 #   bootstrap.sh venv      .venv: Airwarden, its tests and tools
-#   bootstrap.sh platform  also PostgreSQL, Redis, Prometheus, Alertmanager, and .venv-airflow
+#   bootstrap.sh platform  also PostgreSQL, PgBouncer, Redis, Prometheus, Alertmanager, and .venv-airflow
 #
 # Missing Debian packages are installed when root, else named in one sentence (exit 2). Their
 # services are neither started nor enabled: the platform starts processes of its own.
@@ -51,6 +51,7 @@ missing_packages() { # by what is used of each, not by name: another source of i
     fi
     [ "$mode" = platform ] || return 0
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || echo postgresql
+    command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
     command -v redis-server >/dev/null || echo redis-server
     command -v prometheus >/dev/null || echo prometheus
     command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null || echo prometheus-alertmanager
@@ -89,7 +90,7 @@ install_packages() {
     if command -v systemctl >/dev/null; then
         for package in $packages; do
             case $package in
-            postgresql | redis-server | prometheus | prometheus-alertmanager)
+            postgresql | pgbouncer | redis-server | prometheus | prometheus-alertmanager)
                 systemctl --quiet disable "$package" >>$log 2>&1 || true
                 ;;
             esac

@@ -350,11 +350,11 @@ class ChaosBench(Bench):
         ]
 
     @contextmanager
-    def _write(self) -> Iterator[Tx]:
+    def _write(self, *, urgent: bool = False) -> Iterator[Tx]:
         trouble, self.broken_journal = self.broken_journal, ""
         if trouble == "before":
             raise UnavailableError("journal: connection refused")
-        with self._plain_write() as tx:
+        with self._plain_write(urgent=urgent) as tx:
             yield tx
         if trouble == "after":
             # The commit happened; its acknowledgement was lost with the connection.

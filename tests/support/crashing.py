@@ -18,8 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import Connection, Engine, event
 
-from airwarden.core.alerts import Alert
+from airwarden.cli import logs
+from airwarden.cli.options import LogFormat
+from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.clock import Clock
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.breakers import guard
@@ -64,6 +67,7 @@ class Order:
         lease: Its lease's times.
         clock_step: Seconds by which its wall clock is wrong.
         alarm_after: Seconds without a journal until it pages past it.
+        pragma: What this file holds, while it is there, is set on every SQLite connection.
     """
 
     folder: Path
@@ -75,6 +79,7 @@ class Order:
     lease: LeaseTimes = field(default_factory=LeaseTimes)
     clock_step: float = 0.0
     alarm_after: float = 20.0
+    pragma: Path | None = None
 
 
 class SteppedClock(RealClock):
@@ -167,12 +172,21 @@ class Process:
 
         return max(0, eventually(look, within=60, what="a port"))
 
-    def fire(self, *, within: float = 30) -> int:
-        """Deliver the alert of its action's fault; 0 where it died or froze before it answered."""
+    def fire(self, *, within: float = 30, filler: int = 0) -> int:
+        """Deliver the alert of its action's fault; 0 where it died or froze before it answered.
+
+        Args:
+            within: Seconds that it has for its answer.
+            filler: Deliver no alert, but so many characters that mean nothing.
+        """
+        one = fault_alert(self.order.action)
+        if filler:
+            over = alert("Filler", status=AlertStatus.RESOLVED, ends=one.starts_at)
+            one = replace(over, starts_at=one.starts_at, annotations={"filler": "x" * filler})
         try:
             return httpx.post(
                 f"http://127.0.0.1:{self.port}/api/v1/alerts",
-                content=webhook(fault_alert(self.order.action)),
+                content=webhook(one),
                 headers={"Authorization": f"Bearer {WEBHOOK_TOKEN}"},
                 timeout=within,
                 trust_env=False,
@@ -196,8 +210,10 @@ class Process:
 
     @property
     def leads(self) -> bool:
-        """Whether it says that it leads."""
-        return bool(self.get("/api/v1/status")["leader"])
+        """Whether it says that it leads; its metrics answer without the journal."""
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        text = httpx.get(url, timeout=30, trust_env=False).raise_for_status().text
+        return 'airwarden_remediator_leader{cluster="lab"} 1.0' in text
 
     def wait_dead(self, within: float) -> int | None:
         """Return how it ended: minus the signal's number, or None where it still lives."""
@@ -235,6 +251,15 @@ def fault_alert(action: str) -> Alert:
     return replace(plain, labels={**plain.labels, **FAULTED[action].labels})
 
 
+def _set_pragmas(file: Path) -> None:
+    """Let SQLite itself find its file full or read-only as soon as a test says so."""
+
+    @event.listens_for(Engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        for pragma in file.read_text().split() if file.exists() else ():
+            connection.exec_driver_sql(f"PRAGMA {pragma}")
+
+
 def serve(order: Order, port_file: Path) -> None:
     """Serve until SIGTERM; everything printed goes to `FOLDER/out.log`."""
     os.environ["AIRWARDEN_CRASH_AT"] = order.crash_at
@@ -242,6 +267,9 @@ def serve(order: Order, port_file: Path) -> None:
     log = os.open(order.folder / "out.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (sys.stdout, sys.stderr):
         os.dup2(log, stream.fileno())
+    logs.configure(LogFormat.CONSOLE)
+    if order.pragma is not None:
+        _set_pragmas(order.pragma)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     asked = {"action": order.action}

@@ -96,6 +96,10 @@ class Replicas:
         """Return how often the fault was remedied."""
         return FAULTED[self.action].effects(self.outside, self._journal)
 
+    def effects_outside(self) -> int:
+        """Return how often something was done to the world; needs no journal."""
+        return len(self.outside.effects())
+
     def watch(self, since: float, old: int) -> Failover:
         """Wait until another process leads and has acted; `since` is when the fault began."""
         eventually(lambda: self.holder() not in (0, old), within=60, every=0.05, what="an heir")

@@ -10,13 +10,15 @@ from pathlib import Path
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Component, Dag, DatabaseSession, Pool, ProcessState
 from airwarden.remediation.decide.states import AttemptState, IncidentState
+from airwarden.remediation.journal import alerts as journal_alerts
 from airwarden.remediation.journal import incidents as journal_incidents
 from airwarden.remediation.journal import runs as journal_runs
 from airwarden.remediation.world import Dependency
 from support.engine import START
 from support.platform_bench import CLUSTER, PlatformBench
 
-MINUTE = 60.0
+#: Effects of one moment of virtual time: as with a real engine, the next follows the one before at once.
+_EFFECTS_AT_ONCE = 30
 
 
 def scheduler(number: int) -> str:
@@ -51,6 +53,36 @@ class FleetBench(PlatformBench):
             running=size,
         )
         self.size = size
+        self._hushed: dict[str, str] = {}
+
+    def hush(self, count: int) -> None:
+        """Let the first schedulers run and not beat, until they are replaced."""
+        generations = {process.name: process.generation for process in self.host.processes()}
+        self._hushed = {scheduler(n): generations[scheduler(n)] for n in range(count)}
+
+    def live(self) -> None:
+        """Let what runs show that it does."""
+        if self._hushed:
+            now = {process.name: process.generation for process in self.host.processes()}
+            self.quiet = {name for name, was in self._hushed.items() if now[name] == was}
+        super().live()
+
+    def turn(self) -> None:
+        """One turn; the alerts of what is healed end, as Prometheus would let them."""
+        for _ in range(_EFFECTS_AT_ONCE):
+            super().turn()
+            with self.journal.read() as tx:
+                if not journal_runs.due(tx):
+                    break
+        with self.journal.read() as tx:
+            healed = [
+                member.alert
+                for one in journal_incidents.search(tx)
+                if one.state is IncidentState.RESOLVED
+                for member in journal_alerts.of_incident(tx, one.id, firing=True)
+            ]
+        for one in healed:
+            self.clear(one)
 
     def silence(self, number: int) -> None:
         """Let a worker answer and consume nothing."""
@@ -105,7 +137,7 @@ def _silent_schedulers(count: Callable[[int], int], *, slow: bool = False) -> Si
         if slow:
             bench.database.seconds = 2.5
         bench.run(60)
-        bench.quiet = {scheduler(number) for number in range(count(bench.size))}
+        bench.hush(count(bench.size))
         bench.run(60)
         bench.shout("AirflowSchedulerHeartbeatLost", component="scheduler")
 
@@ -113,7 +145,7 @@ def _silent_schedulers(count: Callable[[int], int], *, slow: bool = False) -> Si
 
 
 def _all_late(bench: FleetBench) -> None:
-    bench.quiet = {scheduler(number) for number in range(bench.size)}
+    bench.hush(bench.size)
     bench.run(60)
     bench.shout("AirflowSchedulerHeartbeatLost", component="scheduler")
 
@@ -145,7 +177,10 @@ def _api_server(bench: FleetBench) -> None:
 
 
 def _silent_workers(
-    silent: Callable[[int], int], alerts: Callable[[int], int] | None = None
+    silent: Callable[[int], int],
+    alerts: Callable[[int], int] | None = None,
+    *,
+    minutes: float = 10.0,
 ) -> Situation:
     def breaks(bench: FleetBench) -> None:
         for number in range(silent(bench.size)):
@@ -153,7 +188,7 @@ def _silent_workers(
         for number in range((alerts or silent)(bench.size)):
             bench.shout_silent(number)
 
-    return Situation(breaks, 25.0)
+    return Situation(breaks, minutes)
 
 
 def _busy_silent(bench: FleetBench) -> None:
@@ -273,7 +308,7 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
         "one silent and busy": Situation(_busy_silent, 15.0),
         "half silent": _silent_workers(_half, lambda size: min(_half(size), 6)),
         "all silent": _silent_workers(_all, lambda size: min(size, 3)),
-        "eight silent": _silent_workers(lambda size: min(size, 8)),
+        "eight silent": _silent_workers(lambda size: min(size, 8), minutes=25.0),
     },
     "queue-scale-up": {
         "deep": _deep_queue(),
@@ -288,6 +323,7 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
     "database-slow": {"slow": _shouts("AirflowDatabaseSlow", component="database")},
     "human-only": {"data late": _shouts("AirflowDataFreshnessBreach", asset="orders")},
     "observation-lost": {"blind": _shouts("AirflowSnapshotStale")},
+    "journal-keeping": {"not kept": _shouts("AirwardenRetentionFailing")},
     "scheduling-stalled": {"stalled": _shouts("AirflowSchedulerStalled", component="scheduler")},
     "team-failure-burst": {"burst": _shouts("AirflowTeamDagFailureRateHigh", team="growth")},
 }

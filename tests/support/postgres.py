@@ -14,9 +14,10 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psycopg
@@ -75,13 +76,27 @@ class Database:
 
 
 class PostgresServer:
-    """A PostgreSQL server of our own, without durability, in a temporary folder."""
+    """A PostgreSQL server of our own in a temporary folder.
 
-    def __init__(self) -> None:
+    Args:
+        data: Where its databases stay when it stops, for the next one; None: they go with it.
+        settings: Changes to the server's settings.
+        durable: Flush to disk at each commit, as a real one does; tests are faster without.
+    """
+
+    def __init__(
+        self,
+        data: Path | None = None,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        *,
+        durable: bool = False,
+    ) -> None:
+        self._durable = durable
         self.port = free_port()
         self._bin = _binaries()
         self._folder = Path(tempfile.mkdtemp(prefix="airwarden-pg-"))
-        self._data = self._folder / "data"
+        self._data = data or self._folder / "data"
+        self._settings = settings
         self._numbers = itertools.count(1)
         self._templates: set[str] = set()
         self._user: list[str] = []
@@ -89,7 +104,11 @@ class PostgresServer:
             account = pwd.getpwnam("postgres")
             os.chown(self._folder, account.pw_uid, account.pw_gid)
             self._user = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        self._initdb()
+            if data is not None:
+                data.mkdir(parents=True, exist_ok=True)
+                os.chown(data, account.pw_uid, account.pw_gid)
+        if not (self._data / "PG_VERSION").exists():
+            self._initdb()
         self._child = self._start()
 
     def _initdb(self) -> None:
@@ -107,12 +126,12 @@ class PostgresServer:
             "port": str(self.port),
             "unix_socket_directories": str(self._folder),
             "max_connections": str(MAX_CONNECTIONS),
-            "fsync": "off",
-            "synchronous_commit": "off",
-            "full_page_writes": "off",
             "shared_buffers": "64MB",
             "shared_preload_libraries": "pg_stat_statements",
+            **self._settings,
         }
+        if not self._durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         command = [*self._user, str(self._bin / "postgres"), "-D", str(self._data)]
         for name, value in settings.items():
             command += ["-c", f"{name}={value}"]
@@ -145,15 +164,35 @@ class PostgresServer:
     def _place(self) -> tuple[str, ...]:
         return ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres")
 
+    def names(self) -> set[str]:
+        """Return the names of the databases there are."""
+        return {str(row[0]) for row in self._maintenance.execute("SELECT datname FROM pg_database")}
+
+    def rename(self, database: Database, name: str) -> Database:
+        """Give a database another name."""
+        with self._maintenance.connect() as connection:
+            connection.execute(
+                sql.SQL("ALTER DATABASE {} RENAME TO {}").format(
+                    sql.Identifier(database.name), sql.Identifier(name)
+                )
+            )
+        return Database(name, self.port)
+
     def create(self, name: str, template: str = "template1") -> Database:
         """Create a database as a copy of another."""
         with self._maintenance.connect() as connection:
             connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                    sql.Identifier(name), sql.Identifier(template)
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY {}").format(
+                    sql.Identifier(name),
+                    sql.Identifier(template),
+                    # The log would hold a large copy once more.
+                    sql.Identifier("file_copy" if self._is_large(template) else "wal_log"),
                 )
             )
         return Database(name, self.port)
+
+    def _is_large(self, name: str) -> bool:
+        return bool(self._maintenance.execute("SELECT pg_database_size(%s) > 2e8", name)[0][0])
 
     def drop(self, database: Database) -> None:
         """Drop a database, ending the sessions still in it."""
@@ -164,14 +203,14 @@ class PostgresServer:
                 )
             )
 
-    def fresh(self, template: str = "") -> Database:
+    def fresh(self, template: str = "", name: str = "") -> Database:
         """Create a database for one test: empty, or a copy of the named template (`airflow`)."""
         if template == "airflow":
             self._make_airflow_template()
-        return self.create(f"test_{next(self._numbers)}", template or "template1")
+        return self.create(name or f"test_{next(self._numbers)}", template or "template1")
 
     def _make_airflow_template(self) -> None:
-        if "airflow" not in self._templates:
+        if "airflow" not in self._templates | self.names():
             self._fill_or_load("airflow", f"airflow-schema-{airflow_version()}", "", _migrate)
             self._templates.add("airflow")
 
@@ -219,6 +258,25 @@ class PostgresServer:
         partial = dump.with_suffix(f".{os.getpid()}")
         shutil.copyfile(copy, partial)
         partial.replace(dump)
+
+    def halt(self) -> None:
+        """End the server at once, as a failing host does; `resume` starts it on the same data."""
+        self._child.stop(signal.SIGQUIT)
+
+    def resume(self) -> None:
+        """Start it again after `halt`."""
+        self._child = self._start()
+
+    def configure(self, setting: str, value: str) -> None:
+        """Set a server-wide setting for every session, those that are there included."""
+        with self._maintenance.connect() as connection:
+            connection.execute("SET default_transaction_read_only = off")
+            connection.execute(
+                sql.SQL("ALTER SYSTEM SET {} = {}").format(
+                    sql.Identifier(setting), sql.Literal(value)
+                )
+            )
+            connection.execute("SELECT pg_reload_conf()")
 
     def stop(self) -> None:
         """End the server and remove its folder."""

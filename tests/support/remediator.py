@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -99,6 +99,7 @@ class Running:
         url: str,
         *,
         book: Playbook | None = None,
+        books: Sequence[Playbook] = (),
         mode: Mode = Mode.AUTO,
         lease: LeaseTimes | None = None,
         poll: PollTimes | None = None,
@@ -115,9 +116,11 @@ class Running:
         self.alertmanager = FakeAlertmanager()
         self.recorder = recorder or Recorder()
         self.clock = clock or RealClock()
-        used = book or quick_playbook()
+        used = books or [book or quick_playbook()]
         numbers = rails or Rails()
-        self.playbooks = PlaybookSet({used.name: LoadedPlaybook(used, mode, numbers)}, numbers)
+        self.playbooks = PlaybookSet(
+            {one.name: LoadedPlaybook(one, mode, numbers) for one in used}, numbers
+        )
         journal = open_journal(url, self.clock)
         made = (kit or machine_kit(self.machine))(journal, self.clock)
         self.remediator = Remediator(
@@ -128,6 +131,9 @@ class Running:
                 playbooks=self.playbooks,
                 chat_composer=compose_chat,
                 pager_composer=compose_page,
+                alertmanager=self.alertmanager if with_alertmanager else None,
+                pager=told or self.recorder,
+                chat=told or self.recorder,
             ),
             actions=made.actions,
             checks=made.checks,
@@ -140,9 +146,6 @@ class Running:
                 turn=0.1,
                 alarm_after=alarm_after,
             ),
-            alertmanager=self.alertmanager if with_alertmanager else None,
-            pager=told or self.recorder,
-            chat=told or self.recorder,
         )
         self.remediator.start()
         self.http = httpx.Client(

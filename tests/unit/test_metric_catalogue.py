@@ -8,7 +8,15 @@ from pathlib import Path
 import pytest
 
 from airwarden.core.errors import WrongInputError
-from airwarden.core.metrics import CATALOGUE, SECTIONS, Metric, MetricType, metric, render_reference
+from airwarden.core.metrics import (
+    CATALOGUE,
+    LEFT_OUT,
+    SECTIONS,
+    Metric,
+    MetricType,
+    metric,
+    render_reference,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = [entry for entries in SECTIONS.values() for entry in entries]
@@ -35,6 +43,17 @@ def test_no_name_stands_twice_nor_begins_a_histograms_series() -> None:
         for suffix in ("_bucket", "_sum", "_count")
     }
     assert not series & set(CATALOGUE)
+
+
+def test_what_is_left_out_has_a_reason_and_is_not_there() -> None:
+    names = [name for absent in LEFT_OUT for name in absent.names]
+    assert len(names) == len(set(names))
+    assert not set(names) & set(CATALOGUE)
+    assert all(re.fullmatch(r"airwarden_[a-z0-9_]+", name) for name in names)
+    for absent in LEFT_OUT:
+        assert absent.reason.endswith(".")
+        named = re.findall(r"airwarden_[a-z0-9_]+", absent.instead)
+        assert set(named) <= set(CATALOGUE)
 
 
 def test_lookup_knows_a_histograms_series_and_names_the_nearest() -> None:

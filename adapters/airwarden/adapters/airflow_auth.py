@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from airwarden.adapters import foreign_answers
 from airwarden.core.errors import RejectedError, UnavailableError, WrongInputError
 
 
@@ -103,6 +104,10 @@ class PasswordToken:
             raise UnavailableError(f"no sign-in at {self._url}: {error!r}") from None
         if response.status_code >= 500 or response.status_code == 429:
             raise UnavailableError(f"no sign-in at {self._url}: HTTP {response.status_code}")
+        if response.text and not foreign_answers.is_json(response.text):
+            raise RejectedError(
+                foreign_answers.not_airflow(self._url, response.text, response.status_code)
+            )
         if response.status_code != 201:
             raise RejectedError(
                 f"{self._url} refused user {self._username!r}: HTTP {response.status_code}"

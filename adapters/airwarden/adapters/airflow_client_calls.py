@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+from airwarden.adapters import foreign_answers
 from airwarden.adapters.airflow_auth import TokenSource
 from airwarden.core.errors import (
     AirwardenError,
@@ -136,8 +137,11 @@ class AirflowCalls:
         except (lost.HTTPError, OSError) as error:
             raise self._lost(f"{self._url} did not answer: {error!r}", effect=effect) from None
         except (OpenApiException, ValueError) as error:
+            page = _page(error)
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             message = f"{self._url} answered in a form that this client does not know: {first}"
+            if page:
+                message = foreign_answers.not_airflow(self._url, page, 200)
             raise (UnknownOutcomeError if effect else RejectedError)(message) from None
 
     def _pause(self, seconds: float | None) -> None:
@@ -157,9 +161,12 @@ class AirflowCalls:
     def _translated(self, error: Any, *, effect: bool) -> Exception:
         status = int(error.status or 0)
         message = f"{self._url}: HTTP {status} {_detail(error)}"
+        foreign = bool(error.body) and not foreign_answers.is_json(error.body)
+        if foreign and status < 500:
+            message = foreign_answers.not_airflow(self._url, error.body, status)
         if status in (401, 403):
             return _TokenRefusedError(message)
-        if status == 404:
+        if status == 404 and not foreign:
             return NotFoundError(message)
         if status == 409:
             return ConflictError(message)
@@ -201,6 +208,14 @@ class AirflowCalls:
 
 class _TokenRefusedError(Exception):
     """HTTP 401 or 403: the token is expired, invalid, or not entitled."""
+
+
+def _page(error: Exception) -> str:
+    """Return the text that came where the client expected an object, empty where it was none."""
+    errors = getattr(error, "errors", None)
+    found = errors() if callable(errors) else []
+    given = found[0].get("input") if found else None
+    return given if isinstance(given, str) else ""
 
 
 def _detail(error: Any) -> str:

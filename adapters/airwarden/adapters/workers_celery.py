@@ -1,14 +1,14 @@
-"""The `Workers` port over Celery's remote control, with Redis as the broker.
+"""The `Workers` port over Celery's remote control, with Redis or RabbitMQ as the broker.
 
 A broadcast waits its full time, because nobody knows how many will answer; so one of them finds the
-workers, and the others are addressed to those found and end with the last reply. Redis is asked first
+workers, and the others are addressed to those found and end with the last reply. The broker is asked first
 with a short deadline: Celery's own reconnecting would wait far longer than a caller may.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from airwarden.adapters.broker_redis import RedisBroker
@@ -23,15 +23,21 @@ class CeleryWorkers:
         broker_url: The Celery broker's URL; never printed.
         reply_timeout: Seconds to wait for replies to a broadcast.
         connect_timeout: Seconds for the broker to answer.
+        ping: Asks the broker whether it is there, and raises our errors; None for a PING to Redis.
     """
 
     def __init__(
-        self, broker_url: str, *, reply_timeout: float = 1.0, connect_timeout: float = 2.0
+        self,
+        broker_url: str,
+        *,
+        reply_timeout: float = 1.0,
+        connect_timeout: float = 2.0,
+        ping: Callable[[], object] | None = None,
     ) -> None:
         self._url = broker_url
         self._reply_timeout = reply_timeout
         self._connect_timeout = connect_timeout
-        self._broker = RedisBroker(broker_url, timeout=connect_timeout)
+        self._ping = ping or RedisBroker(broker_url, timeout=connect_timeout).ping
         self._lock = threading.Lock()
         self._app: Any = None
 
@@ -84,7 +90,7 @@ class CeleryWorkers:
         """Send a command and return the replies by worker."""
         from kombu.exceptions import OperationalError
 
-        self._broker.ping()
+        self._ping()
         try:
             with self._celery().connection_for_write() as connection:
                 answers = self._celery().control.broadcast(

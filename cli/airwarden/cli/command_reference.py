@@ -27,15 +27,15 @@ def render() -> str:
     group = get_command(app)
     if not isinstance(group, TyperGroup):
         raise TypeError("the program has no commands")
-    return "\n".join([_HEAD, *(_section(name, one) for name, one in _commands(group, ""))])
+    return "\n".join([_HEAD, *_sections(group, "")])
 
 
-def _commands(group: TyperGroup, above: str) -> Iterator[tuple[str, TyperCommand]]:
+def _sections(group: TyperGroup, before: str) -> Iterator[str]:
     for name, one in group.commands.items():
         if isinstance(one, TyperGroup):
-            yield from _commands(one, f"{above}{name} ")
+            yield from _sections(one, f"{before}{name} ")
         elif isinstance(one, TyperCommand):
-            yield f"{above}{name}", one
+            yield _section(f"{before}{name}", one)
 
 
 def _section(name: str, command: TyperCommand) -> str:

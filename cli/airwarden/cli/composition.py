@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from airwarden.adapters.airflow import AirflowRest
     from airwarden.adapters.airflow_auth import TokenSource
     from airwarden.adapters.alertmanager import AlertmanagerApi
+    from airwarden.adapters.broker_rabbitmq import RabbitBroker
     from airwarden.adapters.broker_redis import RedisBroker
     from airwarden.adapters.host_supervisord import SupervisordHost
     from airwarden.adapters.metadata_database import PostgresMetadata
+    from airwarden.adapters.pooler_pgbouncer import PgBouncerPools
     from airwarden.adapters.prometheus import PrometheusApi
     from airwarden.adapters.session_ender import PostgresSessionEnder
     from airwarden.adapters.workers_celery import CeleryWorkers
@@ -42,7 +44,8 @@ class ClusterPorts:
     airflow: AirflowRest
     database: PostgresMetadata | None
     session_ender: PostgresSessionEnder | None
-    broker: RedisBroker | None
+    pooler: PgBouncerPools | None
+    broker: RedisBroker | RabbitBroker | None
     workers: CeleryWorkers | None
     host: SupervisordHost | None
 
@@ -55,13 +58,15 @@ def cluster_ports(cluster: Cluster) -> ClusterPorts:
     """
     place = f"clusters[{cluster.name}]"
     broker_url = _optional(cluster.broker.url if cluster.broker else None, f"{place}.broker.url")
+    broker = _broker(cluster.broker, broker_url, place=f"{place}.broker")
     return ClusterPorts(
         cluster=cluster,
         airflow=airflow(cluster.airflow, place=f"{place}.airflow"),
         database=database(cluster, place=f"{place}.metadata_database"),
         session_ender=_session_ender(cluster, place=f"{place}.metadata_database"),
-        broker=_broker(cluster.broker, broker_url, place=f"{place}.broker.url"),
-        workers=_workers(cluster, broker_url),
+        pooler=_pooler(cluster, place=f"{place}.metadata_database"),
+        broker=broker,
+        workers=_workers(cluster, broker_url, broker),
         host=supervisord(cluster.host.supervisord, place=f"{place}.host.supervisord")
         if cluster.host
         else None,
@@ -139,24 +144,51 @@ def _session_ender(cluster: Cluster, *, place: str) -> PostgresSessionEnder | No
     )
 
 
-def _broker(broker: Broker | None, url: str, *, place: str) -> RedisBroker | None:
+def _pooler(cluster: Cluster, *, place: str) -> PgBouncerPools | None:
+    wanted = cluster.metadata_database
+    if wanted is None or wanted.pgbouncer_dsn is None:
+        return None
+    from airwarden.adapters.pooler_pgbouncer import PgBouncerPools
+
+    return PgBouncerPools(
+        read_secret(wanted.pgbouncer_dsn, place=f"{place}.pgbouncer_dsn").get_secret_value(),
+        timeout=wanted.connect_timeout.total_seconds(),
+    )
+
+
+def _broker(broker: Broker | None, url: str, *, place: str) -> RedisBroker | RabbitBroker | None:
     if broker is None:
         return None
+    timeout = broker.timeout.total_seconds()
+    if broker.management is not None:
+        from airwarden.adapters.broker_rabbitmq import RabbitBroker
+
+        management = broker.management
+        return RabbitBroker(
+            management.url,
+            username=management.username,
+            password=_optional(management.password, f"{place}.management.password"),
+            virtual_host=management.virtual_host,
+            timeout=timeout,
+        )
     from airwarden.adapters.broker_redis import RedisBroker
 
     try:
-        return RedisBroker(url, timeout=broker.timeout.total_seconds())
+        return RedisBroker(url, timeout=timeout)
     except WrongInputError as error:
-        raise WrongInputError(error.message, place=place, hint=error.hint) from None
+        raise WrongInputError(error.message, place=f"{place}.url", hint=error.hint) from None
 
 
-def _workers(cluster: Cluster, broker_url: str) -> CeleryWorkers | None:
-    if cluster.broker is None or not cluster.workers.inspect:
+def _workers(
+    cluster: Cluster, broker_url: str, broker: RedisBroker | RabbitBroker | None
+) -> CeleryWorkers | None:
+    if cluster.broker is None or broker is None or not cluster.workers.inspect:
         return None
     from airwarden.adapters.workers_celery import CeleryWorkers
 
     return CeleryWorkers(
         broker_url,
+        ping=broker.ping,
         reply_timeout=cluster.workers.inspect_timeout.total_seconds(),
         connect_timeout=cluster.broker.timeout.total_seconds(),
     )
@@ -220,6 +252,6 @@ def probes(settings: Settings, cluster: str) -> Mapping[str, Probe]:
 def close(ports: Sequence[ClusterPorts]) -> None:
     """Close connections that are kept open."""
     for one in ports:
-        for adapter in (one.database, one.session_ender, one.broker):
+        for adapter in (one.database, one.session_ender, one.pooler, one.broker):
             if adapter is not None:
                 adapter.close()

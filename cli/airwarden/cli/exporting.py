@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-
-import structlog
+from dataclasses import replace
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
-from airwarden.core.errors import AirwardenError, WrongInputError
+from airwarden.cli.listeners import Listeners
+from airwarden.cli.running import OpenPorts
 from airwarden.core.settings import Cluster, Settings, Sla
 from airwarden.exporters.app import Exporter, ExporterConfig
 from airwarden.exporters.collector import Timing
 from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget
 
-_log = structlog.get_logger(__name__)
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -28,8 +27,8 @@ class ExporterProgram:
 
     def __init__(self, load: Callable[[], Settings]) -> None:
         self._load = load
-        self._ports: list[ClusterPorts] = []
-        self._retired: list[ClusterPorts] = []
+        self._ports = OpenPorts("observe", ends_sessions=False)
+        self._listeners = Listeners()
         self.clock = SystemClock()
         settings = load()
         clusters, timings = self._compose(settings)
@@ -39,48 +38,35 @@ class ExporterProgram:
                 host=settings.exporter.listen.host,
                 port=settings.exporter.listen.port,
                 timings=timings,
-                reload=self._reload,
+                reload=lambda: self._compose(self._load()),
+                max_series=settings.exporter.max_series,
             ),
             self.clock,
         )
+
+    def start(self) -> None:
+        """Begin to collect and serve; raises OSError where the address is taken."""
+        self.exporter.start()
+
+    def reload(self) -> object:
+        """Read the settings again; a refusal is logged and shown as a metric."""
+        return self.exporter.reload()
 
     def stop(self) -> None:
         """Stop serving and close what is open."""
         self.exporter.stop()
         self.clock.stop()
-        composition.close(self._ports)
-
-    def _reload(self) -> tuple[Sequence[ClusterSources], Mapping[str, Timing]]:
-        settings = self._load()
-        # Those of the reload before: nothing uses them any more.
-        composition.close(self._retired)
-        retiring = self._ports
-        composed = self._compose(settings)
-        self._retired = retiring
-        return composed
+        self._ports.close()
+        self._listeners.close()
 
     def _compose(self, settings: Settings) -> tuple[Sequence[ClusterSources], Mapping[str, Timing]]:
-        if not settings.clusters:
-            raise WrongInputError(
-                "is missing: there is nothing to observe",
-                place="clusters",
-                hint="airwarden init writes one",
-            )
-        ports = [composition.cluster_ports(cluster) for cluster in settings.clusters]
-        for one in ports:
-            _open(one)
-        self._ports = ports
-        return [sources(settings, one) for one in ports], timings(settings)
-
-
-def _open(ports: ClusterPorts) -> None:
-    """Open the database now: at exhaustion, when it matters most, a new login is refused."""
-    if ports.database is None:
-        return
-    try:
-        ports.database.open()
-    except AirwardenError as error:
-        _log.warning("metadata database", cluster=ports.cluster.name, error=str(error))
+        ports = self._ports.renew(settings)
+        # Before new ones are made: an address may go from one cluster to another.
+        self._listeners.keep(settings.clusters)
+        found = [
+            replace(sources(settings, one), statsd=self._listeners.of(one.cluster)) for one in ports
+        ]
+        return found, timings(settings)
 
 
 def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
@@ -93,6 +79,7 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
         broker=ports.broker,
         workers=ports.workers,
         host=ports.host,
+        pooler=ports.pooler,
         queues=cluster.broker.queues if cluster.broker else (),
         rules=dag_rules(settings, cluster),
         targets=tuple(

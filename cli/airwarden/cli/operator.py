@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
@@ -42,7 +43,7 @@ class Operator:
         }
         self._transport = transport
 
-    def get(self, path: str, **parameters: str | int | None) -> Any:
+    def get(self, path: str, **parameters: str | int | Sequence[str] | None) -> Any:
         """Return what a resource says.
 
         Raises:
@@ -67,10 +68,12 @@ class Operator:
                 response = client.request(method, path, **arguments)
         except httpx.HTTPError as error:
             raise UnavailableError(
-                f"the remediator at {self._url} does not answer: {error}"
+                f"the remediator at {self._url} does not answer: {error}\n"
+                "  start it with airwarden up or airwarden remediator; where it is stands in"
+                " remediator.url or remediator.listen"
             ) from None
         if response.is_success:
-            return response.json() if response.content else {}
+            return self._body(response)
         said = _detail(response)
         match response.status_code:
             case 401 | 403:
@@ -85,6 +88,18 @@ class Operator:
                 raise UnavailableError(f"the remediator is not ready: {said}")
             case status:
                 raise RejectedError(f"the remediator answered {status}: {said}")
+
+    def _body(self, response: httpx.Response) -> Any:
+        if not response.content:
+            return {}
+        try:
+            return response.json()
+        except ValueError:
+            kind = response.headers.get("content-type", "no content type")
+            raise UnavailableError(
+                f"what answers at {self._url} is not Airwarden's remediator: it sent {kind}\n"
+                "  look at remediator.url, and whether a proxy stands in between"
+            ) from None
 
 
 def actor() -> str:

@@ -36,6 +36,9 @@ FormatOption = Annotated[
 ]
 
 
+JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
+
+
 class LogFormat(StrEnum):
     """How log lines look; `auto` is console on a terminal and JSON elsewhere."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -13,6 +14,7 @@ from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
+from airwarden.cli.running import OpenPorts
 from airwarden.core.errors import AirwardenError, WrongInputError
 from airwarden.core.ports import Chat, Pager
 from airwarden.core.settings import PlaybookOverride, SecretRef, Settings
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 #: While this variable holds a reason, the kill switch is set at start.
 KILL_VARIABLE = "AIRWARDEN_KILL_SWITCH"
+#: What a reload does not take up: sockets, tokens at the door, and what the loops were begun with.
 _FIXED = (
     "remediator.listen",
     "remediator.webhook_token",
@@ -47,9 +50,7 @@ _FIXED = (
     "remediator.kill_switch_file",
     "remediator.audit",
     "remediator.retention",
-    "alertmanager",
-    "notifications.slack",
-    "notifications.pagerduty.events_url",
+    "alertmanager.poll_interval",
 )
 
 
@@ -62,12 +63,11 @@ class RemediatorProgram:
 
     def __init__(self, load: Callable[[], Settings]) -> None:
         self._load = load
-        self._ports: list[ClusterPorts] = []
-        self._retired: list[ClusterPorts] = []
+        self._ports = OpenPorts("heal", ends_sessions=True)
         self.clock = SystemClock()
         settings = load()
         self._started_with = settings
-        config = remediator_config(settings)
+        self._config = config = remediator_config(settings)
         playbooks = playbook_set(settings)
         self._journal = open_journal(journal_url(settings), self.clock)
         try:
@@ -78,9 +78,6 @@ class RemediatorProgram:
                 actions=actions(),
                 checks=checks(),
                 config=config,
-                alertmanager=composition.alertmanager(settings),
-                pager=pager(settings),
-                chat=chat(settings),
                 reload=self._reload,
                 runbook=runbook.read,
             )
@@ -88,53 +85,65 @@ class RemediatorProgram:
             self._journal.close()
             raise
 
+    def start(self) -> None:
+        """Begin to take alerts and to work."""
+        self.remediator.start()
+
     def reload(self) -> None:
         """Read the settings again; a refusal is logged and shown as a metric."""
         try:
-            self.remediator.reload()
+            later = self.remediator.reload()
         except AirwardenError as error:
             _log.error("configuration refused, the old one stays in force", error=str(error))
         else:
-            _log.info("configuration read again")
+            _log.info("configuration read again", restart_needed_for=list(later))
 
     def stop(self) -> None:
         """Stop and close what is open."""
         self.remediator.stop()
         self.clock.stop()
-        composition.close(self._ports)
+        self._ports.close()
 
     def _reload(self) -> Composition:
         settings = self._load()
         playbooks = playbook_set(settings)
-        if later := fixed_at_start(self._started_with, settings):
+        later = self._later(settings)
+        if later:
             _log.warning("these settings take effect at the next start", keys=later)
-        # Those of the reload before: no remedy that began with them is still under way.
-        composition.close(self._retired)
-        retiring = self._ports
-        composed = self._compose(settings, playbooks)
-        self._retired = retiring
-        return composed
+        return replace(self._compose(settings, playbooks), restart_for=tuple(later))
+
+    def _later(self, settings: Settings) -> list[str]:
+        """Return what changed and is not taken up, tokens whose file has new content too."""
+        later = fixed_at_start(self._started_with, settings)
+        now = remediator_config(settings)
+        for name in ("webhook_token", "api_token"):
+            key = f"remediator.{name}"
+            if key not in later and getattr(now, name) != getattr(self._config, name):
+                later.append(key)
+        return later
 
     def _compose(self, settings: Settings, playbooks: PlaybookSet) -> Composition:
-        if not settings.clusters:
-            raise WrongInputError(
-                "is missing: there is nothing to heal",
-                place="clusters",
-                hint="airwarden init writes one",
-            )
-        ports = [composition.cluster_ports(cluster) for cluster in settings.clusters]
-        for one in ports:
-            _open(one)
-        self._ports = ports
+        ports = self._ports.renew(settings)
         worlds = {
             one.cluster.name: world(settings, one, self.clock, self._journal) for one in ports
         }
-        return Composition(worlds, playbooks, *composers(settings))
+        return Composition(
+            worlds,
+            playbooks,
+            *composers(settings),
+            alertmanager=composition.alertmanager(settings),
+            pager=pager(settings),
+            chat=chat(settings),
+        )
 
 
 def fixed_at_start(before: Settings, now: Settings) -> list[str]:
     """Return the keys that have changed and that a reload does not take up."""
-    return [key for key in _FIXED if _value(before, key) != _value(now, key)]
+    later = [key for key in _FIXED if _value(before, key) != _value(now, key)]
+    if before.alertmanager.url is None and now.alertmanager.url is not None:
+        # The loop that polls it was never begun.
+        later.append("alertmanager.url")
+    return later
 
 
 def _value(settings: Any, key: str) -> Any:
@@ -145,17 +154,6 @@ def _value(settings: Any, key: str) -> Any:
 
 def _secret(reference: SecretRef, place: str) -> str:
     return read_secret(reference, place=place).get_secret_value()
-
-
-def _open(ports: ClusterPorts) -> None:
-    """Open the databases now: at exhaustion, when they are needed most, a login is refused."""
-    for adapter in (ports.database, ports.session_ender):
-        if adapter is None:
-            continue
-        try:
-            adapter.open()
-        except AirwardenError as error:
-            _log.warning("metadata database", cluster=ports.cluster.name, error=str(error))
 
 
 def remediator_config(settings: Settings) -> RemediatorConfig:

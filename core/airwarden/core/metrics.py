@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from airwarden.core.catalogue import own, platform, postgresql, waiting, workload
+from airwarden.core.catalogue import own, platform, postgresql, reported, waiting, workload
+from airwarden.core.catalogue.left_out import LEFT_OUT
 from airwarden.core.catalogue.types import Metric, MetricType
 from airwarden.core.errors import WrongInputError
 
-__all__ = ["CATALOGUE", "SECTIONS", "Metric", "MetricType", "metric", "render_reference"]
+__all__ = [
+    "CATALOGUE",
+    "LEFT_OUT",
+    "SECTIONS",
+    "Metric",
+    "MetricType",
+    "metric",
+    "render_reference",
+]
 
 #: Heading of the reference page → its metrics, in the page's order.
 SECTIONS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
@@ -21,6 +30,7 @@ SECTIONS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
         "What waits, is late or was lost": waiting.METRICS,
         "Components, hosts, broker, workers, database, dependencies": platform.METRICS,
         "Inside the metadata database": postgresql.METRICS,
+        "What Airflow reports of itself": reported.METRICS,
         "Airwarden itself": own.METRICS,
     }
 )
@@ -67,6 +77,10 @@ def render_reference() -> str:
         lines += ["", f"## {heading}", "", "| metric | type | labels | meaning | source |"]
         lines.append("|---|---|---|---|---|")
         lines += [_row(entry) for entry in entries]
+    lines += ["", "## Left out, and why", "", "| metric | why | instead |", "|---|---|---|"]
+    for absent in LEFT_OUT:
+        names = ", ".join(f"`{name}`" for name in absent.names)
+        lines.append(f"| {names} | {absent.reason} | {absent.instead or '–'} |")
     return "\n".join(lines) + "\n"
 
 

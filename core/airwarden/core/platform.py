@@ -195,6 +195,44 @@ class BrokerState:
 
 
 @dataclass(frozen=True, slots=True)
+class StatsdSample:
+    """One line that a process reported over StatsD.
+
+    Attributes:
+        name: Without the prefix.
+        kind: `counter`, `gauge` or `timer` (milliseconds).
+        value: As it was sent.
+        rate: Share of such events that is reported, over 0 up to 1.
+        sender: Address it came from.
+        relative: For a gauge: the value is to be added.
+    """
+
+    name: str
+    kind: str
+    value: float
+    rate: float = 1.0
+    sender: str = ""
+    relative: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StatsdCounts:
+    """What a StatsD listener has counted.
+
+    Attributes:
+        datagrams: Taken from the socket.
+        malformed: Lines of a wanted name that could not be read.
+        dropped: Samples for which there was no room.
+        forwarded: Datagrams passed on.
+    """
+
+    datagrams: int = 0
+    malformed: int = 0
+    dropped: int = 0
+    forwarded: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class PoolerPool:
     """One pool of a connection pooler: a database and a role.
 

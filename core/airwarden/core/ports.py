@@ -28,6 +28,8 @@ from airwarden.core.platform import (
     PoolerPool,
     Sample,
     Silence,
+    StatsdCounts,
+    StatsdSample,
     TaskInstance,
     TaskKey,
     Worker,
@@ -210,6 +212,18 @@ class Pooler(Protocol):
 
     def pools(self) -> Sequence[PoolerPool]:
         """Return its pools, its own console left out."""
+        ...
+
+
+class Statsd(Protocol):
+    """What Airflow's processes report over StatsD."""
+
+    def drain(self) -> Sequence[StatsdSample]:
+        """Take what came since the time before; raises UnavailableError if nothing can come."""
+        ...
+
+    def counts(self) -> StatsdCounts:
+        """Return how much came, and what was lost of it."""
         ...
 
 

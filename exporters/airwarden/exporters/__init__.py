@@ -10,10 +10,12 @@ from __future__ import annotations
 from airwarden.exporters.app import Exporter, ExporterConfig
 from airwarden.exporters.collector import Timing
 from airwarden.exporters.collectors import NAMES
+from airwarden.exporters.collectors.statsd import WANTED as STATSD_NAMES
 from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget
 
 __all__ = [
     "NAMES",
+    "STATSD_NAMES",
     "ClusterSources",
     "DagRule",
     "Exporter",

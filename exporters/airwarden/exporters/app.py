@@ -11,10 +11,11 @@ import structlog
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError
+from airwarden.exporters.caps import MAX_SERIES, SeriesCap
 from airwarden.exporters.collector import CollectorRunner, Timing
 from airwarden.exporters.collectors import collectors_for
 from airwarden.exporters.exposition import Block, Renderer, page
-from airwarden.exporters.families import Counter, Family, Labels, gauge
+from airwarden.exporters.families import Counter, Family, Labels, foreign_counter, gauge
 from airwarden.exporters.server import MetricsServer, Routes
 from airwarden.exporters.snapshot import Snapshot
 from airwarden.exporters.sources import ClusterSources
@@ -34,12 +35,14 @@ class ExporterConfig:
         timings: Collector name → the operator's changes.
         reload: Reads the configuration again and returns what is to be observed from now on; raises
             AirwardenError when it is refused. None: reloading changes nothing.
+        max_series: Most series of the page; what comes beyond is left out and counted.
     """
 
     host: str = "127.0.0.1"
     port: int = 9810
     timings: Mapping[str, Timing] = field(default_factory=dict)
     reload: Callable[[], tuple[Sequence[ClusterSources], Mapping[str, Timing]]] | None = None
+    max_series: int = MAX_SERIES
 
 
 class Exporter:
@@ -56,7 +59,8 @@ class Exporter:
     ) -> None:
         self._settings = settings
         self._clock = clock
-        self._snapshot = Snapshot()
+        self._cap = SeriesCap(settings.max_series)
+        self._snapshot = Snapshot(self._cap)
         self._lock = threading.Lock()  # one reload at a time
         self._stopped = threading.Event()
         self._runners: list[tuple[str, CollectorRunner]] = []
@@ -195,6 +199,11 @@ class Exporter:
             gauge("airwarden_collector_duration_seconds", duration),
             gauge("airwarden_collector_last_success_timestamp_seconds", last),
             timeouts.family(),
+            gauge("airwarden_series", {(m,): n for m, n in self._cap.held(cluster).items()}),
+            foreign_counter(
+                "airwarden_series_dropped_total",
+                {(m,): n for m, n in self._cap.dropped(cluster).items()},
+            ),
         ]
         if ages:
             families.append(gauge("airwarden_snapshot_age_seconds", round(min(ages), 3)))

@@ -1,9 +1,13 @@
-"""What a collector returns: families of samples, checked against the metric catalogue."""
+"""What a collector returns: families of samples, checked against the metric catalogue and bounded.
+
+A metric has at most `MAX_SAMPLES` label sets. What comes beyond is summed under `_overflow`, in every
+label whose values nobody has listed beforehand; a gauge that cannot be summed shows the first ones only.
+"""
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,6 +15,23 @@ from airwarden.core.metrics import Metric, MetricType, metric
 
 #: Values of a metric's labels, in the catalogue's order, `cluster` left out.
 Labels: TypeAlias = tuple[str, ...]
+
+#: What stands for label values that have no series of their own.
+OVERFLOW = "_overflow"
+#: Label sets of one metric of one collector: a histogram of as many has some 16,000 series.
+MAX_SAMPLES = 1_000
+MAX_NUMBERS = 8_000
+#: Seconds after which a series that nobody wants is dropped.
+RETIRE = 3600.0
+#: Labels whose values are few and known beforehand: they stay where others overflow.
+_CLOSED = frozenset(
+    {
+        "action", "collector", "component", "direction", "kind", "mode", "outcome", "priority",
+        "reason", "resource", "role", "run_type", "state", "status", "tier", "type",
+    }
+)  # fmt: skip
+#: Endings of gauges whose sum means nothing.
+_NOT_ADDITIVE = ("_seconds", "_ratio", "_up", "_info", "_success")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,10 +45,21 @@ class Bins:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """One metric with its samples; immutable, so that threads may share it."""
+    """One metric with its samples; immutable, so that threads may share it.
+
+    Attributes:
+        folded: Label sets that had no series of their own since the family before.
+    """
 
     metric: Metric
     samples: tuple[tuple[Labels, float | Bins], ...]
+    folded: int = 0
+
+
+def overflow(metric: Metric, labels: Labels) -> Labels:
+    """Return the labels under which a label set is summed that has no series of its own."""
+    pairs = zip(metric.labels, labels, strict=True)
+    return tuple(value if name in _CLOSED else OVERFLOW for name, value in pairs)
 
 
 def gauge(name: str, samples: Mapping[Labels, float] | float) -> Family:
@@ -37,8 +69,22 @@ def gauge(name: str, samples: Mapping[Labels, float] | float) -> Family:
         name: Its name in the catalogue.
         samples: Label values → value; a bare number where the metric has no labels.
     """
-    rows = samples if isinstance(samples, Mapping) else {(): samples}
-    return _family(metric(name), rows.items(), MetricType.GAUGE)
+    entry = metric(name)
+    rows: Mapping[Labels, float] = samples if isinstance(samples, Mapping) else {(): samples}
+    kept = _bounded(entry, rows) if len(rows) > MAX_NUMBERS else rows
+    folded = max(0, len(rows) - MAX_NUMBERS)
+    return _family(entry, kept.items(), MetricType.GAUGE, folded)
+
+
+def _bounded(entry: Metric, rows: Mapping[Labels, float]) -> Mapping[Labels, float]:
+    """Return the largest samples, the others summed where their sum means something."""
+    ordered = sorted(rows, key=lambda labels: (-rows[labels], labels))
+    kept = {labels: rows[labels] for labels in ordered[:MAX_NUMBERS]}
+    if not entry.name.endswith(_NOT_ADDITIVE):
+        for labels in ordered[MAX_NUMBERS:]:
+            place = overflow(entry, labels)
+            kept[place] = kept.get(place, 0.0) + rows[labels]
+    return kept
 
 
 def foreign_counter(name: str, samples: Mapping[Labels, float] | float) -> Family:
@@ -62,15 +108,22 @@ class Counter:
     def __init__(self, name: str) -> None:
         self._metric = metric(name)
         self._values: dict[Labels, float] = {}
+        self._room = _Room(self._metric, MAX_NUMBERS)
 
     def born(self, labels: Iterable[Labels]) -> None:
         """Give birth to series at 0: `increase()` misses the first event of a series born with it."""
         for values in labels:
-            self._values.setdefault(values, 0.0)
+            self._values.setdefault(self._room.place(self._values, values), 0.0)
 
     def add(self, labels: Labels, amount: float = 1.0) -> None:
         """Count events."""
-        self._values[labels] = self._values.get(labels, 0.0) + amount
+        place = self._room.place(self._values, labels)
+        self._values[place] = self._values.get(place, 0.0) + amount
+
+    def retire(self, wanted: Callable[[Labels], bool], now: float) -> None:
+        """Drop series that nobody has wanted for an hour (elapsed seconds)."""
+        for labels in self._room.unwanted(self._values, wanted, now):
+            del self._values[labels]
 
     def value(self, labels: Labels) -> float:
         """Return one series' value, 0 where it was never born."""
@@ -78,7 +131,9 @@ class Counter:
 
     def family(self) -> Family:
         """Return the present values."""
-        return _family(self._metric, self._values.items(), MetricType.COUNTER)
+        return _family(
+            self._metric, self._values.items(), MetricType.COUNTER, self._room.take_folded()
+        )
 
 
 class Histogram:
@@ -92,16 +147,23 @@ class Histogram:
         self._metric = metric(name)
         self._counts: dict[Labels, list[int]] = {}
         self._totals: dict[Labels, float] = {}
+        self._room = _Room(self._metric, MAX_SAMPLES)
 
     def born(self, labels: Iterable[Labels]) -> None:
         """Give birth to series at 0."""
         for values in labels:
-            self._cells(values)
+            self._cells(self._room.place(self._counts, values))
 
     def observe(self, labels: Labels, value: float) -> None:
         """Count one value, in the metric's unit."""
-        self._cells(labels)[bisect.bisect_left(self._metric.buckets, value)] += 1
-        self._totals[labels] += value
+        place = self._room.place(self._counts, labels)
+        self._cells(place)[bisect.bisect_left(self._metric.buckets, value)] += 1
+        self._totals[place] += value
+
+    def retire(self, wanted: Callable[[Labels], bool], now: float) -> None:
+        """Drop series that nobody has wanted for an hour (elapsed seconds)."""
+        for labels in self._room.unwanted(self._counts, wanted, now):
+            del self._counts[labels], self._totals[labels]
 
     def family(self) -> Family:
         """Return the present state."""
@@ -109,6 +171,7 @@ class Histogram:
             self._metric,
             ((labels, self._bins(labels)) for labels in self._counts),
             MetricType.HISTOGRAM,
+            self._room.take_folded(),
         )
 
     def _cells(self, labels: Labels) -> list[int]:
@@ -125,8 +188,47 @@ class Histogram:
         return Bins(tuple(cumulative[:-1]), self._totals[labels], running)
 
 
+class _Room:
+    """Says under which labels to count, while there is room and when there is none.
+
+    A label set keeps the series that it once had, so that no sum ever falls.
+    """
+
+    def __init__(self, entry: Metric, most: int) -> None:
+        self._metric = entry
+        self._most = most
+        self._folded: set[Labels] = set()
+        self._unwanted: dict[Labels, float] = {}
+
+    def place(self, known: Mapping[Labels, object], labels: Labels) -> Labels:
+        if labels in known or len(known) < self._most:
+            return labels
+        if (
+            len(self._folded) < self._most
+        ):  # a bound for what is remembered, not for what is counted
+            self._folded.add(labels)
+        return overflow(self._metric, labels)
+
+    def take_folded(self) -> int:
+        """Return how many label sets were folded since the last time."""
+        number = len(self._folded)
+        self._folded.clear()
+        return number
+
+    def unwanted(
+        self, known: Iterable[Labels], wanted: Callable[[Labels], bool], now: float
+    ) -> list[Labels]:
+        """Return the label sets that have not been wanted for an hour."""
+        missed = {labels for labels in known if not wanted(labels)}
+        self._unwanted = {labels: self._unwanted.get(labels, now) for labels in missed}
+        return [labels for labels, since in self._unwanted.items() if now - since > RETIRE]
+
+
 def _family(
-    entry: Metric, rows: Iterable[tuple[Labels, float | Bins]], expected: MetricType
+    entry: Metric,
+    rows: Iterable[tuple[Labels, float | Bins]],
+    expected: MetricType,
+    folded: int = 0,
 ) -> Family:
     """Check type and label count: a wrong one is a mistake of ours, found by the first test."""
     if entry.type is not expected:
@@ -135,4 +237,4 @@ def _family(
     for labels, _ in samples:
         if len(labels) != len(entry.labels):
             raise TypeError(f"{entry.name} has labels {entry.labels}, got {labels}")
-    return Family(entry, samples)
+    return Family(entry, samples, folded)

@@ -4,7 +4,8 @@ Pure: the collector asks the database and hands the rows in. Runs have serial id
 above the highest id seen; a run committed late has a lower id than that, so ids that were skipped are
 asked for again for a while. Runs that have not ended are few and found by partial indexes; one that
 was open and no longer is has ended, and is read by its id. A finished run that opens again (it was
-cleared) is followed once more, and its next completion is another one.
+cleared) is followed once more, and its next completion is another one, also when it opened and ended
+between two looks: then its count of clears has grown.
 """
 
 from __future__ import annotations
@@ -19,6 +20,10 @@ OPEN_STATES = ("queued", "running")
 GIVE_UP = 600.0
 #: Most skipped ids that are asked for.
 MAX_MISSING = 5000
+#: Seconds for which a cleared run that has ended again is looked for.
+RERUN = 120.0
+#: Seconds for which a counted completion is remembered: longer than one is looked for.
+REMEMBER = 3 * RERUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Run:
     queued_at: datetime | None
     start_date: datetime | None
     end_date: datetime | None
+    clear_number: int = 0
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Run:
@@ -69,21 +75,62 @@ class RunFollower:
     last_id: int = 0
     open: dict[int, Run] = field(default_factory=dict)
     missing: dict[int, float] = field(default_factory=dict)
+    #: Id → clears it had when its completion was counted, and when that was.
+    counted: dict[int, tuple[int, float]] = field(default_factory=dict)
 
-    def begin(self, recent: Sequence[int], open_now: Sequence[Run], now: float) -> None:
+    def begin(
+        self,
+        recent: Sequence[int],
+        open_now: Sequence[Run],
+        now: float,
+        *,
+        rerun: Sequence[Run] = (),
+    ) -> None:
         """Take the present as the baseline: nothing that ended before is counted.
 
         Args:
             recent: The latest ids, to learn which ones were skipped.
             open_now: The runs that have not ended.
             now: Elapsed seconds, for giving up.
+            rerun: Cleared runs that ended again lately.
         """
+        for run in rerun:
+            self.counted[run.id] = (run.clear_number, now)
         ids = set(recent)
         if ids:
             self.last_id = max(ids)
             skipped = set(range(min(ids), self.last_id)) - ids
             self._miss(skipped - {run.id for run in open_now}, now)
         self.open = {run.id: run for run in open_now if run.id <= self.last_id}
+
+    def unsure(self, states: Mapping[int, str]) -> list[int]:
+        """Return the open runs whose row must be read: unknown ones, and those whose state changed.
+
+        Args:
+            states: Id → state of every open run.
+        """
+        return [
+            id_
+            for id_, state in states.items()
+            if id_ <= self.last_id and (id_ not in self.open or self.open[id_].state != state)
+        ]
+
+    def rerun(self, runs: Sequence[Run], now: float) -> tuple[Run, ...]:
+        """Return those of the cleared runs that ended again whose end was not seen.
+
+        Args:
+            runs: Cleared runs that ended lately; read before the open ones.
+            now: Elapsed seconds.
+        """
+        found = []
+        for run in runs:
+            if run.id in self.open or run.id in self.missing or run.id > self.last_id:
+                continue  # it is followed
+            if run.id in self.counted and self.counted[run.id][0] >= run.clear_number:
+                continue
+            found.append(run)
+            self.counted[run.id] = (run.clear_number, now)
+        return tuple(found)
 
     def observe(self, new: Sequence[Run], open_now: Sequence[Run], now: float) -> Observed:
         """Take one look.
@@ -110,12 +157,15 @@ class RunFollower:
         ended = tuple(id_ for id_ in self.open if id_ not in present)
         return Observed(tuple(finished), tuple(started), tuple(reopened), ended)
 
-    def settle(self, asked: Sequence[int], rows: Sequence[Run]) -> tuple[Run, ...]:
+    def settle(
+        self, asked: Sequence[int], rows: Sequence[Run], now: float = 0.0
+    ) -> tuple[Run, ...]:
         """Take the runs that were read because they had left the open ones; return the finished.
 
         Args:
             asked: Their ids; one without a row was deleted and is forgotten.
             rows: What was found.
+            now: Elapsed seconds.
         """
         found = {run.id: run for run in rows}
         finished: list[Run] = []
@@ -127,6 +177,7 @@ class RunFollower:
             self.open.pop(id_, None)
             if run is not None:
                 finished.append(run)
+                self.counted[id_] = (run.clear_number, now)
         return tuple(finished)
 
     def _take_new(self, new: Sequence[Run], now: float) -> tuple[list[Run], list[Run]]:
@@ -145,6 +196,7 @@ class RunFollower:
                 self.open[run.id] = run
             else:
                 finished.append(run)
+                self.counted[run.id] = (run.clear_number, now)
             if run.start_date is not None:
                 started.append(run)
         self._give_up(now)
@@ -157,3 +209,5 @@ class RunFollower:
     def _give_up(self, now: float) -> None:
         for id_ in [id_ for id_, since in self.missing.items() if now - since > GIVE_UP]:
             del self.missing[id_]
+        for id_ in [id_ for id_, (_, at) in self.counted.items() if now - at > REMEMBER]:
+            del self.counted[id_]

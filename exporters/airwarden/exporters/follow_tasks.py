@@ -2,7 +2,7 @@
 
 Pure: the collector hands in rows of `task_instance` and `task_instance_history`. An attempt is named by
 its id: a retry or a clear gives the task instance a new one, and the old one goes to the history. What
-was counted is remembered per run and forgotten when the run has been settled.
+was counted is remembered per run, and for an hour after the run was settled: it may be cleared.
 """
 
 from __future__ import annotations
@@ -16,8 +16,14 @@ _FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "remov
 #: States whose attempt really ran; the others get start and end at the same moment.
 _RAN = frozenset({"success", "failed"})
 _STARTED = frozenset({"running", "restarting", "deferred", "up_for_reschedule", *_RAN})
-#: Clocks of scheduler and database may differ by this much.
+#: Clocks of scheduler and worker may differ by this much.
 _SKEW = timedelta(seconds=2)
+#: Clocks of Airflow's machines and of the database may differ by so many seconds.
+CLOCKS = 300.0
+#: Attempts of a run from which on only those that changed lately are read again.
+WIDE = 200
+#: Seconds for which a settled run is remembered.
+REMEMBER = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +33,8 @@ class Attempt:
     Attributes:
         run: The run's serial id.
         history: It was replaced by a newer attempt.
+        retriable: Another try follows if it fails.
+        inherited: It never ran; its start is that of the attempt before it.
     """
 
     id: str
@@ -38,6 +46,8 @@ class Attempt:
     end_date: datetime | None
     queued_dttm: datetime | None
     history: bool
+    retriable: bool = True
+    inherited: bool = False
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Attempt:
@@ -55,12 +65,16 @@ class Attempt:
         """Whether it began to run, and did not only inherit the start of the attempt before it."""
         if self.start_date is None or self.state not in _STARTED:
             return False
-        return self.queued_dttm is not None and self.start_date >= self.queued_dttm - _SKEW
+        return self.queued_dttm is not None and not self.inherited
 
     @property
     def outcome(self) -> str:
-        """The state to count it under: a failed attempt that was replaced is up_for_retry."""
-        return "up_for_retry" if self.history and self.state == "failed" else str(self.state)
+        """The state to count it under: up_for_retry for a failed one that was not the last try.
+
+        A task whose last try failed and that was cleared since is in the history, too.
+        """
+        retried = self.history and self.state == "failed" and self.retriable
+        return "up_for_retry" if retried else str(self.state)
 
     @property
     def duration(self) -> float | None:
@@ -75,8 +89,10 @@ class Attempt:
 
     @property
     def queue_wait(self) -> float | None:
-        """Seconds from queueing to start."""
+        """Seconds from queueing to start; None where it went on after a deferral."""
         if not self.ran or self.start_date is None or self.queued_dttm is None:
+            return None
+        if self.start_date < self.queued_dttm - _SKEW:
             return None
         return max(0.0, (self.start_date - self.queued_dttm).total_seconds())
 
@@ -85,6 +101,22 @@ class Attempt:
 class _Counted:
     started: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
+    read_at: float | None = None
+    settled_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which runs' attempts to read.
+
+    Attributes:
+        whole: All of them.
+        recent: Those that changed within `lookback` seconds.
+    """
+
+    whole: list[int]
+    recent: list[int]
+    lookback: float
 
 
 @dataclass(slots=True)
@@ -92,6 +124,31 @@ class TaskFollower:
     """What of each run in sight was counted."""
 
     _runs: dict[int, _Counted] = field(default_factory=dict)
+
+    def knows(self, run: int) -> bool:
+        """Whether attempts of a run were counted, not long ago."""
+        return run in self._runs
+
+    def plan(self, runs: Collection[int], now: float, *, settle: Collection[int]) -> Reading:
+        """Decide what to read of runs in which something happened.
+
+        Args:
+            runs: Where something happened.
+            now: Elapsed seconds.
+            settle: Those that ended: to be read whole.
+        """
+        reading = Reading(list(settle), [], 0.0)
+        lookback = 0.0
+        for run in runs:
+            counted = self._runs.get(run)
+            if run in settle:
+                continue
+            if counted is None or counted.read_at is None or len(counted.ended) < WIDE:
+                reading.whole.append(run)
+            else:
+                reading.recent.append(run)
+                lookback = max(lookback, now - counted.read_at + CLOCKS)
+        return Reading(reading.whole, reading.recent, lookback)
 
     def baseline(
         self, attempts: Sequence[Attempt], *, before: Callable[[Attempt], datetime | None]
@@ -110,12 +167,20 @@ class TaskFollower:
             if attempt.has_ended and _earlier(attempt.end_date, limit):
                 counted.ended.add(attempt.id)
 
-    def take(self, attempts: Sequence[Attempt]) -> tuple[list[Attempt], list[Attempt]]:
-        """Return the attempts that began, and those that ended, and were not returned before."""
+    def take(
+        self, attempts: Sequence[Attempt], now: float | None = None
+    ) -> tuple[list[Attempt], list[Attempt]]:
+        """Return the attempts that began, and those that ended, and were not returned before.
+
+        Args:
+            attempts: What was read.
+            now: Elapsed seconds before the read began.
+        """
         started: list[Attempt] = []
         ended: list[Attempt] = []
         for attempt in attempts:
             counted = self._runs.setdefault(attempt.run, _Counted())
+            counted.read_at = now
             if attempt.ran and attempt.id not in counted.started:
                 counted.started.add(attempt.id)
                 started.append(attempt)
@@ -124,10 +189,19 @@ class TaskFollower:
                 ended.append(attempt)
         return started, ended
 
-    def forget(self, runs: Collection[int]) -> None:
-        """Drop runs that have been settled."""
+    def settle(self, runs: Collection[int], now: float) -> None:
+        """Take runs as ended and their attempts as counted; drop those that ended long ago."""
         for run in runs:
-            self._runs.pop(run, None)
+            self._runs.setdefault(run, _Counted()).settled_at = now
+        for run, counted in list(self._runs.items()):
+            if counted.settled_at is not None and now - counted.settled_at > REMEMBER:
+                del self._runs[run]
+
+    def reopen(self, runs: Collection[int]) -> None:
+        """Take runs that had ended as open again."""
+        for run in runs:
+            if run in self._runs:
+                self._runs[run].settled_at = None
 
 
 def _earlier(moment: datetime | None, limit: datetime | None) -> bool:

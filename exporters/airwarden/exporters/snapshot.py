@@ -7,6 +7,7 @@ import time
 import zlib
 from collections.abc import Sequence
 
+from airwarden.exporters.caps import SeriesCap
 from airwarden.exporters.exposition import Block, Renderer, page
 from airwarden.exporters.families import Family
 
@@ -43,9 +44,13 @@ class Snapshot:
 
     Rendering happens in the collector's thread, joining and compressing once per change at the first
     scrape that sees it: neither waits for a system that is being observed.
+
+    Args:
+        cap: How many series there may be.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cap: SeriesCap | None = None) -> None:
+        self._cap = cap or SeriesCap()
         self._lock = threading.Lock()
         self._blocks: dict[tuple[str, str], tuple[Block, ...]] = {}
         self._renderers: dict[tuple[str, str], Renderer] = {}
@@ -63,7 +68,8 @@ class Snapshot:
         """Replace what one collector of one cluster has; called by its thread alone."""
         key = (cluster, collector)
         renderer = self._renderers.setdefault(key, Renderer(cluster))
-        blocks = tuple(renderer.render(family) for family in families)
+        shown = self._cap.admit(cluster, collector, families)
+        blocks = tuple(renderer.render(family) for family in shown)
         with self._lock:
             self._blocks[key] = blocks
             self._version += 1
@@ -74,6 +80,7 @@ class Snapshot:
             self._blocks.clear()
             self._renderers.clear()
             self._version += 1
+        self._cap.forget()
 
     def body(self, *, openmetrics: bool) -> Page:
         """Return the page of what was last published."""

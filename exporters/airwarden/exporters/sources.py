@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from airwarden.core.ports import Airflow, Host, MeasuredBroker, MetadataDatabase, Probe, Workers
+from airwarden.core.ports import (
+    Airflow,
+    Host,
+    MeasuredBroker,
+    MetadataDatabase,
+    Pooler,
+    Probe,
+    Statsd,
+    Workers,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +71,8 @@ class ClusterSources:
     broker: MeasuredBroker | None = None
     workers: Workers | None = None
     host: Host | None = None
+    pooler: Pooler | None = None
+    statsd: Statsd | None = None
     api_name: str = "api-server"
     queues: tuple[str, ...] = ("default",)
     rules: tuple[DagRule, ...] = ()

@@ -36,12 +36,12 @@ from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.engine import Engine
 from airwarden.remediation.journal.inbox import InboxWriter
-from airwarden.remediation.journal.outbox import Channel
+from airwarden.remediation.journal.outbox import Channel, Notice
 from airwarden.remediation.journal.store import FencedError, Journal
 from airwarden.remediation.leadership import Leadership, LeaseTimes
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
-from airwarden.remediation.poll import Poller, PollTimes
+from airwarden.remediation.poll import CurrentAlertmanager, Poller, PollTimes
 from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Telemetry
@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     from airwarden.remediation.api.server import Server
 
 _log = structlog.get_logger(__name__)
+#: Seconds in which wakes count as one, and between two looks at what the metrics show.
+_TOGETHER, _LOOK_EVERY = 0.05, 0.25
 #: Seconds after which a transaction's connection is cut; the server's own timeouts are 5 and 15 s.
 _OVERDUE = 20.0
 
@@ -100,12 +102,21 @@ class Composition:
         playbooks: The set in force.
         chat_composer: Makes messages; knows the teams' channels.
         pager_composer: Makes events; knows the teams' keys.
+        alertmanager: None where none is configured: then nothing is polled. One that was configured
+            at the start may be replaced, not added.
+        pager: None where none is configured.
+        chat: None where none is configured.
+        restart_for: Settings that changed and are taken up at the next start only.
     """
 
     worlds: Mapping[str, World]
     playbooks: PlaybookSet
     chat_composer: ChatComposer
     pager_composer: PagerComposer
+    alertmanager: Alertmanager | None = None
+    pager: Pager | None = None
+    chat: Chat | None = None
+    restart_for: tuple[str, ...] = ()
 
 
 class Remediator:
@@ -118,9 +129,6 @@ class Remediator:
         actions: By name.
         checks: By name.
         config: See `RemediatorConfig`.
-        alertmanager: None where none is configured: then nothing is polled.
-        pager: None where none is configured.
-        chat: None where none is configured.
         reload: Reads the configuration anew; raises WrongInputError, and the old one stays.
         runbook: Returns an alert's runbook as Markdown, for `/runbooks`; raises NotFoundError.
 
@@ -138,9 +146,6 @@ class Remediator:
         actions: Mapping[str, Action],
         checks: Mapping[str, Check],
         config: RemediatorConfig,
-        alertmanager: Alertmanager | None = None,
-        pager: Pager | None = None,
-        chat: Chat | None = None,
         reload: Callable[[], Composition] | None = None,
         runbook: Callable[[str], str] | None = None,
     ) -> None:
@@ -152,6 +157,7 @@ class Remediator:
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._poll_now = threading.Event()
         self._turned_at = clock.elapsed()
+        self._looked_at = 0.0
         self._trouble: UnavailableError | None = None
         self._threads: list[threading.Thread] = []
         self._calls = ThreadedCalls()
@@ -159,10 +165,16 @@ class Remediator:
         self.leadership.claim()
         self.telemetry = Telemetry(lambda: self._composition.worlds, lambda: self.leadership.leads)
         self.telemetry.reloaded(ok=True, at=clock.now().timestamp())
-        writer = InboxWriter(journal)
+        self._writer = writer = InboxWriter(journal)
         poller = (
-            Poller(journal, alertmanager, writer, self._calls, config.poll)
-            if alertmanager is not None
+            Poller(
+                journal,
+                CurrentAlertmanager(lambda: self._composition.alertmanager),
+                writer,
+                self._calls,
+                config.poll,
+            )
+            if composition.alertmanager is not None
             else None
         )
         self._parts = Parts(
@@ -187,9 +199,9 @@ class Remediator:
             self.telemetry,
         )
         self._engine = Engine(self._parts, triage, self._crew, clock)
-        self._senders = self._make_senders(pager, chat)
+        self._senders = self._make_senders()
         self._alarm = JournalAlarm(
-            pager,
+            composition.pager,
             lambda view, action: self._composition.pager_composer(view, action),
             self._journal_view,
             clock,
@@ -250,8 +262,11 @@ class Remediator:
         self.leadership.stop()
         self._journal.close()
 
-    def reload(self) -> None:
+    def reload(self) -> tuple[str, ...]:
         """Read the configuration anew and put it in force as a whole.
+
+        Returns:
+            The settings that changed and take effect at the next start only.
 
         Raises:
             WrongInputError: It is wrong; what was in force stays, and a metric shows it.
@@ -263,8 +278,10 @@ class Remediator:
         except AirwardenError:
             self.telemetry.reloaded(ok=False, at=self._clock.now().timestamp())
             raise
+        self._alarm.pager = self._composition.pager
         self.telemetry.reloaded(ok=True, at=self._clock.now().timestamp())
         self._wake()
+        return self._composition.restart_for
 
     # --- loops ------------------------------------------------------------------------------------
 
@@ -293,12 +310,16 @@ class Remediator:
             except Exception:  # what fails is logged and tried again; /readyz tells of the delay
                 _log.exception("engine loop")
                 self._stopping.wait(1.0)
-            self._awake.wait(self._config.turn)
+            if self._awake.wait(self._config.turn):
+                # What comes in the same instant is worked off together.
+                self._stopping.wait(_TOGETHER)
 
     def _turn(self) -> None:
         try:
             self._engine.tick()
-            self._engine.look()
+            if self._clock.elapsed() - self._looked_at >= _LOOK_EVERY:
+                self._engine.look()
+                self._looked_at = self._clock.elapsed()
         except UnavailableError as error:
             self._trouble = error
             _log.warning("the journal does not answer", error=str(error))
@@ -319,7 +340,7 @@ class Remediator:
 
     def _watch(self) -> None:
         self._journal.cut_overdue(_OVERDUE)
-        trouble = self.leadership.trouble or self._trouble
+        trouble = self.leadership.trouble or self._trouble or self._writer.trouble
         silent = self._clock.elapsed() - self.leadership.answered_at
         if trouble is None and silent > 2 * self._config.lease.renew:
             # Not refused, but swallowed: whoever asked is still waiting for an answer.
@@ -372,12 +393,15 @@ class Remediator:
 
     # --- parts ------------------------------------------------------------------------------------
 
-    def _make_senders(self, pager: Pager | None, chat: Chat | None) -> list[Sender]:
-        page = pager_delivery(
-            pager, lambda view, action: self._composition.pager_composer(view, action)
-        )
-        say = chat_delivery(chat, lambda view: self._composition.chat_composer(view))
-        # Each with calls of its own: remedies that hang must not hold back a page, nor chat either.
+    def _make_senders(self) -> list[Sender]:
+        def page(notice: Notice, view: IncidentView, reference: str) -> str:
+            now = self._composition
+            return pager_delivery(now.pager, now.pager_composer)(notice, view, reference)
+
+        def say(notice: Notice, view: IncidentView, reference: str) -> str:
+            now = self._composition
+            return chat_delivery(now.chat, now.chat_composer)(notice, view, reference)
+
         return [
             Sender(self._journal, Channel.PAGER, page, ThreadedCalls()),
             Sender(self._journal, Channel.CHAT, say, ThreadedCalls()),
@@ -390,9 +414,10 @@ class Remediator:
 
         gate = IntakeGate(
             writer,
-            pending=lambda: self.telemetry.snapshot.inbox_pending,
+            backlog=lambda: self.telemetry.snapshot.inbox,
             poll_soon=self._poll_now.set,
             wake=self._wake,
+            truncated=self.telemetry.truncated,
         )
         edge = Edge(
             gate=gate,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from airwarden.remediation import ends, leftovers, records
+from airwarden.remediation import ends, leftovers, records, storms
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.decide.correlate import shared_labels
 from airwarden.remediation.decide.states import IncidentState
+from airwarden.remediation.holding import held_until
 from airwarden.remediation.journal import alerts, incidents
 from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.store import Fence, Tx
@@ -17,6 +18,8 @@ from airwarden.remediation.world import Subject
 
 #: The states in which nobody but a human, or time, does anything.
 WAITING = (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED)
+#: A page that a storm's page stands for is looked at again after this.
+_PAGE_LATER = timedelta(minutes=1)
 
 
 class Closer:
@@ -36,8 +39,12 @@ class Closer:
     def _page(self, tx: Tx, one: Incident) -> None:
         tally = alerts.tally(tx, one.id)
         silenced = 0 < tally.firing == tally.suppressed
-        over = tally.firing == 0 and not records.acted(tx, one)
+        over = tally.firing == 0 and not records.acted(tx, one) and not storms.is_storm(one)
         if silenced or over or one.state.terminal or one.paged_at is not None:
+            return
+        storm = storms.over(tx, self._parts.playbooks(), one)
+        if storm is not None:
+            self._page_with(tx, one, storm)
             return
         paged = incidents.change(tx, one, paged_at=tx.now)
         waited = (tx.now - one.opened_at).total_seconds()
@@ -46,10 +53,19 @@ class Closer:
         records.page(tx, paged, "trigger")
         records.tell(tx, paged)
 
+    def _page_with(self, tx: Tx, one: Incident, storm: Incident) -> None:
+        """In a storm there is one page; should the incident outlast it, it has its own then."""
+        about = f"incident-{one.id}"
+        if storm.paged_at is None:
+            storm = incidents.change(tx, storm, paged_at=tx.now)
+        if records.page(tx, storm, "trigger", about=about):
+            records.say(tx, one, "page", f"It is paged with the storm, incident {storm.id}.")
+        incidents.change(tx, one, page_at=tx.now + _PAGE_LATER)
+
     def due(self) -> list[int]:
-        """Return the incidents to look at now."""
+        """Return the incidents to look at now; storms are looked after elsewhere."""
         with self._parts.journal.read() as tx:
-            return [one.id for one in incidents.due(tx, WAITING)]
+            return [one.id for one in incidents.due(tx, WAITING) if not storms.is_storm(one)]
 
     def look(self, incident_id: int) -> None:
         """See whether an incident that people own is over: alerts gone, and live state healthy."""
@@ -68,6 +84,9 @@ class Closer:
                 return
             since = one.healthy_since or tx.now
             stable = self._verify(one).stable if reading is not None else rails.quiet_close
+            if held_until(one, tx.now) is not None:
+                # A pause between two flaps is no end.
+                stable = max(stable, rails.flap_quiet)
             if tx.now - since < stable:
                 self._later(tx, one, healthy_since=since, next_at=later)
                 return

@@ -201,12 +201,13 @@ class _Rows:
         return [self._processes[at] for at in sorted(lacking)]
 
 
-def superseded(
+def _superseded(
     job: Job,
     processes: Sequence[HostProcess],
+    silent: Sequence[HostProcess],
     jobs: Collection[Job],
     now: datetime,
-    after: float = HEARTBEAT_LATE,
+    after: float,
 ) -> bool:
     """Return whether a late row is only the trace of an incarnation that has been replaced.
 
@@ -223,13 +224,12 @@ def superseded(
         for other in jobs
     ):
         return True
-    running = [process for process in processes if process.state is ProcessState.RUNNING]
-    silent = possibly_silent(running, jobs, now, after)
     if any(belongs(job, process) for process in silent):
         return False
     starting = any(process.state is ProcessState.STARTING for process in processes)
     if starting or any(_row_not_due(process, silent_since, now) for process in silent):
         return True
+    running = [process for process in processes if process.state is ProcessState.RUNNING]
     return _written_here(job.hostname, running, jobs, now, after)
 
 
@@ -267,11 +267,15 @@ def late_jobs(
 ) -> list[Job]:
     """Return the late rows that the labels may mean and that are not superseded."""
     job_id, hostname = labels.get("job_id", ""), labels.get("hostname", "")
-    return [
+    meant = [
         job
         for job in jobs
         if is_late(job, now, after)
         and (not job_id or str(job.id) == job_id)
         and (not hostname or job.hostname == hostname)
-        and not superseded(job, processes, jobs, now, after)
     ]
+    if not meant:
+        return []
+    running = [process for process in processes if process.state is ProcessState.RUNNING]
+    silent = possibly_silent(running, jobs, now, after)
+    return [job for job in meant if not _superseded(job, processes, silent, jobs, now, after)]

@@ -12,6 +12,7 @@ from airwarden.remediation import ends
 from airwarden.remediation.case import Parts, effective, open_case
 from airwarden.remediation.closing import Closer
 from airwarden.remediation.decide.states import Mode, RunState
+from airwarden.remediation.holding import FLAPPING
 from airwarden.remediation.journal import (
     alerts,
     breakers,
@@ -21,9 +22,11 @@ from airwarden.remediation.journal import (
     outbox,
     rails,
     runs,
+    unrest,
 )
 from airwarden.remediation.journal.store import Fence, FencedError, Tx
 from airwarden.remediation.run import Runner
+from airwarden.remediation.storm_watch import StormWatch
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Snapshot
 from airwarden.remediation.triage import Triage
@@ -46,6 +49,7 @@ class Engine:
         self._clock = clock
         self._runner = Runner(parts)
         self._closer = Closer(parts)
+        self._storms = StormWatch(parts, triage)
         self._stubborn_at = 0.0
         self._watch = Watch(parts)
         self._watch_at = 0.0
@@ -76,7 +80,6 @@ class Engine:
     def look(self) -> None:
         """Read from the journal what the metrics show; for a standby too."""
         with self._parts.journal.read() as tx:
-            pending, age = inbox.pending(tx)
             held = lease.read(tx)
             switches = rails.switches(tx)
             modes: dict[tuple[str, str], Mode] = {
@@ -87,9 +90,11 @@ class Engine:
             snapshot = Snapshot(
                 taken=self._taken(tx),
                 incidents=incidents.counts(tx),
-                inbox_pending=pending,
-                inbox_age=age,
+                inbox=inbox.backlog(tx),
                 outbox=outbox.waiting(tx),
+                given_up=outbox.given_up(tx),
+                storms=unrest.every_storm(tx),
+                flapping=unrest.noted(tx, FLAPPING),
                 breakers=breakers.positions(tx),
                 modes=modes,
                 loop_at=self._led_at,
@@ -131,6 +136,12 @@ class Engine:
                 f"incident/{incident_id}",
                 partial(self._closer.look, incident_id),
                 lambda error: _log.error("incident not looked after", error=error),
+            )
+        for incident_id in self._storms.due():
+            self._crew.do(
+                f"incident/{incident_id}",
+                partial(self._storms.look, incident_id),
+                lambda error: _log.error("storm not looked after", error=error),
             )
 
     def _give_up(self, run_id: int, error: str) -> None:

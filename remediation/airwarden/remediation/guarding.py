@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from airwarden.remediation import ends, playbook_breakers, records
+from airwarden.remediation import ends, playbook_breakers, records, storms
 from airwarden.remediation.actions.base import Action, Danger
 from airwarden.remediation.case import Case, Parts, effective
+from airwarden.remediation.decide.flapping import flapping
 from airwarden.remediation.decide.guards import AlertSight, GuardFacts, Patience, Refusal
 from airwarden.remediation.decide.states import RunState
-from airwarden.remediation.journal import alerts, incidents, rails, runs, windows
+from airwarden.remediation.decide.unrest import Unrest
+from airwarden.remediation.holding import held_until, held_words
+from airwarden.remediation.journal import alerts, incidents, rails, runs, unrest, windows
 from airwarden.remediation.journal.rails import EVERYWHERE, BudgetUse
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.modes import kill_reasons
@@ -96,6 +99,20 @@ class Guarding:
             unreadable=(*seen.unreadable, *unknown),
             around=around,
             rest=playbook_breakers.seen(tx, case),
+            unrest=self._unrest(tx, case),
+        )
+
+    def _unrest(self, tx: Tx, case: Case) -> Unrest:
+        storm = storms.over(tx, self._parts.playbooks(), case.incident)
+        held = held_until(case.incident, tx.now) is not None
+        flaps = (
+            held_words(case.incident.evidence)
+            if held
+            else flapping(unrest.histories_of(tx, case.incident.id, case.rails), tx.now, case.rails)
+        )
+        return Unrest(
+            storm=f"a storm, incident {storm.id}: {storm.reason}" if storm else "",
+            flapping=flaps,
         )
 
     def kill(self, tx: Tx, case: Case) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
@@ -86,6 +86,15 @@ def parse(body: bytes) -> Parsed:
         truncated=webhook.truncated,
         polled=webhook.version == "poll",
     )
+
+
+def webhook_schema() -> dict[str, Any]:
+    """Return the JSON schema of what is taken."""
+    schema = _Webhook.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
+    properties = {**schema["properties"], "version": {"const": "4"}}
+    alert = schema.pop("$defs")["_WebhookAlert"]
+    properties["alerts"] = {"type": "array", "items": alert}
+    return {**schema, "properties": properties}
 
 
 def parse_webhook(body: bytes) -> Parsed:

@@ -114,7 +114,7 @@ class Leadership:
         begun = self._clock.elapsed()
         self._take_file_lock()
         try:
-            with self._journal.write() as tx:
+            with self._journal.write(urgent=True) as tx:
                 fence = lease.acquire(
                     tx,
                     self.holder,
@@ -146,7 +146,7 @@ class Leadership:
             fence, self._fence = self._fence, None
         try:
             if fence is not None:
-                with self._journal.write() as tx:
+                with self._journal.write(urgent=True) as tx:
                     lease.release(tx, fence)
         except UnavailableError as error:
             _log.warning("lease not released", error=str(error))

@@ -15,13 +15,16 @@ from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.ends import resolve_incident
 from airwarden.remediation.explain import Explanation, explain
 from airwarden.remediation.journal import audit, incidents, rails, runs, windows
-from airwarden.remediation.journal.incidents import Incident
+from airwarden.remediation.journal.incidents import Incident, Wanted
 from airwarden.remediation.journal.rails import EVERYWHERE
 from airwarden.remediation.journal.store import FencedError, Tx
+from airwarden.remediation.storms import as_endable
 from airwarden.remediation.switches import let_go, stop_everything
 
 #: A compare-and-set that lost against the engine is tried again so often.
 _TRIES = 5
+#: The states in which a person may end an incident.
+_PEOPLES = (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED, IncidentState.STORM_HOLD)
 
 
 class Operations:
@@ -36,15 +39,10 @@ class Operations:
         self._parts = parts
         self._wake = wake
 
-    def incidents(
-        self, *, open_only: bool = False, cluster: str = "", limit: int = 100, before: int = 0
-    ) -> Sequence[IncidentView]:
+    def incidents(self, wanted: Wanted) -> Sequence[IncidentView]:
         """Return incidents, newest first."""
         with self._parts.journal.read() as tx:
-            found = incidents.search(
-                tx, open_only=open_only, cluster=cluster, limit=limit, before=before
-            )
-            return [records.view(tx, one) for one in found]
+            return [records.view(tx, one) for one in incidents.search(tx, wanted)]
 
     def incident(self, incident_id: int) -> IncidentView:
         """Return one incident; raises NotFoundError."""
@@ -83,9 +81,11 @@ class Operations:
         """Take an escalated incident over; raises NotFoundError or ConflictError."""
 
         def change(tx: Tx, one: Incident) -> None:
+            if one.state is IncidentState.STORM_HOLD:
+                one = incidents.move(tx, one, IncidentState.ESCALATED)
             if one.state is not IncidentState.ESCALATED:
                 raise ConflictError(
-                    f"incident {one.id} is {one.state}: only an escalated one is taken"
+                    f"incident {one.id} is {one.state}: only an escalated one, or a storm, is taken"
                 )
             because = f": {reason}" if reason else ""
             moved = records.move(
@@ -106,10 +106,11 @@ class Operations:
         """End an incident that people own, with their reason; its page is resolved."""
 
         def change(tx: Tx, one: Incident) -> None:
-            if one.state not in (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED):
+            if one.state not in _PEOPLES:
                 raise ConflictError(
                     f"incident {one.id} is {one.state}: the engine is at work on it"
                 )
+            one = as_endable(tx, one)
             resolve_incident(self._parts, tx, one, f"{by}: {reason}", by_itself=False, actor=by)
 
         if not reason:

@@ -25,8 +25,9 @@ _log = structlog.get_logger(__name__)
 #: Seconds that one send may take.
 SEND_DEADLINE = 15.0
 _BASE, _CAP = timedelta(seconds=2), timedelta(minutes=5)
-#: A chat message that could not be delivered for so long is of no use; a page always is.
-_CHAT_GIVE_UP = timedelta(hours=1)
+#: A notice that could not be delivered for so long is of no use any more. Long before that, an alert
+#: of its own goes out past the remediator.
+_DEADLINE = {Channel.CHAT: timedelta(hours=1), Channel.PAGER: timedelta(hours=24)}
 
 
 class Sender:
@@ -86,15 +87,15 @@ class Sender:
         if asked:
             wait = max(wait, timedelta(seconds=float(asked)))
         with self._journal.lead(fence) as tx:
-            old = tx.now - notice.created_at > _CHAT_GIVE_UP
-            hopeless = isinstance(error, RejectedError) or old
-            # A page is never given up: a wrong key can be mended while it waits.
+            old = tx.now - notice.created_at > _DEADLINE[self.channel]
+            # A page that is refused is not given up for that: a wrong key can be mended while it waits.
+            refused = isinstance(error, RejectedError) and self.channel is Channel.CHAT
             outbox.retry(
                 tx,
                 notice,
                 error=str(error) or type(error).__name__,
                 next_at=tx.now + wait,
-                give_up=self.channel is Channel.CHAT and hopeless,
+                give_up=refused or old,
             )
 
 
@@ -151,7 +152,8 @@ class JournalAlarm:
         calls: Calls,
         patience: float = 20.0,
     ) -> None:
-        self._pager = pager
+        #: Replaced by a reload.
+        self.pager = pager
         self._compose = compose
         self._view = view
         self._clock = clock
@@ -175,10 +177,10 @@ class JournalAlarm:
 
     def _send(self, action: str, error: str) -> bool:
         event = self._compose(self._view(error), action)
-        if self._pager is None or event is None:
+        pager = self.pager
+        if pager is None or event is None:
             _log.error("the journal is gone and there is nobody to page", error=error)
             return True
-        pager = self._pager
         try:
             self._calls.run(lambda: pager.send(event), deadline=SEND_DEADLINE)
         except AirwardenError as failure:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from airwarden.core.alerts import Alert, AlertStatus
+from airwarden.core.errors import UnavailableError
+from airwarden.core.platform import Silence
 from airwarden.core.ports import Alertmanager
 from airwarden.remediation.calls import Calls
 from airwarden.remediation.decide.episodes import Known, news
@@ -26,6 +28,27 @@ class PollTimes:
     every: float = 15.0
     deadline: float = 10.0
     absent_after: float = 120.0
+
+
+class CurrentAlertmanager:
+    """Whichever Alertmanager is configured now: a reload may name another."""
+
+    def __init__(self, find: Callable[[], Alertmanager | None]) -> None:
+        self._find = find
+
+    def alerts(self) -> Sequence[Alert]:
+        """Return what the one of now shows; raises as it does."""
+        return self._now().alerts()
+
+    def silences(self) -> Sequence[Silence]:
+        """Return the silences of the one of now; raises as it does."""
+        return self._now().silences()
+
+    def _now(self) -> Alertmanager:
+        found = self._find()
+        if found is None:
+            raise UnavailableError("no Alertmanager is configured any more")
+        return found
 
 
 class Poller:

@@ -6,10 +6,12 @@ that tells of it are there together or not at all.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from airwarden.remediation.decide.correlate import Place
 from airwarden.remediation.decide.states import AttemptState, IncidentState
 from airwarden.remediation.decide.view import AlertView, EffectView, IncidentView, TimelineEntry
 from airwarden.remediation.journal import alerts, audit, incidents, outbox, rails, runs
@@ -19,8 +21,26 @@ from airwarden.remediation.journal.store import Tx
 
 ENGINE = "airwarden"
 
+#: What a reopened incident forgets of its earlier life.
+AFRESH: Mapping[str, Any] = {
+    "ended_at": None,
+    "paged_at": None,
+    "healthy_since": None,
+    "healed_by_itself": False,
+    "owner": "",
+    "cause": "",
+    "evidence": {},
+    "human_steps": (),
+}
+
 _SHOWN_ALERTS = 50
 _SHOWN_LINES = 20
+
+
+def dedup_key(tx: Tx, where: Place) -> str:
+    """Return a new incident's key for PagerDuty: no two incidents have the same."""
+    unique = hashlib.sha256(f"{where.key}/{tx.now.isoformat()}".encode()).hexdigest()[:16]
+    return f"airwarden/{where.cluster[:64]}/{where.playbook or 'no-playbook'}/{unique}"
 
 
 def say(
@@ -83,12 +103,13 @@ def tell(tx: Tx, one: Incident) -> None:
     )
 
 
-def page(tx: Tx, one: Incident, kind: str, *, about: str = "") -> None:
+def page(tx: Tx, one: Incident, kind: str, *, about: str = "") -> bool:
     """Write a pager notice: `trigger`, `acknowledge` or `resolve`, once per recurrence and `about`.
 
-    A second trigger of an incident has the same deduplication key: it adds to the page.
+    A second trigger of an incident has the same deduplication key: it adds to the page. Returns
+    False where the same notice was written before.
     """
-    outbox.put(
+    return outbox.put(
         tx,
         channel=Channel.PAGER,
         dedup_key=one.dedup_key,

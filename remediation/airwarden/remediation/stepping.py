@@ -29,6 +29,16 @@ from airwarden.remediation.verifying import Verifying
 Outcome = Plan | Nothing | Refused
 
 
+#: Effects of a plan that its line in the story names.
+_NAMED = 10
+
+
+def _in_short(planned: list[Planned]) -> str:
+    named = "; ".join(one.effect.summary for one in planned[:_NAMED])
+    more = len(planned) - _NAMED
+    return f"{named}; and {more} more" if more > 0 else named
+
+
 class Steps:
     """The middle phase of a run."""
 
@@ -241,8 +251,7 @@ class Steps:
         begun = stored.total - len(stored.left) if stored is not None else 0
         plan = StoredPlan(step_id, len(numbered) + begun, numbered)
         if plan.content_hash != case.run.plan_hash:
-            summary = "; ".join(p.effect.summary for p in planned)
-            case.say(tx, "plan", f"{step_id}: {summary}.", plan=plan.content_hash)
+            case.say(tx, "plan", f"{step_id}: {_in_short(planned)}.", plan=plan.content_hash)
         case = case.save(
             tx,
             progress=replace(case.progress, seq=first + len(numbered), unreadable_since=None),

@@ -16,6 +16,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from airwarden.remediation.decide.states import IncidentState, Mode
+from airwarden.remediation.journal.inbox import Backlog
 from airwarden.remediation.journal.rails import EVERYWHERE
 from airwarden.remediation.retention import KINDS
 from airwarden.remediation.upkeep import UpkeepState
@@ -31,7 +32,11 @@ class Snapshot:
     Attributes:
         taken: (cluster, alertname) → firing alerts that are decided on.
         incidents: (cluster, state) → open incidents.
+        inbox: What waits, and what was set aside.
         outbox: channel → (waiting notices, age of the oldest in seconds).
+        given_up: channel → notices that were given up.
+        storms: (cluster, playbook) of the open storms.
+        flapping: cluster → open incidents that are left alone because they flap.
         breakers: (cluster, breaker) → 0 closed, 1 half-open, 2 open.
         modes: (cluster, playbook) → effective mode.
         loop_at: Unix time of the leader's last turn, 0 before the first.
@@ -43,9 +48,11 @@ class Snapshot:
 
     taken: Mapping[tuple[str, str], int] = field(default_factory=dict)
     incidents: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    inbox_pending: int = 0
-    inbox_age: float = 0.0
+    inbox: Backlog = field(default_factory=Backlog)
     outbox: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    given_up: Mapping[str, int] = field(default_factory=dict)
+    storms: Collection[tuple[str, str]] = ()
+    flapping: Mapping[str, int] = field(default_factory=dict)
     breakers: Mapping[tuple[str, str], int] = field(default_factory=dict)
     modes: Mapping[tuple[str, str], Mode] = field(default_factory=dict)
     loop_at: float = 0.0
@@ -79,6 +86,7 @@ class Telemetry(Collector):
         self._actions = self._counter("actions", "Effects begun.", "action", "outcome")
         self._blocks = self._counter("guard_blocks", "Effects held back by a guard.", "guard")
         self._escalations = self._counter("escalations", "Handed to a person.", "playbook")
+        self._truncated = self._counter("intake_truncated_alerts", "Alerts left out of deliveries.")
         self._recurrences = self._counter(
             "incident_recurrences", "Faults that came back.", "playbook"
         )
@@ -109,6 +117,11 @@ class Telemetry(Collector):
     def escalated(self, cluster: str, playbook: str) -> None:
         """Count an escalation."""
         self._escalations.labels(cluster, playbook).inc()
+
+    def truncated(self, count: int) -> None:
+        """Count alerts that a delivery had left out; which cluster's they are is not known."""
+        for cluster in self._clusters():
+            self._truncated.labels(cluster).inc(count)
 
     def recurred(self, cluster: str, playbook: str) -> None:
         """Count an incident that was reopened."""
@@ -162,8 +175,9 @@ class Telemetry(Collector):
             "config_last_reload_timestamp_seconds": reload_at,
             "remediator_leader": float(self._leads()),
             "remediator_loop_timestamp_seconds": snapshot.loop_at,
-            "inbox_pending": float(snapshot.inbox_pending),
-            "inbox_oldest_age_seconds": snapshot.inbox_age,
+            "inbox_pending": float(snapshot.inbox.deliveries),
+            "inbox_oldest_age_seconds": snapshot.inbox.age,
+            "inbox_set_aside": float(snapshot.inbox.set_aside),
             "lease_token": float(snapshot.lease_token),
         }
         if snapshot.lease_age is not None:
@@ -195,13 +209,22 @@ class Telemetry(Collector):
             for channel, (count, oldest) in snapshot.outbox.items():
                 pending.add_metric([cluster, channel], count)
                 age.add_metric([cluster, channel], oldest)
+        given_up = _gauge("outbox_given_up", "Notices that were given up.", "channel")
+        flapping = _gauge("flapping_incidents", "Open incidents that flap.")
+        for cluster in clusters:
+            flapping.add_metric([cluster], snapshot.flapping.get(cluster, 0))
+            for channel in snapshot.outbox:
+                given_up.add_metric([cluster, channel], snapshot.given_up.get(channel, 0))
+        storm = _gauge("storm", "1 while a storm is open.", "playbook")
+        for cluster, playbook in snapshot.storms:
+            storm.add_metric([cluster, playbook], 1)
         breaker = _gauge("breaker_state", "0 closed, 1 half-open, 2 open.", "breaker")
         for (cluster, name), position in snapshot.breakers.items():
             breaker.add_metric([cluster, name], position)
         modes = _gauge("playbook_mode", "0 off, 1 shadow, 2 approve, 3 auto.", "playbook")
         for (cluster, name), mode in snapshot.modes.items():
             modes.add_metric([cluster, name], mode.rank)
-        return [taken, open_now, pending, age, breaker, modes]
+        return [taken, open_now, pending, age, given_up, flapping, storm, breaker, modes]
 
 
 def _of_rails(snapshot: Snapshot, clusters: Collection[str]) -> Iterable[Metric]:

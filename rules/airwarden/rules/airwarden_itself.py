@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from airwarden.core.alerts import Severity
+from airwarden.core.durations import format_duration
 from airwarden.core.thresholds import Unit, parse_threshold
 from airwarden.rules.model import AlertRule, Context, RecordingRule, Route, Rules, Subject
 from airwarden.rules.promql import any_of, quoted, with_cluster
@@ -36,6 +37,17 @@ def _remediator_down(context: Context) -> str:
     absent = f'absent(max(up{{job="{REMEDIATOR_JOB}"}} == 1))'
     loop = f"time() - max(airwarden_remediator_loop_timestamp_seconds) {context.beyond}"
     return f"{loop}\nor\n{absent}"
+
+
+def _truncated(context: Context) -> str:
+    increase = f"increase(airwarden_intake_truncated_alerts_total[{format_duration(context.over)}])"
+    # Each cluster of a remediator counts them, since nobody knows whose they are.
+    return f"max({increase}) > 0"
+
+
+def _undelivered(channel: str, context: Context) -> str:
+    age = f'airwarden_outbox_oldest_age_seconds{{channel="{channel}"}}'
+    return f"max({age}) {context.beyond}"
 
 
 def _not_taken(context: Context) -> str:
@@ -100,6 +112,24 @@ EXPORTER_DOWN = AlertRule(
         "Prometheus has had no sample of this platform for <<hold>>. No other alert of it can "
         "fire, and those that fired have ended without anything being healed."
     ),
+    route=Route.PAGER,
+    keeps=False,
+)
+PAGE_NOT_DELIVERED = AlertRule(
+    name="AirwardenPageNotDelivered",
+    component="airwarden",
+    severity=Severity.CRITICAL,
+    threshold=parse_threshold("> 5m"),
+    units=(Unit.SECONDS,),
+    hold=timedelta(minutes=1),
+    expr=lambda context: _undelivered("pager", context),
+    about_airwarden=True,
+    summary="Airwarden's pages do not get out",
+    description=(
+        "The oldest has waited for {{ $value | humanizeDuration }}, more than <<limit>>. Somebody "
+        "should have been called: look at `airwarden incidents`."
+    ),
+    # Who cannot page does not page for that either.
     route=Route.PAGER,
     keeps=False,
 )
@@ -175,6 +205,49 @@ AIRWARDEN_ITSELF = Subject(
                 "the archive's folder is missing, full or not writable."
             ),
         ),
+        AlertRule(
+            name="AirwardenDeliverySetAside",
+            component="airwarden",
+            severity=Severity.WARNING,
+            hold=timedelta(minutes=1),
+            expr=lambda _: "max(airwarden_inbox_set_aside) > 0",
+            about_airwarden=True,
+            summary="Airwarden could not work off {{ $value | humanize }} delivery(ies) of alerts",
+            description=(
+                "They were acknowledged, tried several times, and set aside with their bodies. What "
+                "else they held was taken; what failed is in the remediator's log."
+            ),
+        ),
+        AlertRule(
+            name="AirwardenDeliveryTruncated",
+            component="airwarden",
+            severity=Severity.WARNING,
+            hold=timedelta(0),
+            over=timedelta(minutes=15),
+            expr=_truncated,
+            about_airwarden=True,
+            summary="Alertmanager left alerts out of what it delivered",
+            description=(
+                "It did so within the last <<over>>. The remediator fetched them from Alertmanager's "
+                "API at once; where it cannot reach that, they are not taken."
+            ),
+        ),
+        AlertRule(
+            name="AirwardenChatNotDelivered",
+            component="airwarden",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 15m"),
+            units=(Unit.SECONDS,),
+            hold=timedelta(minutes=1),
+            expr=lambda context: _undelivered("chat", context),
+            about_airwarden=True,
+            summary="Airwarden's chat messages do not get out",
+            description=(
+                "The oldest has waited for {{ $value | humanizeDuration }}, more than <<limit>>. "
+                "Remedies and pages go on; a message is given up after an hour."
+            ),
+        ),
+        PAGE_NOT_DELIVERED,
         AlertRule(
             name="Watchdog",
             component="airwarden",

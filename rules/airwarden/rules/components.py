@@ -12,7 +12,7 @@ from datetime import timedelta
 from airwarden.core.alerts import Severity
 from airwarden.core.thresholds import Unit, parse_threshold
 from airwarden.rules.model import AlertRule, Context, RecordingRule, Rules, Subject
-from airwarden.rules.promql import process_down, silent_heartbeat, unexplained, unwell_processes
+from airwarden.rules.promql import down_or_silent, silent_heartbeat, unwell_processes
 
 _WHO = (
     "{{ if $labels.process }}process {{ $labels.process }}"
@@ -26,15 +26,14 @@ def _recordings(rules: Rules) -> tuple[RecordingRule, ...]:
 
 def _down(component: str) -> Callable[[Context], str]:
     def expression(context: Context) -> str:
-        silent = silent_heartbeat(component, context)
-        return f"{process_down(component)}\nor\n(\n{unexplained(silent, component)}\n)"
+        return down_or_silent(component, silent_heartbeat(component, context))
 
     return expression
 
 
 def _api_server_down(_: Context) -> str:
     silent = 'max by (cluster, hostname) (airwarden_component_up{component="api-server"}) == 0'
-    return f"{process_down('api-server')}\nor\n(\n{unexplained(silent, 'api-server')}\n)"
+    return down_or_silent("api-server", silent)
 
 
 COMPONENTS = Subject(

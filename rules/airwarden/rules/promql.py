@@ -87,3 +87,13 @@ def unexplained(silent: str, component: str) -> str:
         f"  count by (cluster) ({silent})\n  <= on (cluster)\n"
         f'  {UNWELL}{{component="{component}"}}\n)'
     )
+
+
+def down_or_silent(component: str, silent: str) -> str:
+    """Two witnesses, one alert: the host's word goes first, since it says what to restart.
+
+    Args:
+        component: Whose processes.
+        silent: What Airflow or Celery reports as silent, by host.
+    """
+    return f"{process_down(component)}\nor\n(\n{unexplained(silent, component)}\n)"

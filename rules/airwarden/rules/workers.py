@@ -7,12 +7,11 @@ from datetime import timedelta
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
 from airwarden.rules.model import AlertRule, Context, Subject
-from airwarden.rules.promql import process_down, unexplained
+from airwarden.rules.promql import down_or_silent
 
 
 def _down(_: Context) -> str:
-    silent = "max by (cluster, hostname) (airwarden_celery_worker_up) == 0"
-    return f"{process_down('worker')}\nor\n(\n{unexplained(silent, 'worker')}\n)"
+    return down_or_silent("worker", "max by (cluster, hostname) (airwarden_celery_worker_up) == 0")
 
 
 def _silent(context: Context) -> str:

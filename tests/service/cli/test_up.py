@@ -125,10 +125,10 @@ def test_a_second_one_on_the_same_state_is_refused_and_bad_settings_stop_nothing
 
 def test_a_child_that_cannot_start_is_told_with_its_last_words(tmp_path: Path) -> None:
     site = Site(tmp_path)
-    changed = SETTINGS.replace("{token_file: token}", "{username: svc, password_file: nowhere}")
-    (tmp_path / "airwarden.yaml").write_text(changed)
+    nobody = 'remediator: {journal: {url: "postgresql://127.0.0.1:1/none"}}\n'
+    (tmp_path / "airwarden.yaml").write_text(SETTINGS + nobody)
     with airwarden("up", folder=tmp_path) as program:
         assert program.process.wait(timeout=120) == 1
-    assert "exporter ended while starting" in program.output()
-    assert f"file {tmp_path}/nowhere cannot be read" in program.output()
+    assert "remediator ended while starting" in program.output()
+    assert "Connection refused" in program.output()
     assert site.processes() == []

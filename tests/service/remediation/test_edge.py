@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -237,31 +236,3 @@ def test_its_metrics_are_those_of_the_catalogue(running: Running) -> None:
 def test_health_and_readiness_tell_the_truth(running: Running) -> None:
     assert running.http.get("/healthz").text == "ok"
     eventually(lambda: running.http.get("/readyz").status_code == 200, within=10)
-
-
-def test_the_journal_gone_means_no_effect_and_one_page(tmp_path: Path) -> None:
-    file = tmp_path / "journal.db"
-    running = Running(f"sqlite:///{file}", alarm_after=0.5)
-    try:
-        eventually(
-            lambda: running.metrics()['airwarden_remediator_leader{cluster="lab"}'], within=9
-        )
-        with sqlite3.connect(file, timeout=30) as other:
-            # Somebody holds the only write lock for ever: nothing can be written any more.
-            other.execute("BEGIN IMMEDIATE")
-            answer = fire(running)
-            assert answer.status_code == 503
-            assert answer.headers["Retry-After"]
-            eventually(lambda: running.recorder.events, within=60)
-            eventually(lambda: running.http.get("/readyz").status_code == 503, within=30)
-            assert running.machine.restarts == 0
-            other.rollback()
-        ended(running)
-        pages = [event.dedup_key for event in running.recorder.events]
-        assert len({key for key in pages if "journal" in key}) == 1
-        assert [e.action for e in running.recorder.events if "journal" in e.dedup_key] == [
-            "trigger",
-            "resolve",
-        ]
-    finally:
-        running.stop()

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import delete, insert, select, text, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
@@ -22,6 +23,7 @@ from airwarden.remediation.intake import delivery
 from airwarden.remediation.journal import audit, inbox, incidents, lease, rails
 from airwarden.remediation.journal.connect import connect, parse_url
 from airwarden.remediation.journal.inbox import InboxWriter
+from airwarden.remediation.journal.migrate import configuration
 from airwarden.remediation.journal.rails import BudgetUse
 from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx, open_journal
 from airwarden.remediation.journal.tables import audit as audit_table
@@ -107,6 +109,23 @@ def test_a_schema_from_the_future_is_refused(
         tx.connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     with pytest.raises(WrongInputError, match=r"9999.*newer Airwarden"):
         open_journal(journal_url, clock)
+
+
+def test_a_schema_that_only_adds_is_worked_with_while_an_upgrade_rolls(
+    journal: Journal, journal_url: str, clock: VirtualClock
+) -> None:
+    with journal.write() as tx:
+        tx.connection.execute(text("UPDATE alembic_version SET version_num = '0999'"))
+    older = open_journal(journal_url, clock, database_time=False)
+    assert lead(older)
+    older.close()
+    with journal.read() as tx:
+        now = tx.connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one()
+    assert now == "0999"
+
+
+def test_the_revisions_are_one_line() -> None:
+    assert len(ScriptDirectory.from_config(configuration()).get_heads()) == 1
 
 
 @pytest.mark.parametrize(
@@ -330,7 +349,7 @@ def test_the_same_delivery_is_stored_once_by_many_at_once(journal: Journal) -> N
         news = list(pool.map(lambda n: writer.put(delivery(b"%d" % (n % 10), 1)), range(200)))
     assert sum(news) == 10
     with journal.read() as tx:
-        assert inbox.pending(tx)[0] == 10
+        assert inbox.backlog(tx).deliveries == 10
         assert len(inbox.take(tx, 100)) == 10
 
 

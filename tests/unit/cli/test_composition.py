@@ -131,3 +131,43 @@ def test_what_a_reload_does_not_take_up_is_named() -> None:
     before, now = read(""), read("remediator: {mode: auto, listen: '127.0.0.1:1'}")
     assert remediating.fixed_at_start(before, now) == ["remediator.listen"]
     assert remediating.fixed_at_start(before, before) == []
+    polled = read("alertmanager: {url: 'http://a:9093', poll_interval: 3s}")
+    assert remediating.fixed_at_start(before, polled) == [
+        "alertmanager.poll_interval",
+        "alertmanager.url",
+    ]
+
+
+def test_a_reload_takes_up_who_is_told_and_names_what_needs_a_restart(tmp_path: Path) -> None:
+    for name in ("web", "api", "slack", "key", "airflow"):
+        (tmp_path / name).write_text(f"first-{name}\n")
+    text = (
+        "clusters: [{name: prod, airflow: {url: 'http://h', auth: {token_file: airflow}}}]\n"
+        "remediator: {webhook_token_file: web, api_token_file: api, listen: '127.0.0.1:0'}\n"
+        "alertmanager: {url: 'http://a:9093'}\n"
+    )
+    told = (
+        "notifications:\n"
+        "  slack: {token_file: slack, default_channel: '#x'}\n"
+        "  pagerduty: {routing_key_file: key}\n"
+    )
+    now = [text]
+    program = remediating.RemediatorProgram(lambda: read(now[0], tmp_path))
+    try:
+        first = program.remediator._composition
+        assert (first.pager, first.chat) == (None, None)
+        now[0] = (text + told).replace("a:9093", "b:9093")
+        assert program.remediator.reload() == ()
+        second = program.remediator._composition
+        assert second.pager is not None
+        assert second.chat is not None
+        assert second.alertmanager is not first.alertmanager
+        assert program.remediator._alarm.pager is second.pager
+        (tmp_path / "api").write_text("another-token\n")
+        now[0] = now[0].replace("127.0.0.1:0", "127.0.0.1:1")
+        assert program.remediator.reload() == ("remediator.listen", "remediator.api_token")
+        (tmp_path / "slack").unlink()
+        with pytest.raises(WrongInputError, match=r"notifications\.slack\.token"):
+            program.remediator.reload()
+    finally:
+        program.stop()

@@ -11,6 +11,7 @@ import pytest
 
 from airwarden.cli.up import programs, state
 from airwarden.cli.up.children import Child, ChildEndedError, stop_all
+from airwarden.cli.up.stack import Stack
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import Settings, parse
 from support.eventually import eventually
@@ -25,7 +26,8 @@ def test_what_the_settings_leave_open_is_filled_in_and_survives_a_restart(tmp_pa
     token = Path(found["AIRWARDEN_REMEDIATOR__WEBHOOK_TOKEN_FILE"])
     assert token.stat().st_mode & 0o777 == 0o600
     assert len(token.read_text().strip()) >= 40
-    assert found["AIRWARDEN_REMEDIATOR__JOURNAL__URL"] == f"sqlite:///{tmp_path}/journal.db"
+    # One journal for both ways of running: the settings' own.
+    assert not any("JOURNAL" in name for name in found)
     assert found["AIRWARDEN_PROMETHEUS__URL"] == f"http://{found['AIRWARDEN_PROMETHEUS__LISTEN']}"
     before = token.read_text()
     state.overrides(read(), tmp_path)
@@ -58,6 +60,30 @@ def test_no_port_is_given_twice() -> None:
     listen = read().exporter.listen.model_copy(update={"port": 1})
     first = state._free(listen.model_copy(update={"port": 0}), set())
     assert state._free(first, {first.port}).port != first.port
+
+
+@pytest.mark.parametrize(
+    ("section", "place"),
+    [
+        ("notifications: {slack: {token_file: nowhere}}", "notifications.slack.token"),
+        ("notifications: {pagerduty: {routing_key_file: nowhere}}", "notifications.pagerduty"),
+        ("remediator: {webhook_token_file: nowhere}", "remediator.webhook_token"),
+        ("remediator: {journal: {url_file: nowhere}}", "remediator.journal.url"),
+        ("remediator: {audit: {key_file: nowhere}}", "remediator.audit.key"),
+        ("teams: {growth: {pagerduty_key_file: nowhere}}", "teams.growth.pagerduty_key"),
+    ],
+)
+def test_a_secret_that_cannot_be_read_is_told_before_anything_is_started(
+    section: str, place: str, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("t\n")
+    cluster = "clusters: [{airflow: {url: 'http://127.0.0.1:1', auth: {token_file: token}}}]\n"
+    config = tmp_path / "airwarden.yaml"
+    config.write_text(cluster + section + "\n")
+    with pytest.raises(WrongInputError, match="nowhere cannot be read") as caught:
+        Stack(config, tmp_path, print)
+    key = place.rpartition(".")[2]
+    assert place in str(caught.value) or f"{config}:" in caught.value.place, key
 
 
 def test_one_state_folder_has_one_owner(tmp_path: Path) -> None:

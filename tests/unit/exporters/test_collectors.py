@@ -13,7 +13,9 @@ from airwarden.adapters.fakes import (
     FakeBroker,
     FakeClock,
     FakeHost,
+    FakePooler,
     FakeProbe,
+    FakeStatsd,
     FakeWorkers,
 )
 from airwarden.core.errors import RejectedError, UnavailableError
@@ -191,15 +193,36 @@ def test_dependencies_are_asked_each() -> None:
     assert up == {("billing",): 1, ("mail",): 0}
 
 
+NET_DEV = """Inter-|   Receive                            |  Transmit
+ face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs
+    lo: 999 9 9 0 0 0 0 0 999 9 9 0 0 0 0 0
+  eth0: 100 5 1 0 0 0 0 0 40 3 2 0 0 0 0 0
+  eth1:  11 1 0 0 0 0 0 0  2 1 0 0 0 0 0 0
+veth12:  77 1 7 0 0 0 0 0 77 1 7 0 0 0 0 0
+"""
+
+
 def test_cpu_is_the_share_since_the_time_before(tmp_path: Path) -> None:
     (tmp_path / "meminfo").write_text("MemTotal: 1000 kB\nMemAvailable: 250 kB\n")
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net" / "dev").write_text(NET_DEV)
     stat = tmp_path / "stat"
     stat.write_text("cpu  100 0 100 700 100 0 0 0 0 0\ncpu0 1 1 1 1\n")
-    collector = MachineCollector(tmp_path)
-    assert values(collector.collect(), "cluster_utilization_ratio") == {("memory",): 0.75}
+    collector = MachineCollector(tmp_path, disk=tmp_path)
+    families = collector.collect()
+    shares = values(families, "cluster_utilization_ratio")
+    disk = shares.pop(("disk",))
+    assert isinstance(disk, float)
+    assert 0 < disk < 1
+    assert shares == {("memory",): 0.75}
+    assert values(families, "network_bytes_total") == {
+        ("machine", "in"): 111,
+        ("machine", "out"): 42,
+    }
+    assert values(families, "network_errors_total") == {("machine", "in"): 1, ("machine", "out"): 2}
     stat.write_text("cpu  130 0 120 740 110 0 0 0 0 0\n")
     shares = values(collector.collect(), "cluster_utilization_ratio")
-    assert shares == {("memory",): 0.75, ("cpu",): 0.5}
+    assert (shares["memory",], shares["cpu",]) == (0.75, 0.5)
 
 
 WEEKDAYS = FreshnessTarget("a", 3600, days=frozenset(range(5)))
@@ -249,6 +272,8 @@ def test_every_collector_has_its_name_in_the_list() -> None:
         broker=FakeBroker(),
         workers=FakeWorkers(),
         host=FakeHost(clock, {}),
+        pooler=FakePooler(),
+        statsd=FakeStatsd(),
         dependencies={"billing": FakeProbe()},
         machine=True,
     )

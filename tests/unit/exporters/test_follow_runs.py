@@ -179,3 +179,41 @@ def test_each_completion_after_the_start_is_counted_exactly_once(
             table.look(follower)
     table.look(follower)
     assert sorted(table.finished) == sorted(ended)
+
+
+def rerun(follower: RunFollower, *runs: Run, now: float = 2.0) -> list[int]:
+    return [run.id for run in follower.rerun(runs, now)]
+
+
+def test_a_run_that_was_cleared_and_ended_between_two_looks_is_counted_once() -> None:
+    table, follower = Table(), RunFollower()
+    table.put(run(1, "success"))
+    table.begin(follower)
+    table.look(follower)
+    cleared = replace(run(1, "failed"), clear_number=1)
+    assert rerun(follower, cleared) == [1]
+    assert rerun(follower, cleared) == []
+    assert rerun(follower, replace(cleared, clear_number=2)) == [1]
+
+
+def test_a_cleared_run_whose_end_was_seen_or_that_is_open_is_not_counted_by_its_clears() -> None:
+    table, follower = Table(), RunFollower()
+    table.put(run(1, "success"), replace(run(2, "success"), clear_number=1))
+    follower.begin([1, 2], [], 0.0, rerun=[table.rows[2]])
+    assert rerun(follower, table.rows[2]) == []
+    table.put(replace(run(1), clear_number=1))
+    table.look(follower)
+    ended = replace(run(1, "success"), clear_number=1)
+    assert rerun(follower, ended) == []
+    table.put(ended)
+    table.look(follower)
+    assert table.finished == [1]
+    assert rerun(follower, ended) == []
+
+
+def test_only_rows_of_open_runs_that_are_new_or_changed_are_read() -> None:
+    table, follower = Table(), RunFollower()
+    table.put(run(1), run(2, "queued", None), run(3, "success"))
+    table.begin(follower)
+    assert follower.unsure({1: "running", 2: "queued"}) == []
+    assert follower.unsure({1: "running", 2: "running", 3: "queued", 4: "queued"}) == [2, 3]

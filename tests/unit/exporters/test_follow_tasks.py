@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from airwarden.exporters.follow_tasks import Attempt, TaskFollower
+from airwarden.exporters.follow_tasks import CLOCKS, REMEMBER, WIDE, Attempt, TaskFollower
 
 T0 = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -19,11 +19,14 @@ def attempt(
     start: float | None = None,
     end: float | None = None,
     history: bool = False,
+    retriable: bool = True,
+    inherited: bool = False,
 ) -> Attempt:
     def at(seconds: float | None) -> datetime | None:
         return None if seconds is None else T0 + timedelta(seconds=seconds)
 
-    return Attempt(id_, 1, "dag", state, "default", at(start), at(end), at(queued), history)
+    times = at(start), at(end), at(queued)
+    return Attempt(id_, 1, "dag", state, "default", *times, history, retriable, inherited)
 
 
 def ids(attempts: list[Attempt]) -> list[str]:
@@ -45,7 +48,7 @@ def test_a_retry_is_another_attempt_and_keeps_the_old_ones_start_out() -> None:
     follower = TaskFollower()
     follower.take([attempt("a", "running", start=3)])
     old = attempt("a", "failed", start=3, end=10, history=True)
-    waiting = attempt("b", "up_for_retry", start=3, end=10)
+    waiting = attempt("b", "up_for_retry", start=3, end=10, inherited=True)
     started, ended = follower.take([old, waiting])
     assert (ids(started), ids(ended)) == ([], ["a"])
     assert ended[0].outcome == "up_for_retry"
@@ -66,8 +69,21 @@ def test_what_never_ran_has_no_start_and_no_duration(state: str) -> None:
 def test_a_task_failed_while_queued_did_not_start_though_it_has_the_start_of_the_try_before() -> (
     None
 ):
-    started, ended = TaskFollower().take([attempt("b", "failed", queued=20, start=3, end=25)])
+    failed = attempt("b", "failed", queued=20, start=3, end=25, inherited=True)
+    started, ended = TaskFollower().take([failed])
     assert (started, ids(ended), ended[0].duration) == ([], ["b"], None)
+
+
+def test_a_task_that_went_on_after_a_deferral_ran_all_the_time_and_waited_in_no_queue() -> None:
+    done = attempt("a", "success", queued=100, start=3, end=110)
+    started, ended = TaskFollower().take([done])
+    assert (ids(started), ids(ended)) == (["a"], ["a"])
+    assert (done.duration, done.queue_wait) == (107.0, None)
+
+
+def test_a_last_try_that_was_cleared_before_anybody_saw_it_is_no_retry() -> None:
+    cleared = attempt("a", "failed", start=1, end=2, history=True, retriable=False)
+    assert cleared.outcome == "failed"
 
 
 def test_what_was_there_at_the_start_is_not_counted() -> None:
@@ -86,9 +102,30 @@ def test_of_a_cleared_run_only_what_ended_after_the_clear_is_new() -> None:
     assert ids(ended) == ["b"]
 
 
-def test_a_settled_run_is_forgotten() -> None:
+def test_a_settled_run_is_forgotten_after_an_hour_and_not_before() -> None:
     follower = TaskFollower()
     done = attempt("a", "success", start=1, end=2)
     follower.take([done])
-    follower.forget([1])
-    assert ids(follower.take([done])[1]) == ["a"]
+    follower.settle([1], 0.0)
+    follower.settle([], REMEMBER)
+    assert follower.take([done]) == ([], [])
+    follower.settle([], REMEMBER + 1)
+    assert not follower.knows(1)
+
+
+def test_a_run_that_was_cleared_is_remembered_while_it_is_open() -> None:
+    follower = TaskFollower()
+    follower.take([attempt("a", "success", start=1, end=2)])
+    follower.settle([1], 0.0)
+    follower.reopen([1])
+    follower.settle([], 2 * REMEMBER)
+    assert follower.knows(1)
+
+
+def test_of_a_wide_run_only_what_changed_lately_is_read_again() -> None:
+    follower = TaskFollower()
+    assert follower.plan([1], 0.0, settle=[2]).whole == [2, 1]
+    follower.take([attempt(str(n), "success", start=1, end=2) for n in range(WIDE)], 10.0)
+    reading = follower.plan([1], 15.0, settle=[])
+    assert (reading.whole, reading.recent, reading.lookback) == ([], [1], 5.0 + CLOCKS)
+    assert follower.plan([1], 15.0, settle=[1]).whole == [1]

@@ -10,7 +10,8 @@ import pytest
 from airwarden.adapters.fakes import FakeClock
 from airwarden.core.errors import AirwardenError, UnavailableError
 from airwarden.core.platform import DatabaseSession
-from airwarden.exporters.labels import MAX_TEAMS, OVERFLOW, UNSET, DagLabels, DagRegistry, labels_of
+from airwarden.exporters.families import OVERFLOW
+from airwarden.exporters.labels import MAX_TEAMS, UNSET, DagLabels, DagRegistry, labels_of
 from airwarden.exporters.sources import DagRule
 
 RULES = (
@@ -28,10 +29,12 @@ class Table:
         self.reads = 0
 
     def rows(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
-        assert (query, parameters) == ("dags", {})
-        self.reads += 1
         if self.error:
             raise self.error
+        if query == "dags_digest":
+            return [{"digest": repr(self.dags)}]
+        assert (query, parameters) == ("dags", {})
+        self.reads += 1
         flags = {"is_paused": False, "is_stale": False, "has_import_errors": False}
         return [{"dag_id": dag_id, "tags": list(tags), **flags} for dag_id, tags in self.dags]
 
@@ -66,6 +69,7 @@ def test_labels_are_read_again_after_a_while_and_for_an_unknown_dag() -> None:
     assert registry.of(["b"])["b"].tier == "high"
     assert table.reads == 2
     clock.advance(61)
+    table.dags.append(("c", ["tier:low"]))
     registry.of(["a"])
     assert table.reads == 3
 
@@ -89,3 +93,18 @@ def test_the_number_of_teams_is_bounded() -> None:
     teams = {labels.team for labels in registry.all().values()}
     assert len(teams) == MAX_TEAMS + 1
     assert OVERFLOW in teams
+
+
+def test_the_fleet_is_read_again_only_when_it_has_changed() -> None:
+    clock = FakeClock()
+    table = Table(("a", ["team:one"]))
+    registry = DagRegistry(table, (), clock, keep=60)
+    registry.all()
+    clock.advance(61)
+    registry.all()
+    assert table.reads == 1
+    table.dags = [("a", ["team:two"])]
+    assert registry.all()["a"].team == "one", "not yet looked at"
+    clock.advance(61)
+    assert registry.all()["a"].team == "two"
+    assert table.reads == 2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from airwarden.core.errors import UnavailableError, WrongInputError
 from airwarden.remediation import intake
 from airwarden.remediation.api import intake_gate
 from airwarden.remediation.api.intake_gate import IntakeGate, TooLargeError
-from airwarden.remediation.journal.inbox import InboxWriter
+from airwarden.remediation.journal import inbox
+from airwarden.remediation.journal.inbox import Backlog, Delivery, InboxWriter
 from airwarden.remediation.journal.store import open_journal
 from support.engine import START, VirtualClock, alert, webhook
 
@@ -123,12 +124,14 @@ class Gate:
     """A gate on a journal in a file, and what it asked for."""
 
     def __init__(self, folder: Path) -> None:
-        self.pending = 0
+        self.backlog = Backlog()
         self.polls = 0
         self.wakes = 0
+        self.truncated: list[int] = []
         self.journal = open_journal(f"sqlite:///{folder / 'journal.db'}", VirtualClock())
+        self.writer = InboxWriter(self.journal)
         self.gate = IntakeGate(
-            InboxWriter(self.journal), lambda: self.pending, self._poll, self._wake
+            self.writer, lambda: self.backlog, self._poll, self._wake, self.truncated.append
         )
 
     def _poll(self) -> None:
@@ -136,6 +139,19 @@ class Gate:
 
     def _wake(self) -> None:
         self.wakes += 1
+
+    def take(self, *bodies: bytes) -> list[Any]:
+        """Deliver bodies at once; returns for each what was answered, or its refusal."""
+
+        async def all_at_once() -> list[Any]:
+            takes = [self.gate.take(_stream(body, 1), len(body)) for body in bodies]
+            return await asyncio.gather(*takes, return_exceptions=True)
+
+        return asyncio.run(all_at_once())
+
+    def stored(self) -> Backlog:
+        with self.journal.read() as tx:
+            return inbox.backlog(tx)
 
 
 @pytest.fixture
@@ -146,16 +162,33 @@ def gate(memory_path: Path) -> Any:
 
 
 def test_an_overloaded_gate_asks_to_come_back_and_polls(gate: Gate) -> None:
-    gate.pending = intake_gate.MAX_PENDING + 1
-    with pytest.raises(UnavailableError):
-        gate.gate.accept(webhook(alert()))
-    assert gate.polls == 1
+    gate.backlog = Backlog(deliveries=3, alerts=intake_gate.MAX_PENDING + 1)
+    (refused,) = gate.take(webhook(alert()))
+    assert isinstance(refused, UnavailableError)
+    assert (gate.polls, gate.stored().deliveries) == (1, 0)
 
 
-def test_a_truncated_delivery_is_taken_and_polled_for(gate: Gate) -> None:
-    taken = gate.gate.accept(webhook(alert(), truncated=14_950))
+def test_what_came_since_the_last_look_counts_as_waiting(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake_gate, "MAX_PENDING", 3)
+    bodies = [webhook(alert(name=f"{n}")) for n in range(6)]
+    refused = [isinstance(gate.take(body)[0], UnavailableError) for body in bodies]
+    assert refused == [False] * 4 + [True] * 2
+    gate.backlog = Backlog()  # worked off meanwhile
+    assert gate.take(bodies[-1])[0]["new"] is True
+
+
+def test_a_truncated_delivery_is_taken_counted_and_polled_for(gate: Gate) -> None:
+    (taken,) = gate.take(webhook(alert(), truncated=14_950))
     assert taken == {"alerts": 1, "new": True, "truncated": 14_950}
-    assert (gate.polls, gate.wakes) == (1, 1)
+    assert (gate.polls, gate.wakes, gate.truncated) == (1, 1, [14_950])
+
+
+def test_a_malformed_delivery_is_refused_and_polled_for(gate: Gate) -> None:
+    (refused,) = gate.take(b"{}")
+    assert isinstance(refused, WrongInputError)
+    assert (gate.polls, gate.stored().deliveries) == (1, 0)
 
 
 def test_a_journal_that_is_gone_refuses_with_try_again(gate: Gate) -> None:
@@ -165,9 +198,26 @@ def test_a_journal_that_is_gone_refuses_with_try_again(gate: Gate) -> None:
     for one in file.parent.glob("journal.db*"):
         one.unlink()
     file.mkdir()
-    with pytest.raises(UnavailableError):
-        gate.gate.accept(webhook(alert()))
-    assert gate.wakes == 0
+    (refused,) = gate.take(webhook(alert()))
+    assert isinstance(refused, UnavailableError)
+    assert (gate.polls, gate.wakes) == (1, 0)
+
+
+def test_deliveries_that_come_together_are_flushed_together(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits: list[int] = []
+    put_all = gate.writer.put_all
+
+    def counted(deliveries: Sequence[Delivery]) -> list[bool]:
+        commits.append(len(deliveries))
+        return put_all(deliveries)
+
+    monkeypatch.setattr(gate.writer, "put_all", counted)
+    answers = gate.take(*(webhook(alert(name=f"{n % 50}")) for n in range(100)))
+    assert sum(answer["new"] for answer in answers) == 50
+    assert len(commits) <= 3
+    assert gate.stored().alerts == 50
 
 
 def _stream(chunk: bytes, times: int) -> AsyncIterator[bytes]:
@@ -180,27 +230,21 @@ def _stream(chunk: bytes, times: int) -> AsyncIterator[bytes]:
 
 def test_a_body_is_read_no_further_than_its_bound(gate: Gate) -> None:
     megabyte = b"x" * (1 << 20)
-    assert len(asyncio.run(gate.gate.read(_stream(megabyte, 3), None))) == 3 << 20
+    with pytest.raises(WrongInputError):  # read as a whole, and found to be no delivery
+        asyncio.run(gate.gate.take(_stream(megabyte, 3), None))
     with pytest.raises(TooLargeError):
-        asyncio.run(gate.gate.read(_stream(megabyte, 64), None))
+        asyncio.run(gate.gate.take(_stream(megabyte, 64), None))
     with pytest.raises(TooLargeError):
-        asyncio.run(gate.gate.read(_stream(megabyte, 0), 64 << 20))
-    assert gate.polls == 2
+        asyncio.run(gate.gate.take(_stream(megabyte, 0), 65 << 20))
+    assert gate.polls == 3
 
 
-def test_many_large_bodies_at_once_are_bounded_together(
+def test_bodies_are_bounded_together_until_they_are_stored(
     gate: Gate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intake_gate, "MAX_BUFFERED", 5 << 20)
-    megabyte = b"x" * (1 << 20)
-
-    async def two() -> list[Any]:
-        reads = [gate.gate.read(_stream(megabyte, 4), None) for _ in range(2)]
-        return await asyncio.gather(*reads, return_exceptions=True)
-
-    # Each is read without a pause here, so one after the other: both fit.
-    assert [len(one) for one in asyncio.run(two())] == [4 << 20, 4 << 20]
-    with pytest.raises(UnavailableError):
-        asyncio.run(gate.gate.read(_stream(megabyte, 6), None))
-    # What was refused holds nothing any more.
-    assert len(asyncio.run(gate.gate.read(_stream(megabyte, 5), None))) == 5 << 20
+    body = webhook(alert(name="x" * 2000))
+    monkeypatch.setattr(intake_gate, "MAX_BUFFERED", 2 * len(body) + 10)
+    answers = gate.take(body, body, body)
+    assert [isinstance(one, UnavailableError) for one in answers] == [False, False, True]
+    # What was stored or refused holds nothing any more.
+    assert isinstance(gate.take(body, body)[1], dict)

@@ -12,7 +12,9 @@ from airwarden.adapters.fakes.clock import FakeClock
 from airwarden.adapters.fakes.faults import Faults
 from airwarden.adapters.fakes.host import FakeHost
 from airwarden.adapters.fakes.observability import FakeAlertmanager, FakePrometheus
+from airwarden.adapters.fakes.pooler import FakePooler
 from airwarden.adapters.fakes.probe import FakeProbe
+from airwarden.adapters.fakes.statsd import FakeStatsd
 from airwarden.adapters.fakes.workers import FakeWorkers
 
 __all__ = [
@@ -21,8 +23,10 @@ __all__ = [
     "FakeBroker",
     "FakeClock",
     "FakeHost",
+    "FakePooler",
     "FakeProbe",
     "FakePrometheus",
+    "FakeStatsd",
     "FakeWorkers",
     "Faults",
 ]

@@ -11,7 +11,6 @@ from airwarden.cli.options import (
     LogFormatOption,
     LogLevel,
     LogLevelOption,
-    load_settings,
 )
 
 
@@ -30,16 +29,7 @@ def _exporter(
     SIGHUP and POST /-/reload read the settings again; a bad file keeps the old ones in force and
     shows as airwarden_config_reload_success 0.
     """
-    from airwarden.cli import lifecycle, logs
     from airwarden.cli.exporting import ExporterProgram
-    from airwarden.cli.failures import listening
+    from airwarden.cli.running import run
 
-    lifecycle.hold_hangups()
-    logs.configure(log_format, log_level)
-    program = ExporterProgram(lambda: load_settings(config))
-    try:
-        with listening("exporter.listen"):
-            program.exporter.start()
-        lifecycle.wait(reload=program.exporter.reload)
-    finally:
-        program.stop()
+    run(config, log_format, log_level, ExporterProgram, listens_at="exporter.listen")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from airwarden.cli.commands._operating import connect
-from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, OutputFormat
+from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, JsonOption, OutputFormat
 
 
 def register(app: typer.Typer) -> None:
@@ -18,44 +18,43 @@ def register(app: typer.Typer) -> None:
 def _incidents(
     config: ConfigOption = DEFAULT,
     output: FormatOption = OutputFormat.TEXT,
+    as_json: JsonOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
+    state: Annotated[
+        list[str] | None,
+        typer.Option("--state", help="In this state: escalated, remediating, …; may be repeated."),
+    ] = None,
     cluster: Annotated[str, typer.Option("--cluster", help="Of one cluster only.")] = "",
+    playbook: Annotated[str, typer.Option("--playbook", help="Of one playbook only.")] = "",
+    since: Annotated[
+        str,
+        typer.Option(
+            "--since", help="That changed since then: 2h, 3d, 2026-03-01, 2026-03-01T04:00."
+        ),
+    ] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="At most so many.")] = 100,
 ) -> None:
-    """List incidents, newest first."""
+    """List incidents, those that wait for a person first, then newest first.
+
+    Without options those that are open; --state and --since ask for those that are over, too.
+    """
     import json
 
+    from airwarden.cli.incident_list import moment, show, states
+
+    wanted = states(state or [])
+    begin = moment(since) if since else None
+    open_only = not (everything or wanted or begin)
     answer = connect(config).get(
         "incidents",
-        open="false" if everything else "true",
+        open="true" if open_only else "false",
+        state=wanted or None,
         cluster=cluster or None,
+        playbook=playbook or None,
+        since=begin.isoformat() if begin else None,
         limit=limit,
     )
-    found: list[dict[str, Any]] = answer["incidents"]
-    if output is OutputFormat.JSON:
-        typer.echo(json.dumps(found, indent=2))
+    if as_json or output is OutputFormat.JSON:
+        typer.echo(json.dumps(answer["incidents"], indent=2))
         return
-    if not found:
-        typer.echo("no incidents" if everything else "no open incidents")
-        return
-    _show(found)
-
-
-def _show(found: list[dict[str, Any]]) -> None:
-    from rich.console import Console
-    from rich.markup import escape
-    from rich.table import Table
-
-    table = Table("no.", "opened", "severity", "state", "cluster", "what", box=None, pad_edge=False)
-    for one in found:
-        what = one["title"] + (f"\n{one['reason']}" if one["reason"] else "")
-        opened = str(one["opened_at"])[:16].replace("T", " ")
-        table.add_row(
-            one["incident_id"],
-            opened,
-            one["severity"],
-            one["state"].lower().replace("_", " "),
-            escape(one["cluster"]),
-            escape(what),
-        )
-    Console().print(table)
+    show(answer["incidents"], open_only=open_only, limit=limit)

@@ -67,7 +67,12 @@ def _init(
     answers = Answers(url.rstrip("/"), username, credential, dsn, broker)
     if test and not _test(answers, asking):
         raise typer.Exit(1)
-    for path in write(answers, output, force=force):
+    folder = output.parent
+    made = not folder.exists()
+    written = write(answers, output, force=force)
+    if made:
+        typer.echo(f"made the folder {folder}")
+    for path in written:
         typer.echo(f"wrote {path}")
     typer.echo("next: airwarden doctor, then airwarden up")
 

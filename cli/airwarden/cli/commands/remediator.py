@@ -11,8 +11,6 @@ from airwarden.cli.options import (
     LogFormatOption,
     LogLevel,
     LogLevelOption,
-    load_settings,
-    located,
 )
 
 
@@ -31,15 +29,7 @@ def _remediator(
     SIGHUP and POST /-/reload read the settings again; bad ones keep the old ones in force and show
     as airwarden_config_reload_success 0. What a remedy may do is in remediator.mode.
     """
-    from airwarden.cli import lifecycle, logs
     from airwarden.cli.remediating import RemediatorProgram
+    from airwarden.cli.running import run
 
-    lifecycle.hold_hangups()
-    logs.configure(log_format, log_level)
-    with located(config):
-        program = RemediatorProgram(lambda: load_settings(config))
-    try:
-        program.remediator.start()
-        lifecycle.wait(reload=program.reload)
-    finally:
-        program.stop()
+    run(config, log_format, log_level, RemediatorProgram, listens_at="remediator.listen")

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from airwarden.adapters import foreign_answers
 from airwarden.cli.doctor.finding import Finding, Outcome
 from airwarden.core.errors import AirwardenError
 
@@ -86,6 +87,14 @@ def probe(system: str, client: httpx.Client, token: Callable[[], str]) -> Iterat
     """
     try:
         version = client.get("/api/v2/version")
+        if not foreign_answers.is_json(version.text):
+            said = foreign_answers.not_airflow(
+                str(client.base_url), version.text, version.status_code
+            )
+            yield Finding(
+                system, "reach it", Outcome.FAILED, said.partition(": is ")[0], foreign_answers.MEND
+            )
+            return
         version.raise_for_status()
         number = str(version.json()["version"])
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import ssl
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import httpx
 
@@ -16,6 +17,9 @@ from airwarden.cli.doctor.finding import Finding, Outcome
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import AirflowApi, Cluster, MetadataDatabase, Settings
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 OBSERVER, TERMINATOR = "airwarden_observer", "airwarden_terminator"
 _STYLES = {
     Outcome.OK: "green",
@@ -24,6 +28,8 @@ _STYLES = {
     Outcome.FAILED: "bold red",
     Outcome.OFF: "dim",
 }
+#: What an operator has to look at; the rest is in order, or left away on purpose.
+_WRONG = frozenset({Outcome.FAILED, Outcome.LIMITED, Outcome.EXCESS})
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
@@ -152,18 +158,20 @@ def show(findings: Sequence[Finding], *, sql: bool) -> None:
             table.add_row(f"  {_plain(finding.subject)}", result, _plain(finding.sentence))
         console.print(f"[bold]{_plain(system)}[/]", highlight=False)
         console.print(table)
-    mends = dict.fromkeys(
-        f"{finding.system}: {'set ' if finding.outcome is Outcome.OFF else ''}{finding.mend}"
-        for finding in findings
-        if finding.mend
-    )
-    if mends:
-        console.print("\n[bold]What to do[/]")
-    for mend in mends:
-        console.print(f"- {_plain(mend)}", soft_wrap=True)
+    # What is not configured is a choice, not a fault.
+    _list(console, "What to do", [f for f in findings if f.outcome in _WRONG])
+    _list(console, "What you could add", [f for f in findings if f.outcome is Outcome.OFF], "set ")
     if sql:
         console.print("\n[bold]SQL that makes the two database roles[/]")
         console.print(_plain(roles_sql()), soft_wrap=True, highlight=False)
+
+
+def _list(console: Console, title: str, findings: Sequence[Finding], verb: str = "") -> None:
+    mends = dict.fromkeys(f"{one.system}: {verb}{one.mend}" for one in findings if one.mend)
+    if mends:
+        console.print(f"\n[bold]{title}[/]")
+    for mend in mends:
+        console.print(f"- {_plain(mend)}", soft_wrap=True)
 
 
 def _plain(text: str) -> str:

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 
 from airwarden.cli import lifecycle
-from airwarden.cli.options import load_settings
+from airwarden.cli.options import load_settings, located
 from airwarden.cli.outputs import render_all, write_all
+from airwarden.cli.secrets_check import read_every_secret
 from airwarden.cli.up import programs, state
 from airwarden.cli.up.children import Child, ChildEndedError, stop_all
 from airwarden.core.errors import AirwardenError, UnavailableError, WrongInputError
@@ -67,6 +68,8 @@ class Stack:
                 place="clusters",
                 hint="airwarden init writes one",
             )
+        with located(self._config):
+            read_every_secret(settings)
         logs, generated = self._folder / "logs", self.generated
         children: list[Child] = []
         if settings.alertmanager.url in self._found.values():

@@ -57,7 +57,8 @@ def owned(folder: Path, *, make: bool = True) -> Iterator[None]:
 def overrides(settings: Settings, folder: Path) -> dict[str, str]:
     """Return the `AIRWARDEN_…` variables that fill in what the settings leave open.
 
-    Tokens and journal go into the folder. A default port that is taken gives way to a free one; a
+    Tokens go into the folder; the journal is where the settings say, so that a remediator that is
+    later started by itself goes on with it. A default port that is taken gives way to a free one; a
     port that the operator wrote is kept.
     """
     found = _missing_secrets(settings, folder)
@@ -94,8 +95,6 @@ def _missing_secrets(settings: Settings, folder: Path) -> dict[str, str]:
         if getattr(settings.remediator, name) is None:
             path = _token(folder / "secrets" / name)
             found[f"AIRWARDEN_REMEDIATOR__{name.upper()}_FILE"] = str(path)
-    if "url" not in settings.remediator.journal.model_fields_set:
-        found["AIRWARDEN_REMEDIATOR__JOURNAL__URL"] = f"sqlite:///{folder / 'journal.db'}"
     return found
 
 

@@ -51,10 +51,40 @@ METRICS = (
         _EXPORTER,
     ),
     Metric(
+        "airwarden_series",
+        _GAUGE,
+        ("metric",),
+        "Series shown of each metric; every bucket of a histogram is one.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_series_dropped_total",
+        _COUNTER,
+        ("metric",),
+        "Label sets, counted at each collect, that had no series of their own: summed under _overflow, "
+        "or left out because the page was full.",
+        _EXPORTER,
+    ),
+    Metric(
         "airwarden_collector_timeouts_total",
         _COUNTER,
         ("collector",),
         "Collects that took longer than they may.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_db_query_seconds_total",
+        _COUNTER,
+        ("query",),
+        "Time that the exporter waited for each of its queries (the names of its .sql files), its wait"
+        " for a connection included.",
+        _EXPORTER,
+    ),
+    Metric(
+        "airwarden_db_query_rows_total",
+        _COUNTER,
+        ("query",),
+        "Rows that they gave.",
         _EXPORTER,
     ),
     Metric(
@@ -174,6 +204,41 @@ METRICS = (
         _GAUGE,
         (),
         "Age of the oldest such event; 0 when there is none.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_inbox_set_aside",
+        _GAUGE,
+        (),
+        "Deliveries that could not be worked off, kept with their bodies for a person.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_intake_truncated_alerts_total",
+        _COUNTER,
+        (),
+        "Alerts that Alertmanager left out of what it delivered; the same for each cluster.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_storm",
+        _GAUGE,
+        ("playbook",),
+        "1 while a storm of a playbook's incidents is open; of the whole cluster without a playbook.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_flapping_incidents",
+        _GAUGE,
+        (),
+        "Open incidents about which nothing is done because their alerts come and go.",
+        _REMEDIATOR,
+    ),
+    Metric(
+        "airwarden_outbox_given_up",
+        _GAUGE,
+        ("channel",),
+        "Notifications that were given up after their deadline, or refused.",
         _REMEDIATOR,
     ),
     Metric(

@@ -180,8 +180,24 @@ METRICS = (
         "airwarden_cluster_utilization_ratio",
         _GAUGE,
         ("resource",),
-        "Share of a resource in use (0 to 1): slots of all workers, cpu and memory of this machine.",
+        "Share of a resource in use (0 to 1): slots of all workers, cpu, memory and root disk of"
+        " this machine.",
         f"{_INSPECT}; /proc",
+    ),
+    Metric(
+        "airwarden_network_bytes_total",
+        _COUNTER,
+        ("component", "direction"),
+        "Bytes that went in and out of this machine (component machine), since it started; loopback and"
+        " virtual interfaces are left out.",
+        "/proc/net/dev",
+    ),
+    Metric(
+        "airwarden_network_errors_total",
+        _COUNTER,
+        ("component", "direction"),
+        "Packets that were lost to errors of the same interfaces.",
+        "/proc/net/dev",
     ),
     Metric(
         "airwarden_db_up",

@@ -1,4 +1,4 @@
-"""The inside of the metadata database's server."""
+"""The inside of the metadata database's server, and the pooler before it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from airwarden.core.catalogue.types import Metric, MetricType
 _COUNTER, _GAUGE = MetricType.COUNTER, MetricType.GAUGE
 _ACTIVITY = "PostgreSQL: pg_stat_activity"
 _STATS = "PostgreSQL: pg_stat_database"
+_POOLS = "PgBouncer: SHOW POOLS"
 _TABLES = "PostgreSQL: pg_stat_user_tables, pg_class"
 
 METRICS = (
@@ -159,5 +160,40 @@ METRICS = (
         ("fingerprint",),
         "Calls of the same.",
         "PostgreSQL: pg_stat_statements",
+    ),
+    Metric(
+        "airwarden_pgbouncer_up",
+        _GAUGE,
+        (),
+        "Whether PgBouncer's console answers.",
+        _POOLS,
+    ),
+    Metric(
+        "airwarden_pgbouncer_client_active_connections",
+        _GAUGE,
+        ("pool",),
+        "Clients of a pool (database/role) that have a server connection.",
+        _POOLS,
+    ),
+    Metric(
+        "airwarden_pgbouncer_client_waiting_connections",
+        _GAUGE,
+        ("pool",),
+        "Clients that wait for one.",
+        _POOLS,
+    ),
+    Metric(
+        "airwarden_pgbouncer_maxwait_seconds",
+        _GAUGE,
+        ("pool",),
+        "How long the first of them has waited.",
+        _POOLS,
+    ),
+    Metric(
+        "airwarden_pgbouncer_server_connections",
+        _GAUGE,
+        ("pool", "state"),
+        "Server connections by state: active, idle, used, tested, login.",
+        _POOLS,
     ),
 )

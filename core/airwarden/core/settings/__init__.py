@@ -15,6 +15,7 @@ from airwarden.core.settings.clusters import (
     Host,
     MatchRule,
     MetadataDatabase,
+    Statsd,
     Supervisord,
     Workers,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "SecretRef",
     "Settings",
     "Sla",
+    "Statsd",
     "Supervisord",
     "Team",
     "Workers",

@@ -10,7 +10,15 @@ from pydantic import Field, field_validator, model_validator
 
 from airwarden.core.durations import Duration
 from airwarden.core.platform import Component
-from airwarden.core.settings.base import ConfigPath, HttpUrl, SecretRef, Section, wrong
+from airwarden.core.settings.base import (
+    ConfigPath,
+    HttpUrl,
+    ListenAddress,
+    SecretRef,
+    Section,
+    Server,
+    wrong,
+)
 
 Tier = Literal["critical", "high", "medium", "low"]
 PipelineType = Literal["etl", "ml_training", "analytics", "data_quality", "reporting", "ad_hoc"]
@@ -73,8 +81,8 @@ class AirflowApi(Section):
 class MetadataDatabase(Section):
     """Airflow's metadata database, read-only. Without it only what REST can give is watched."""
 
-    secrets: ClassVar[tuple[str, ...]] = ("dsn", "terminator_dsn")
-    addresses: ClassVar[tuple[str, ...]] = ("dsn", "terminator_dsn")
+    secrets: ClassVar[tuple[str, ...]] = ("dsn", "terminator_dsn", "pgbouncer_dsn")
+    addresses: ClassVar[tuple[str, ...]] = ("dsn", "terminator_dsn", "pgbouncer_dsn")
 
     dsn: SecretRef
     """Connection string of the observing role: `pg_monitor` and SELECT on the tables that
@@ -85,6 +93,10 @@ class MetadataDatabase(Section):
     session that holds the scheduler's lock or leaks connections. Without it such a session is
     only reported."""
 
+    pgbouncer_dsn: SecretRef | None = None
+    """Connection string of the console of the PgBouncer before it (database `pgbouncer`), by a role in
+    its `stats_users`. None where there is no PgBouncer."""
+
     statement_timeout: Duration = timedelta(seconds=5)
     """A query of ours that takes longer is cancelled by the server: watching must never load
     what it watches."""
@@ -93,20 +105,56 @@ class MetadataDatabase(Section):
     """Deadline for opening a connection."""
 
 
+class RabbitManagement(Section):
+    """RabbitMQ's management plugin: the only place where it tells what waits in a queue."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("password",)
+
+    url: HttpUrl
+    """Its address, for example `http://127.0.0.1:15672`."""
+
+    username: str
+    """A user with the tag `monitoring` and read permission on the virtual host."""
+
+    password: SecretRef
+    """That user's password."""
+
+    virtual_host: str = "/"
+    """Celery's virtual host."""
+
+
 class Broker(Section):
-    """The Celery broker."""
+    """The Celery broker: Redis, or RabbitMQ with its management plugin."""
 
     secrets: ClassVar[tuple[str, ...]] = ("url",)
     addresses: ClassVar[tuple[str, ...]] = ("url",)
 
     url: SecretRef
-    """Its address, for example `redis://127.0.0.1:6379/0`; with a password by file or variable."""
+    """Its address, for example `redis://127.0.0.1:6379/0`, or `amqp://127.0.0.1:5672//` together with
+    `management`; with a password by file or variable."""
+
+    management: RabbitManagement | None = None
+    """RabbitMQ's management plugin; for `amqp://` alone."""
 
     queues: tuple[str, ...] = ("default",)
     """Queues whose depth is measured. Airflow's own default queue is called `default`."""
 
     timeout: Duration = timedelta(seconds=2)
     """Deadline of one command."""
+
+
+class Statsd(Server):
+    """A StatsD listener, for what only Airflow itself can tell: the scheduler's loop, its critical
+    section, orphans. Point Airflow's `[metrics] statsd_host` and `statsd_port` at it."""
+
+    listen: ListenAddress = ListenAddress(host="127.0.0.1", port=8125)
+    """Where it takes datagrams (UDP)."""
+
+    prefix: str = "airflow"
+    """What Airflow puts before every name (`[metrics] statsd_prefix`)."""
+
+    forward: ListenAddress | None = None
+    """Where every datagram is passed on to as it came, for a StatsD exporter that you already have."""
 
 
 class Workers(Section):
@@ -232,6 +280,9 @@ class Cluster(Section):
 
     host: Host | None = None
     """What supervises its processes."""
+
+    statsd: Statsd | None = None
+    """A listener for what Airflow reports over StatsD; none by default."""
 
     this_machine: bool = False
     """Whether the platform runs on the machine where the exporter runs, so that this machine's CPU

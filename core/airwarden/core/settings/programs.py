@@ -56,6 +56,10 @@ class Exporter(Server):
     collectors: dict[str, CollectorOverride] = Field(default_factory=dict)
     """Changes to single collectors, by name."""
 
+    max_series: int = Field(default=50_000, ge=1_000)
+    """Most series of the page. A fleet of 15,000 DAGs needs under 20,000. What comes beyond is left out,
+    the largest metrics first, and counted in `airwarden_series_dropped_total`. Taken at the start."""
+
 
 class Journal(Section):
     """Where the remediator keeps what it knows and did."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from airwarden.core.clock import Clock
-from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.api_server import ApiServerCollector
 from airwarden.exporters.collectors.assets import AssetsCollector
@@ -27,22 +27,27 @@ from airwarden.exporters.collectors.host import HostCollector
 from airwarden.exporters.collectors.late_runs import LateRunsCollector
 from airwarden.exporters.collectors.machine import MachineCollector
 from airwarden.exporters.collectors.parsing import ParsingCollector
+from airwarden.exporters.collectors.pooler import PoolerCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
+from airwarden.exporters.collectors.queries import QueriesCollector
 from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
+from airwarden.exporters.collectors.statsd import StatsdCollector
 from airwarden.exporters.collectors.task_events import TaskEventsCollector
 from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
 from airwarden.exporters.collectors.triggers import TriggersCollector
 from airwarden.exporters.collectors.waiting import WaitingCollector
 from airwarden.exporters.collectors.workers import WorkersCollector
 from airwarden.exporters.labels import DagRegistry
+from airwarden.exporters.queries import CountedDatabase
 from airwarden.exporters.sources import ClusterSources
+from airwarden.exporters.successes import Successes
 
 #: Every collector's name, as `exporter.collectors` in airwarden.yaml may give it.
 NAMES = (
     "api_server", "assets", "broker", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
-    "deployments", "heartbeats", "host", "late_runs", "machine", "parsing", "pools",
-    "scheduler_lag", "task_events", "task_instances", "triggers", "waiting", "workers",
+    "deployments", "heartbeats", "host", "late_runs", "machine", "parsing", "pooler", "pools", "queries",
+    "scheduler_lag", "statsd", "task_events", "task_instances", "triggers", "waiting", "workers",
 )  # fmt: skip
 
 
@@ -50,7 +55,9 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
     """Return the collectors that a cluster's sources allow, with fresh state."""
     found: list[Collector] = []
     if cluster.database is not None:
-        found += _of_database(cluster, cluster.database, clock)
+        counted = CountedDatabase(cluster.database)
+        cluster = replace(cluster, database=counted)
+        found += _of_database(cluster, counted, clock)
     if cluster.database is not None or cluster.airflow is not None:
         found.append(HeartbeatsCollector(clock, cluster.database, cluster.airflow))
         found.append(PoolsCollector(cluster.database, cluster.airflow))
@@ -68,6 +75,10 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
             )
     if cluster.workers is not None:
         found.append(WorkersCollector(cluster.workers, clock, cluster.host, cluster.queues))
+    if cluster.pooler is not None:
+        found.append(PoolerCollector(cluster.pooler))
+    if cluster.statsd is not None:
+        found.append(StatsdCollector(cluster.statsd, clock))
     if cluster.dependencies:
         found.append(DependenciesCollector(cluster.dependencies))
     if cluster.machine:
@@ -76,16 +87,18 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
 
 
 def _of_database(
-    cluster: ClusterSources, database: MetadataDatabase, clock: Clock
+    cluster: ClusterSources, database: CountedDatabase, clock: Clock
 ) -> list[Collector]:
     registry = DagRegistry(database, cluster.rules, clock)
+    successes = Successes(clock)
     return [
+        QueriesCollector(database),
         DatabaseCollector(database),
         DatabaseActivityCollector(database),
         DatabaseTablesCollector(database),
         DatabaseStatementsCollector(database),
         DagsCollector(registry),
-        DagRunsCollector(database, registry, clock),
+        DagRunsCollector(database, registry, clock, successes),
         DagHealthCollector(database, registry, clock),
         LateRunsCollector(database, registry),
         TaskInstancesCollector(database, clock),
@@ -97,5 +110,5 @@ def _of_database(
         DeploymentsCollector(database, registry),
         DeadlinesCollector(database, registry),
         ConsistencyCollector(database),
-        AssetsCollector(database, registry, cluster.targets, clock),
+        AssetsCollector(database, registry, cluster.targets, clock, successes),
     ]

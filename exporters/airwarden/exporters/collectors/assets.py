@@ -13,6 +13,7 @@ from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import Counter, Family, Labels, gauge
 from airwarden.exporters.labels import TIERS, UNSET, DagLabels, DagRegistry
 from airwarden.exporters.sources import FreshnessTarget
+from airwarden.exporters.successes import Successes
 
 KIND = "asset"
 #: Share of its target from which an asset is at risk.
@@ -36,11 +37,15 @@ class AssetsCollector:
         registry: DagRegistry,
         targets: Sequence[FreshnessTarget],
         clock: Clock,
+        successes: Successes | None = None,
     ) -> None:
         self._database = database
         self._registry = registry
         self._targets = tuple(targets)
         self._clock = clock
+        self._successes = successes or Successes(clock)
+        #: `dag_id` → when its last success was read (elapsed seconds), and what was read.
+        self._read: dict[str, tuple[float, datetime | None]] = {}
         #: Assets that were past their target at the look before; None before the first.
         self._late: set[str] | None = None
         self._breaches = Counter("airwarden_sla_breaches_total")
@@ -99,11 +104,30 @@ class AssetsCollector:
         wanted = tagged | {target.subject: target for target in self._targets if target.is_dag}
         if not wanted:
             return []
-        rows = self._database.rows("last_successes", dags=sorted(wanted))
+        self._read_successes(wanted)
         return [
-            (wanted[row["dag_id"]], f"dag:{row['dag_id']}", row["updated"], (row["dag_id"],))
-            for row in rows
+            (
+                target,
+                f"dag:{dag_id}",
+                self._successes.latest(dag_id, self._read[dag_id][1]),
+                (dag_id,),
+            )
+            for dag_id, target in sorted(wanted.items())
+            if dag_id in self._read
         ]
+
+    def _read_successes(self, wanted: Mapping[str, FreshnessTarget]) -> None:
+        """Read the last successes of those DAGs of which nobody else will tell."""
+        self._read = {dag_id: read for dag_id, read in self._read.items() if dag_id in wanted}
+        unsure = [
+            dag_id
+            for dag_id in sorted(wanted)
+            if dag_id not in self._read or not self._successes.covers(self._read[dag_id][0])
+        ]
+        if unsure:
+            now = self._clock.elapsed()
+            for row in self._database.rows("last_successes", dags=unsure):
+                self._read[row["dag_id"]] = (now, row["updated"])
 
 
 def counted_from(updated: datetime, now: datetime, target: FreshnessTarget) -> datetime:

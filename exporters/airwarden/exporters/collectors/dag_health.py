@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
-from airwarden.exporters.families import Family, Labels, gauge
+from airwarden.exporters.families import OVERFLOW, Family, Labels, gauge
 from airwarden.exporters.follow_runs import OPEN_STATES, Run, RunFollower
-from airwarden.exporters.labels import OVERFLOW, DagLabels, DagRegistry
+from airwarden.exporters.labels import DagLabels, DagRegistry
 
 CRITICAL = "critical"
 #: Critical DAGs that are told apart: the first ones by name.

@@ -1,25 +1,22 @@
-"""DAG runs and task attempts, each completion counted once; see `follow_runs` and `follow_tasks`."""
+"""DAG runs and task attempts, each completion counted once; see `run_feed`, `follow_runs`, `follow_tasks`."""
 
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
 
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
-from airwarden.exporters.families import Counter, Family, Histogram, Labels, gauge
-from airwarden.exporters.follow_runs import OPEN_STATES, Run, RunFollower
-from airwarden.exporters.follow_tasks import Attempt, TaskFollower
+from airwarden.exporters.families import OVERFLOW, Counter, Family, Histogram, Labels, gauge
+from airwarden.exporters.follow_runs import OPEN_STATES, Run
+from airwarden.exporters.follow_tasks import Attempt
 from airwarden.exporters.labels import TYPES, UNSET, DagLabels, DagRegistry
+from airwarden.exporters.run_feed import RunFeed, TaskFeed
+from airwarden.exporters.successes import Successes
 
 RUN_TYPES = ("scheduled", "manual", "asset_triggered", "backfill")
 _ENDINGS = ("success", "failed")
 _TASK_ENDINGS = ("success", "failed", "up_for_retry")
-#: Runs whose tasks are read in one query.
-_CHUNK = 500
-#: Seconds by which the clocks of Airflow's machines may differ from the database's.
-_SKEW = 300.0
 
 
 class DagRunsCollector:
@@ -32,17 +29,19 @@ class DagRunsCollector:
     interval = 5.0
     timeout = 10.0
 
-    def __init__(self, database: MetadataDatabase, registry: DagRegistry, clock: Clock) -> None:
-        self._database = database
+    def __init__(
+        self,
+        database: MetadataDatabase,
+        registry: DagRegistry,
+        clock: Clock,
+        successes: Successes | None = None,
+    ) -> None:
         self._registry = registry
         self._clock = clock
-        self._runs = RunFollower()
-        self._tasks = TaskFollower()
+        self._successes = successes or Successes(clock)
+        self._runs = RunFeed(database, clock)
+        self._tasks = TaskFeed(database, clock, self._runs)
         self._began = False
-        self._read_at = 0.0
-        #: Ended, counted as runs, their tasks not yet settled (a query may fail in between).
-        self._to_settle: list[int] = []
-        self._to_baseline: list[Run] = []
         self._finished = Counter("airwarden_dag_runs_finished_total")
         self._duration = Histogram("airwarden_dag_run_duration_seconds")
         self._delay = Histogram("airwarden_dag_run_schedule_delay_seconds")
@@ -55,8 +54,12 @@ class DagRunsCollector:
         """Return runs and tasks; what was counted stays counted when a later query fails."""
         fleet = self._registry.all()
         self._give_birth(set(fleet.values()))
+        self._retire({dag.team for dag in fleet.values()})
         if not self._began:
-            self._begin()
+            self._runs.begin()
+            self._tasks.begin()
+            self._began = True
+            self._successes.note(())
         open_now = self._follow_runs()
         self._follow_tasks()
         return [
@@ -70,38 +73,21 @@ class DagRunsCollector:
             self._task_wait.family(),
         ]
 
-    def _begin(self) -> None:
-        """Take what there is as counted already."""
-        recent = [int(row["id"]) for row in self._database.rows("recent_run_ids")]
-        open_now = self._open_rows()
-        attempts = list(self._attempts([run.id for run in open_now], [], 0.0))
-        self._runs.begin(recent, open_now, self._clock.elapsed())
-        self._tasks.baseline(attempts, before=lambda _: None)
-        self._read_at = self._clock.elapsed()
-        self._began = True
-
     def _follow_runs(self) -> list[Run]:
-        new = [
-            Run.of(row)
-            for row in self._database.rows(
-                "new_runs", after=self._runs.last_id, missing=list(self._runs.missing)
-            )
-        ]
-        open_now = self._open_rows()
+        reading = self._runs.read()
         # Whatever can fail comes before the state changes: then the look is repeated as a whole.
-        labels = self._registry.of({run.dag_id for run in (*new, *open_now)})
-        seen = self._runs.observe(new, open_now, self._clock.elapsed())
-        self._to_baseline += seen.reopened
+        labels = self._registry.of(reading.dags)
+        self._expect((run.run_type, labels[run.dag_id]) for run in reading.open_now)
+        seen = self._runs.take(reading)
         self._count_starts(seen.started, labels)
         self._count_ends(seen.finished, labels)
-        if seen.ended:
-            rows = [Run.of(row) for row in self._database.rows("runs", ids=list(seen.ended))]
-            labels = self._registry.of({run.dag_id for run in rows})
-            self._count_ends(self._runs.settle(seen.ended, rows), labels)
-        return open_now
-
-    def _open_rows(self) -> list[Run]:
-        return [Run.of(row) for row in self._database.rows("open_runs")]
+        self._successes.note(
+            (run.dag_id, run.end_date)
+            for run in seen.finished
+            if run.state == "success" and run.end_date is not None
+        )
+        self._tasks.settle([run.id for run in seen.finished])
+        return list(self._runs.open.values())
 
     def _count_starts(self, started: Sequence[Run], labels: Mapping[str, DagLabels]) -> None:
         for run in started:
@@ -118,57 +104,23 @@ class DagRunsCollector:
             if run.start_date is not None and run.end_date is not None:
                 seconds = max(0.0, (run.end_date - run.start_date).total_seconds())
                 self._duration.observe((run.state, dag.type, dag.tier), seconds)
-            self._to_settle.append(run.id)
 
     def _follow_tasks(self) -> None:
         """Count attempts of open runs as they change, and all of a run's once more when it ended."""
-        self._baseline_reopened()
-        begun = self._clock.elapsed()
-        lookback = begun - self._read_at + _SKEW
-        settle = self._to_settle
-        attempts = list(self._attempts(list(self._runs.open), settle, lookback))
+        begun, attempts = self._tasks.read()
         labels = self._registry.of({attempt.dag_id for attempt in attempts})
-        started, ended = self._tasks.take(attempts)
+        started, ended = self._tasks.take(begun, attempts)
         for attempt in started:
             self._task_started.add((attempt.queue,))
             if (wait := attempt.queue_wait) is not None:
                 self._task_wait.observe((attempt.queue,), wait)
         for attempt in ended:
-            dag = labels[attempt.dag_id]
-            self._task_finished.add((attempt.outcome, attempt.queue, dag.tier, dag.team))
-            if (seconds := attempt.duration) is not None:
-                self._task_duration.observe((attempt.queue, dag.tier), seconds)
-        self._tasks.forget(settle)
-        self._to_settle = []
-        self._read_at = begun
+            self._count_task(attempt, labels[attempt.dag_id])
 
-    def _baseline_reopened(self) -> None:
-        """Take what ended before a run was cleared as counted at its first end."""
-        if not self._to_baseline:
-            return
-        cleared = {run.id: run.queued_at for run in self._to_baseline}
-        attempts = list(self._attempts([], list(cleared), 0.0))
-
-        def cleared_at(attempt: Attempt) -> datetime | None:
-            return cleared[attempt.run]
-
-        self._tasks.baseline(attempts, before=cleared_at)
-        self._to_baseline = []
-
-    def _attempts(
-        self, open_runs: list[int], settle: list[int], lookback: float
-    ) -> Iterator[Attempt]:
-        """Read attempts: of open runs those touched lately (all with 0), of `settle` all."""
-        everything = [*settle, *open_runs] if not lookback else settle
-        recent = [] if not lookback else open_runs
-        for start in range(0, max(len(everything), len(recent)), _CHUNK):
-            rows = self._database.rows(
-                "tasks_of_runs",
-                settle=everything[start : start + _CHUNK],
-                open=recent[start : start + _CHUNK],
-                lookback=lookback,
-            )
-            yield from (Attempt.of(row) for row in rows)
+    def _count_task(self, attempt: Attempt, dag: DagLabels) -> None:
+        self._task_finished.add((attempt.outcome, attempt.queue, dag.tier, dag.team))
+        if (seconds := attempt.duration) is not None:
+            self._task_duration.observe((attempt.queue, dag.tier), seconds)
 
     def _open_runs(self, open_now: Sequence[Run], fleet: set[DagLabels]) -> Family:
         labels = self._registry.of({run.dag_id for run in open_now})
@@ -180,16 +132,29 @@ class DagRunsCollector:
             counts[run.state, dag.tier, dag.team] += 1
         return gauge("airwarden_dag_runs", counts)
 
+    def _retire(self, teams: set[str]) -> None:
+        """Drop the series of teams that have had no DAG for an hour."""
+        if not teams:
+            return  # a registry that knows no DAG at all is not believed
+        kept = teams | {UNSET, OVERFLOW}
+        now = self._clock.elapsed()
+        for counter in (self._finished, self._delay, self._task_finished):
+            counter.retire(lambda labels: labels[-1] in kept, now)
+
+    def _expect(self, runs: Iterable[tuple[str, DagLabels]]) -> None:
+        """Born at 0 while a run is open: the runs that nobody scheduled are of few kinds."""
+        kinds = {(run_type, dag.type, dag.tier, dag.team) for run_type, dag in runs}
+        self._finished.born(
+            (state, run_type if run_type in RUN_TYPES else "other", *kind)
+            for state in _ENDINGS
+            for run_type, *kind in kinds
+        )
+
     def _give_birth(self, fleet: set[DagLabels]) -> None:
         """Born at 0: every kind of DAG that the fleet has, and the six types whether it has or not."""
         kinds = {(dag.type, dag.tier, dag.team) for dag in fleet}
         kinds |= {(kind, UNSET, UNSET) for kind in TYPES if kind not in {k for k, _, _ in kinds}}
-        self._finished.born(
-            (state, run_type, *kind)
-            for state in _ENDINGS
-            for run_type in RUN_TYPES
-            for kind in kinds
-        )
+        self._finished.born((state, "scheduled", *kind) for state in _ENDINGS for kind in kinds)
         self._duration.born((state, kind, tier) for state in _ENDINGS for kind, tier, _ in kinds)
         self._delay.born({(tier, team) for _, tier, team in kinds})
         self._task_started.born([("default",)])

@@ -10,8 +10,7 @@ from airwarden.core.errors import AirwardenError
 from airwarden.core.platform import DatabaseSession
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.collector import PartialCollectError
-from airwarden.exporters.families import Family, Histogram, Labels, gauge
-from airwarden.exporters.labels import OVERFLOW
+from airwarden.exporters.families import OVERFLOW, Family, Histogram, Labels, gauge
 
 ROLE = "metadata"
 #: Applications that are told apart; the smaller ones are summed.

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airwarden.core.ports import MetadataDatabase
-from airwarden.exporters.families import Family, Labels, foreign_counter
-from airwarden.exporters.labels import OVERFLOW
+from airwarden.exporters.families import OVERFLOW, Family, Labels, foreign_counter
 
 #: Kinds of statement that are told apart.
 MOST = 20

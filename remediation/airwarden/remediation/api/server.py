@@ -66,7 +66,8 @@ class Server:
         return self._thread.is_alive()
 
     def stop(self) -> None:
-        """Finish what is being answered and close the port."""
+        """Finish what is being answered and close the port; also of one that was never started."""
         self._server.should_exit = True
-        self._thread.join(timeout=10)
+        if self._thread.ident is not None:
+            self._thread.join(timeout=10)
         self._socket.close()

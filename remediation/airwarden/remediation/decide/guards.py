@@ -37,6 +37,7 @@ from airwarden.remediation.decide.refusal import Patience as Patience
 from airwarden.remediation.decide.refusal import Refusal as Refusal
 from airwarden.remediation.decide.resting import Rest, playbook_has_helped
 from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.decide.unrest import Unrest, no_storm, not_flapping
 
 
 class AlertSight(StrEnum):
@@ -74,6 +75,7 @@ class GuardFacts:
         lead_needed: Seconds that must be left for the effect to begin.
         maintenance: Reasons of the maintenance windows that are open.
         unreadable: What could not be read, with why.
+        unrest: Storms and flapping.
         around: What stands around the target: its fleet, its siblings, the platform.
         rest: The playbook's breaker, where it holds this run back.
     """
@@ -98,6 +100,7 @@ class GuardFacts:
     lead_needed: float
     maintenance: Sequence[str] = ()
     unreadable: Sequence[str] = ()
+    unrest: Unrest = field(default_factory=Unrest)
     around: Around = field(default_factory=Around)
     rest: Rest | None = None
 
@@ -231,6 +234,8 @@ GUARDS: tuple[Guard, ...] = (
     readable,
     mode_allows,
     not_suppressed,
+    not_flapping,
+    no_storm,
     plan_is_fresh,
     same_target,
     no_rollout,

@@ -56,6 +56,21 @@ class Rails:
         verify_every: How often health is read while verifying.
         approval_ttl: An approval that nobody gave by then is denied.
         approved_within: An approved plan must start within this.
+        storm_incidents: More incidents of one playbook within `storm_window` are one storm (a judgement).
+        storm_window: Within which they are counted.
+        storm_alerts_per_minute: More alerts that playbooks act on, in one cluster, are a storm too
+            (a judgement).
+        storm_unhealthy_percent: And so is a fleet of which more than this is unhealthy (CAPI: 40 %).
+        storm_calm: Below these limits for so long, a storm is over (medik8s: storm cool-down).
+        flap_cycles: An alert that fired and ended so often within `flap_window` flaps (a judgement);
+            0 leaves this sign out.
+        flap_window: Within which it is counted.
+        flap_percent: One that changed in more than this share of `flap_samples` flaps too (Nagios:
+            50 % of 21 samples); 100 leaves this sign out.
+        flap_samples: How many moments are looked at.
+        flap_every: How far apart they are.
+        flap_hold: For so long after flapping was seen nothing is done by itself (a judgement).
+        flap_quiet: And the incident is over once its alerts were gone for so long.
         fleet_share_percent: Workers of a fleet that may be in repair at a time, rounded down
             (Karpenter, Envoy's ejection, AWS Config: 10 %).
         fleet_share_one_from: From this size of the fleet on, one may be in repair even so. In a
@@ -117,6 +132,18 @@ class Rails:
     verify_every: timedelta = timedelta(seconds=5)
     approval_ttl: timedelta = 15 * _MINUTE
     approved_within: timedelta = _MINUTE
+    storm_incidents: int = 5
+    storm_window: timedelta = 5 * _MINUTE
+    storm_alerts_per_minute: int = 50
+    storm_unhealthy_percent: int = 40
+    storm_calm: timedelta = 10 * _MINUTE
+    flap_cycles: int = 3
+    flap_window: timedelta = _HOUR
+    flap_percent: int = 50
+    flap_samples: int = 21
+    flap_every: timedelta = timedelta(seconds=15)
+    flap_hold: timedelta = 4 * _HOUR
+    flap_quiet: timedelta = 30 * _MINUTE
     fleet_share_percent: int = 10
     fleet_share_one_from: int = 5
     healthy_floor_percent: int = 51

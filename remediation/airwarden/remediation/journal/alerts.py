@@ -6,15 +6,16 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Row, bindparam, func, select, update
 
-from airwarden.core.alerts import Alert, AlertStatus
+from airwarden.core.alerts import Alert, AlertStatus, Severity
 from airwarden.remediation.decide.episodes import Known
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.journal.tables import alert, alert_event, incident, incident_alert
-from airwarden.remediation.journal.upsert import insert_into
+from airwarden.remediation.journal.upsert import Upsert, insert_on
 
 _CHUNK = 400
 
@@ -47,14 +48,8 @@ def record_events(tx: Tx, source: str, alerts: Iterable[Alert]) -> None:
         }
         for one in alerts
     ]
-    if not rows:
-        return
-    statement = insert_into(tx, alert_event)
-    counted = statement.on_conflict_do_update(
-        index_elements=["event_key"],
-        set_={"n_seen": alert_event.c.n_seen + 1, "last_seen": statement.excluded.last_seen},
-    )
-    tx.connection.execute(counted, rows)
+    if rows:
+        tx.connection.execute(_counted(postgres=tx.postgresql), rows)
 
 
 def known(tx: Tx, source: str, fingerprints: Sequence[str]) -> dict[str, Known]:
@@ -95,15 +90,39 @@ def store(tx: Tx, source: str, some: Sequence[tuple[Alert, int | None]]) -> None
         )
         if incident_id is not None:
             links.append({"incident_id": incident_id, "event_key": key, "cluster": one.cluster})
-    key_columns = ("source", "fingerprint", "cluster")
     if rows:
-        statement = insert_into(tx, alert)
-        fresh = {name: statement.excluded[name] for name in rows[0] if name not in key_columns}
-        tx.connection.execute(
-            statement.on_conflict_do_update(index_elements=list(key_columns), set_=fresh), rows
-        )
+        tx.connection.execute(_replaced(postgres=tx.postgresql), rows)
     if links:
-        tx.connection.execute(insert_into(tx, incident_alert).on_conflict_do_nothing(), links)
+        tx.connection.execute(_linked(postgres=tx.postgresql), links)
+
+
+# Made once: in a storm, making these statements would cost more than running them.
+
+
+@cache
+def _counted(*, postgres: bool) -> Upsert:
+    statement = insert_on(alert_event, postgres=postgres)
+    return statement.on_conflict_do_update(
+        index_elements=["event_key"],
+        set_={"n_seen": alert_event.c.n_seen + 1, "last_seen": statement.excluded.last_seen},
+    )
+
+
+@cache
+def _replaced(*, postgres: bool) -> Upsert:
+    key = [column.name for column in alert.primary_key]
+    statement = insert_on(alert, postgres=postgres)
+    fresh = {
+        name: statement.excluded[name]
+        for name in (one.name for one in alert.columns)
+        if name not in key
+    }
+    return statement.on_conflict_do_update(index_elements=key, set_=fresh)
+
+
+@cache
+def _linked(*, postgres: bool) -> Upsert:
+    return insert_on(incident_alert, postgres=postgres).on_conflict_do_nothing()
 
 
 def touch(tx: Tx, source: str, seen: Mapping[str, tuple[str, ...]]) -> None:
@@ -167,6 +186,14 @@ def tally(tx: Tx, incident_id: int) -> Tally:
         func.count().filter(fires, alert.c.suppressed_by != ""),
     ).where(alert.c.incident_id == incident_id)
     return Tally(*tx.connection.execute(query).one())
+
+
+def severities(tx: Tx, incident_id: int) -> list[Severity]:
+    """Return the severities that an incident's firing alerts have."""
+    query = select(alert.c.severity).where(
+        alert.c.incident_id == incident_id, alert.c.status == "firing"
+    )
+    return [Severity(one) for one in tx.connection.execute(query.distinct()).scalars()]
 
 
 def firing_prints(tx: Tx, incident_id: int) -> frozenset[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError
 
-from airwarden.core.errors import WrongInputError
+from airwarden.core.errors import UnavailableError, WrongInputError
 
 #: Seconds that a writer waits for another one before the journal counts as unavailable.
 BUSY_TIMEOUT = 5.0
@@ -21,16 +21,31 @@ class Engines:
 
     Attributes:
         file: SQLite's database file, None for PostgreSQL.
+        inode: The file's, when it was opened.
     """
 
     writer: Engine
     reader: Engine
     file: Path | None
+    inode: int = 0
 
     @property
     def postgresql(self) -> bool:
         """True where the database's own clock decides."""
         return self.file is None
+
+    def check_file(self) -> None:
+        """Make sure that what is open is what the next start will open.
+
+        Raises:
+            UnavailableError: SQLite's file was moved or deleted: it would be written on, and lost.
+        """
+        try:
+            same = self.file is None or self.file.stat().st_ino == self.inode
+        except OSError:
+            same = False
+        if not same:
+            raise UnavailableError(f"journal: {self.file} was moved or deleted")
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -86,7 +101,8 @@ def connect(url: str, *, make: bool = True) -> Engines:
             file.parent.mkdir(parents=True, exist_ok=True)
             # SQLite gives its -wal and -shm files the same mode. An existing file keeps its own.
             file.touch(mode=0o600, exist_ok=True)
-        return Engines(_sqlite(parsed, writer=True), _sqlite(parsed, writer=False), file)
+        writer, reader = _sqlite(parsed, writer=True), _sqlite(parsed, writer=False)
+        return Engines(writer, reader, file, file.stat().st_ino)
     engine = create_engine(
         parsed,
         pool_size=8,

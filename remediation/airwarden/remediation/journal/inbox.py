@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
+from sqlalchemy.sql.dml import ReturningInsert
 
 from airwarden.core.errors import UnavailableError
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.journal.store import Journal, Tx
 from airwarden.remediation.journal.tables import inbox
-from airwarden.remediation.journal.upsert import insert_into
+from airwarden.remediation.journal.upsert import insert_on
 
 #: Times that a delivery is tried before it is set aside for a person.
 MAX_ATTEMPTS = 5
+#: Seconds between the first refusal and the last from which the journal counts as full, and for how
+#: long the last one counts: Alertmanager repeats within seconds at first, later within a minute.
+_AGAIN, _LATELY = 3.0, 90.0
+#: Alerts, and deliveries, that are taken out at once: what is in memory stays small in a storm.
+_TAKEN_ALERTS, _TAKEN = 2000, 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,41 +54,78 @@ class Stored:
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits to be worked off, and what was set aside.
+
+    Attributes:
+        deliveries: How many wait.
+        alerts: How many alerts they hold.
+        age: Age of the oldest in seconds; 0 where none waits.
+        set_aside: Deliveries given up after `MAX_ATTEMPTS`, kept for a person.
+    """
+
+    deliveries: int = 0
+    alerts: int = 0
+    age: float = 0.0
+    set_aside: int = 0
+
+
 def put(tx: Tx, delivery: Delivery) -> bool:
     """Store a delivery; returns False where the same one is there already."""
-    statement = insert_into(tx, inbox).values(
-        source=delivery.source,
-        delivery_hash=delivery.digest,
-        received_at=tx.now,
-        body=delivery.body,
-        alerts=delivery.alerts,
-        state="new",
-        next_at=tx.now,
-    )
-    counted = statement.on_conflict_do_update(
-        index_elements=["source", "delivery_hash"], set_={"seen": inbox.c.seen + 1}
-    ).returning(inbox.c.seen)
-    seen: int = tx.connection.execute(counted).scalar_one()
+    row = {
+        "source": delivery.source,
+        "delivery_hash": delivery.digest,
+        "received_at": tx.now,
+        "body": delivery.body,
+        "alerts": delivery.alerts,
+        "state": "new",
+        "next_at": tx.now,
+    }
+    seen: int = tx.connection.execute(_stored(postgres=tx.postgresql), row).scalar_one()
     return seen == 1
 
 
-def take(tx: Tx, limit: int = 20) -> Sequence[Stored]:
-    """Return the oldest deliveries that are due."""
-    columns = (inbox.c.id, inbox.c.source, inbox.c.body, inbox.c.received_at, inbox.c.attempts)
-    query = (
-        select(*columns)
-        .where(inbox.c.state == "new", inbox.c.next_at <= tx.now)
-        .order_by(inbox.c.id)
-        .limit(limit)
+@cache
+def _stored(*, postgres: bool) -> ReturningInsert[Any]:
+    # The same body again is the same delivery. One that was set aside gets another chance.
+    aside = inbox.c.state == "failed"
+    return (
+        insert_on(inbox, postgres=postgres)
+        .on_conflict_do_update(
+            index_elements=["source", "delivery_hash"],
+            set_={
+                "seen": inbox.c.seen + 1,
+                "state": case((aside, "new"), else_=inbox.c.state),
+                "attempts": case((aside, MAX_ATTEMPTS - 1), else_=inbox.c.attempts),
+            },
+        )
+        .returning(inbox.c.seen)
     )
+
+
+def take(tx: Tx, limit: int = _TAKEN) -> Sequence[Stored]:
+    """Return the oldest deliveries that are due, at least one and not many alerts more."""
+    due = (inbox.c.state == "new", inbox.c.next_at <= tx.now)
+    sizes = select(inbox.c.id, inbox.c.alerts).where(*due).order_by(inbox.c.id).limit(limit)
+    chosen: list[int] = []
+    held = 0
+    for delivery_id, alerts in tx.connection.execute(sizes):
+        if chosen and held + alerts > _TAKEN_ALERTS:
+            break
+        chosen.append(delivery_id)
+        held += alerts
+    columns = (inbox.c.id, inbox.c.source, inbox.c.body, inbox.c.received_at, inbox.c.attempts)
+    query = select(*columns).where(inbox.c.id.in_(chosen)).order_by(inbox.c.id)
     return [Stored(*row) for row in tx.connection.execute(query)]
 
 
-def finish(tx: Tx, delivery_id: int) -> None:
-    """Mark a delivery as processed. Its body goes; its hash stays, so that it is known again."""
-    tx.connection.execute(
-        update(inbox).where(inbox.c.id == delivery_id).values(state="done", body=b"")
-    )
+def finish(tx: Tx, *delivery_ids: int) -> None:
+    """Mark deliveries as processed. Their bodies go; their hashes stay: they are known again."""
+    if delivery_ids:
+        tx.connection.execute(
+            update(inbox).where(inbox.c.id.in_(delivery_ids)).values(state="done", body=b"")
+        )
 
 
 def fail(tx: Tx, delivery: Stored, error: str) -> None:
@@ -98,68 +143,57 @@ def fail(tx: Tx, delivery: Stored, error: str) -> None:
     )
 
 
-def pending(tx: Tx) -> tuple[int, float]:
-    """Return how many deliveries wait, and the age of the oldest in seconds."""
-    query = select(func.count(), func.min(inbox.c.received_at)).where(inbox.c.state == "new")
-    count, oldest = tx.connection.execute(query).one()
-    return count, (tx.now - oldest).total_seconds() if oldest else 0.0
-
-
-@dataclass(slots=True)
-class _Ticket:
-    delivery: Delivery
-    done: bool = False
-    new: bool = False
-    error: Exception | None = field(default=None)
+def backlog(tx: Tx) -> Backlog:
+    """Return what waits and what was set aside."""
+    total = func.coalesce(func.sum(inbox.c.alerts), 0)
+    query = (
+        select(inbox.c.state, func.count(), total, func.min(inbox.c.received_at))
+        .where(inbox.c.state.in_(("new", "failed")))
+        .group_by(inbox.c.state)
+    )
+    rows = {state: row for state, *row in tx.connection.execute(query)}
+    count, alerts, oldest = rows.get("new", (0, 0, None))
+    age = (tx.now - oldest).total_seconds() if oldest else 0.0
+    return Backlog(count, alerts, age, rows.get("failed", (0, 0, None))[0])
 
 
 class InboxWriter:
-    """Group commit without a thread of its own: whoever gets to the lock commits for all who wait.
+    """Stores deliveries durably, ahead of whatever else is to be written."""
 
-    A commit costs one disk flush whether it holds one delivery or a hundred.
-    """
-
-    def __init__(self, journal: Journal, *, patience: float = 5.0) -> None:
+    def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._patience = patience
-        self._mutex = threading.Lock()
-        self._committing = threading.Lock()
-        self._waiting: list[_Ticket] = []
+        self._refusals: tuple[float, float, UnavailableError] | None = None
 
     def put(self, delivery: Delivery) -> bool:
-        """Return once the delivery is durable; False where it was there before.
+        """Return once the delivery is durable; False where it was there before."""
+        return self.put_all([delivery])[0]
+
+    def put_all(self, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Store deliveries in one transaction; returns for each whether it is new.
 
         Raises:
-            UnavailableError: It is not stored: the sender has to send it again.
+            UnavailableError: None of them is stored: the sender has to send them again.
         """
-        ticket = _Ticket(delivery)
-        with self._mutex:
-            self._waiting.append(ticket)
-        if not self._committing.acquire(timeout=self._patience):
-            with self._mutex:
-                if ticket in self._waiting:
-                    self._waiting.remove(ticket)
-            raise UnavailableError("journal: writers queue up", retry_after=self._patience)
         try:
-            if not ticket.done:
-                self._commit()
-        finally:
-            self._committing.release()
-        if ticket.error is not None:
-            raise UnavailableError(f"the delivery was not stored: {ticket.error}")
-        return ticket.new
-
-    def _commit(self) -> None:
-        with self._mutex:
-            batch, self._waiting = self._waiting, []
-        try:
-            with self._journal.write() as tx:
-                for ticket in batch:
-                    ticket.new = put(tx, ticket.delivery)
+            with self._journal.write(urgent=True) as tx:
+                news = [put(tx, one) for one in deliveries]
                 crash_at("mid-group-commit")
-            crash_at("after-inbox-commit")
-        except Exception as error:  # raised again by each caller whose delivery this was
-            for ticket in batch:
-                ticket.error = error
-        for ticket in batch:
-            ticket.done = True
+        except UnavailableError as error:
+            now = time.monotonic()
+            self._refusals = (self._refusals or (now,))[0], now, error
+            raise
+        self._refusals = None
+        crash_at("after-inbox-commit")
+        return news
+
+    @property
+    def trouble(self) -> UnavailableError | None:
+        """Why nothing can be stored: refused again and again, lately, and nothing taken between.
+
+        A journal that is full may still renew a lease: then only what comes in shows it.
+        """
+        if self._refusals is None:
+            return None
+        first, last, error = self._refusals
+        lately = time.monotonic() - last < _LATELY
+        return error if lately and last - first >= _AGAIN else None

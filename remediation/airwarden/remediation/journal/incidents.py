@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, func, insert, select, update
 
 from airwarden.core.alerts import Severity
 from airwarden.remediation.decide.states import INCIDENT_TRANSITIONS, IncidentState, Mode, allowed
@@ -16,6 +16,7 @@ from airwarden.remediation.journal.store import FencedError, Tx
 from airwarden.remediation.journal.tables import incident
 
 TERMINAL = tuple(state for state in IncidentState if state.terminal)
+_CHUNK = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,11 @@ class Incident:
         """Its name in the audit."""
         return f"incident/{self.id}"
 
+    def comes_back(self, since: datetime) -> bool:
+        """Return whether the same fault now is this incident again: resolved since that moment."""
+        resolved = self.state is IncidentState.RESOLVED
+        return resolved and self.ended_at is not None and self.ended_at >= since
+
 
 def _incident(row: Row[Any]) -> Incident:
     values = {column.name: getattr(row, column.name) for column in incident.columns}
@@ -96,8 +102,8 @@ def open_new(tx: Tx, **fields: Any) -> Incident:
             **fields,
         }
     )
-    new_id = tx.connection.execute(insert(incident).values(**values).returning(incident.c.id))
-    return get(tx, new_id.scalar_one())
+    row = tx.connection.execute(insert(incident).values(**values).returning(*incident.columns))
+    return _incident(row.one())
 
 
 def get(tx: Tx, incident_id: int) -> Incident:
@@ -125,6 +131,17 @@ def change(tx: Tx, one: Incident, **fields: Any) -> Incident:
     return replace(one, **values)
 
 
+def touch(tx: Tx, incident_ids: Collection[int]) -> None:
+    """Note that open incidents go on; raises FencedError where one has ended in the same instant."""
+    done = tx.connection.execute(
+        update(incident)
+        .where(incident.c.id.in_(incident_ids), incident.c.state.not_in(TERMINAL))
+        .values(updated_at=tx.now, rev=incident.c.rev + 1)
+    )
+    if done.rowcount != len(incident_ids):
+        raise FencedError(f"one of the incidents {sorted(incident_ids)} has ended")
+
+
 def move(tx: Tx, one: Incident, state: IncidentState, **fields: Any) -> Incident:
     """Make a transition; raises ValueError for one that the table does not have."""
     if not allowed(INCIDENT_TRANSITIONS, one.state, state):
@@ -143,14 +160,36 @@ def open_by_key(tx: Tx, cluster: str, key: str) -> Incident | None:
     return _incident(row) if row else None
 
 
-def last_resolved(tx: Tx, cluster: str, key: str, since: datetime) -> Incident | None:
-    """Return the newest incident of this key that was resolved since then."""
+def open_by_keys(tx: Tx, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], Incident]:
+    """Return (cluster, key) → the one incident of it that is not over, where there is one."""
+    clusters = {cluster for cluster, _ in places}
+    keys = [key for _, key in places]
+    found: dict[tuple[str, str], Incident] = {}
+    for start in range(0, len(keys), _CHUNK):
+        for one in select_where(
+            tx,
+            incident.c.cluster.in_(clusters),
+            incident.c.correlation_key.in_(keys[start : start + _CHUNK]),
+            incident.c.state.not_in(TERMINAL),
+        ):
+            found[one.cluster, one.correlation_key] = one
+    return found
+
+
+def select_where(tx: Tx, *conditions: ColumnElement[bool]) -> list[Incident]:
+    """Return the incidents that meet all conditions, oldest first."""
+    query = select(incident).where(*conditions).order_by(incident.c.id)
+    return [_incident(row) for row in tx.connection.execute(query)]
+
+
+def last_ended(tx: Tx, cluster: str, key: str, since: datetime) -> Incident | None:
+    """Return the incident of this key that ended last, if that was since then."""
     query = (
         select(incident)
         .where(
             incident.c.cluster == cluster,
             incident.c.correlation_key == key,
-            incident.c.state == IncidentState.RESOLVED,
+            incident.c.state.in_(TERMINAL),
             incident.c.ended_at >= since,
         )
         .order_by(incident.c.ended_at.desc(), incident.c.id.desc())
@@ -185,18 +224,43 @@ def page_due(tx: Tx, limit: int = 200) -> list[Incident]:
     return [_incident(row) for row in tx.connection.execute(query)]
 
 
-def search(
-    tx: Tx, *, open_only: bool = False, cluster: str = "", limit: int = 100, before: int = 0
-) -> list[Incident]:
-    """Return incidents, newest first; `before` is the last identifier of the previous page."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which incidents a person asks for; an empty field asks for all.
+
+    Attributes:
+        open_only: Leaves out those that are over.
+        states: In one of these states.
+        since: That changed at or after this moment.
+        limit: At most so many.
+        before: Older than this number: the last of the page before.
+    """
+
+    open_only: bool = False
+    states: tuple[IncidentState, ...] = ()
+    cluster: str = ""
+    playbook: str = ""
+    since: datetime | None = None
+    limit: int = 100
+    before: int = 0
+
+
+def search(tx: Tx, wanted: Wanted = Wanted()) -> list[Incident]:
+    """Return incidents, newest first."""
     query = select(incident)
-    if open_only:
+    if wanted.open_only:
         query = query.where(incident.c.state.not_in(TERMINAL))
-    if cluster:
-        query = query.where(incident.c.cluster == cluster)
-    if before:
-        query = query.where(incident.c.id < before)
-    rows = tx.connection.execute(query.order_by(incident.c.id.desc()).limit(limit))
+    if wanted.states:
+        query = query.where(incident.c.state.in_(wanted.states))
+    if wanted.cluster:
+        query = query.where(incident.c.cluster == wanted.cluster)
+    if wanted.playbook:
+        query = query.where(incident.c.playbook == wanted.playbook)
+    if wanted.since is not None:
+        query = query.where(incident.c.updated_at >= wanted.since)
+    if wanted.before:
+        query = query.where(incident.c.id < wanted.before)
+    rows = tx.connection.execute(query.order_by(incident.c.id.desc()).limit(wanted.limit))
     return [_incident(row) for row in rows]
 
 

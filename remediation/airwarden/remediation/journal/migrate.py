@@ -83,10 +83,8 @@ def _only_adds(current: str, known: Collection[str]) -> bool:
     Revisions are numbered; within a thousand each only adds, so that old and new versions work side
     by side on one journal while an upgrade rolls, and while it is rolled back.
     """
-    if not current.isdecimal():
-        return False
-    newest = max(int(one) for one in known)
-    return int(current) > newest and int(current) // 1000 == newest // 1000
+    ours = {int(one) // 1000 for one in known}
+    return current.isdecimal() and int(current) // 1000 in ours
 
 
 def newest_revision() -> str:

@@ -37,8 +37,8 @@ class Notice:
 
 def put(
     tx: Tx, *, channel: Channel, dedup_key: str, kind: str, incident_id: int, body: str
-) -> None:
-    """Write a notice; the same one a second time changes nothing.
+) -> bool:
+    """Write a notice; the same one a second time changes nothing, and gives False.
 
     A newer chat message replaces the ones that have not left yet: there is one message per incident.
     """
@@ -52,7 +52,7 @@ def put(
             )
             .values(state="superseded", body="")
         )
-    tx.connection.execute(
+    written = tx.connection.execute(
         insert_into(tx, outbox)
         .values(
             channel=channel,
@@ -65,7 +65,9 @@ def put(
             next_at=tx.now,
         )
         .on_conflict_do_nothing()
+        .returning(outbox.c.id)
     )
+    return written.first() is not None
 
 
 def due(tx: Tx, channel: Channel, limit: int = 20) -> Sequence[Notice]:
@@ -137,3 +139,13 @@ def waiting(tx: Tx) -> dict[str, tuple[int, float]]:
     for channel, count, oldest in tx.connection.execute(query):
         found[channel] = (count, (tx.now - oldest).total_seconds())
     return found
+
+
+def given_up(tx: Tx) -> dict[str, int]:
+    """Return channel → notices that were given up, as far as they are still kept."""
+    query = (
+        select(outbox.c.channel, func.count())
+        .where(outbox.c.state == "failed")
+        .group_by(outbox.c.channel)
+    )
+    return {row[0]: row[1] for row in tx.connection.execute(query)}

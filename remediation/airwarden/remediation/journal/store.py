@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,11 +15,18 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyErro
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError, UnavailableError, WrongInputError
 from airwarden.remediation.decide.holds import clock_offset
-from airwarden.remediation.journal.connect import OPEN_POSTGRESQL, Engines, connect, secretless
+from airwarden.remediation.journal.connect import (
+    BUSY_TIMEOUT,
+    OPEN_POSTGRESQL,
+    Engines,
+    connect,
+    secretless,
+)
 from airwarden.remediation.journal.migrate import migrate, newest_revision
 from airwarden.remediation.journal.overdue import Overdue
 from airwarden.remediation.journal.steady import SteadyTime
 from airwarden.remediation.journal.tables import lease
+from airwarden.remediation.journal.turns import Turns
 
 LEADER = "leader"
 
@@ -82,6 +89,8 @@ class Journal:
         self._time = SteadyTime(clock)
         self._overdue = Overdue(clock)
         self._database_time = database_time and engines.postgresql
+        # PostgreSQL takes as many writers as come, and locks rows.
+        self._turns = None if engines.postgresql else Turns(BUSY_TIMEOUT)
 
     @property
     def file(self) -> Path | None:
@@ -95,13 +104,17 @@ class Journal:
             yield tx
 
     @contextmanager
-    def write(self) -> Iterator[Tx]:
+    def write(self, *, urgent: bool = False) -> Iterator[Tx]:
         """One transaction, committed at the end of the block; not nestable.
+
+        Args:
+            urgent: Somebody outside waits for it, or the lease does: it goes before the others.
 
         Raises:
             UnavailableError: Not reachable, locked for too long, read-only or full: nothing was kept.
         """
-        with self._transaction(self._engines.writer) as tx:
+        turn = self._turns.turn(urgent=urgent) if self._turns else nullcontext()
+        with turn, self._transaction(self._engines.writer) as tx:
             yield tx
 
     @contextmanager
@@ -143,18 +156,19 @@ class Journal:
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Tx]:
         with self._translated(), engine.begin() as connection:
-            if not self._engines.postgresql:
+            if self._engines.file is not None:
+                self._engines.check_file()
                 yield Tx(connection, self._time.now())
                 return
             with self._overdue.watched(connection):
-                here = self._clock.now()
-                now: datetime = connection.execute(OPEN_POSTGRESQL).scalar_one()
-                if self._database_time:
-                    yield Tx(
-                        connection, now, clock_offset=clock_offset(here, now, self._clock.now())
-                    )
-                else:
-                    yield Tx(connection, self._time.now())
+                yield self._open(connection)
+
+    def _open(self, connection: Connection) -> Tx:
+        here = self._clock.now()
+        now: datetime = connection.execute(OPEN_POSTGRESQL).one()[0]
+        if not self._database_time:
+            return Tx(connection, self._time.now())
+        return Tx(connection, now, clock_offset=clock_offset(here, now, self._clock.now()))
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

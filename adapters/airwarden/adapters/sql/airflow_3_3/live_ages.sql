@@ -1,6 +1,7 @@
 -- live_ages: how long the oldest unfinished task of each state and queue has been in that state, the
 -- oldest heartbeat of running ones, and how many exceed their limit. A scheduled task of a paused DAG
--- waits for nobody and is left out. Cost: the live task instances, by the index on state, and the DAGs.
+-- waits for nobody and is left out. Cost: the live task instances, by the index on state, and the DAGs
+-- of the scheduled ones.
 WITH live AS MATERIALIZED (
   SELECT
     t.state,
@@ -22,11 +23,13 @@ WITH live AS MATERIALIZED (
       j.id IS NULL OR j.state <> 'running' OR j.latest_heartbeat < now() - interval '1 minute'
     ) AS unattended
   FROM task_instance AS t
-  LEFT JOIN dag AS d ON d.dag_id = t.dag_id
   LEFT JOIN trigger AS g ON g.id = t.trigger_id
   LEFT JOIN job AS j ON j.id = g.triggerer_id
   WHERE t.state IN ('scheduled', 'queued', 'running', 'deferred', 'up_for_retry')
-    AND NOT (t.state = 'scheduled' AND coalesce(d.is_paused, false))
+    AND NOT (
+      t.state = 'scheduled'
+      AND coalesce((SELECT d.is_paused FROM dag AS d WHERE d.dag_id = t.dag_id), false)
+    )
 )
 SELECT
   state,

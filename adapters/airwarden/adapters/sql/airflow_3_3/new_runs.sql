@@ -1,13 +1,15 @@
 -- new_runs: runs above the highest id seen, and those that were committed late with a lower one. Cost:
 -- the new rows, by the primary key; no more than 5,000 at a time, the next look takes the rest.
 (
-  SELECT id, dag_id, state, run_type, run_after, queued_at, start_date, end_date
+  SELECT id, dag_id, state, run_type, run_after, queued_at, start_date, end_date,
+  clear_number
   FROM dag_run
   WHERE id > %(after)s
   ORDER BY id
   LIMIT 5000
 )
 UNION ALL
-SELECT id, dag_id, state, run_type, run_after, queued_at, start_date, end_date
+SELECT id, dag_id, state, run_type, run_after, queued_at, start_date, end_date,
+  clear_number
 FROM dag_run
 WHERE id = ANY(%(missing)s::int[]);

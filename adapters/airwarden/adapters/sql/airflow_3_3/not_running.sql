@@ -43,7 +43,9 @@ WITH live AS MATERIALIZED (
     END AS reason,
     l.scheduled_dttm < now() - make_interval(secs => %(limit)s) AS long
   FROM live AS l
-  LEFT JOIN dag AS d USING (dag_id)
+  LEFT JOIN LATERAL (
+    SELECT is_paused, max_active_tasks FROM dag AS x WHERE x.dag_id = l.dag_id LIMIT 1
+  ) AS d ON true
   LEFT JOIN room AS p ON p.pool = l.pool
   LEFT JOIN executing AS e ON e.dag_id = l.dag_id AND e.run_id = l.run_id
   WHERE l.state = 'scheduled'

@@ -2,11 +2,7 @@
 -- queued run that may start, an open run past its deadline. Left out are paused, stale and broken DAGs,
 -- DAGs at their limit of active runs, and backfills. Cost: the DAGs, the open runs by their partial
 -- indexes, the deadlines of a week by the index on (missed, deadline_time).
-WITH active AS MATERIALIZED (
-  SELECT dag_id, max_active_runs, next_dagrun, next_dagrun_create_after, exceeds_max_non_backfill
-  FROM dag
-  WHERE NOT is_paused AND NOT is_stale AND NOT coalesce(has_import_errors, false)
-), running AS MATERIALIZED (
+WITH running AS MATERIALIZED (
   SELECT dag_id, count(*) AS runs FROM dag_run WHERE state = 'running' GROUP BY dag_id
 ), late AS MATERIALIZED (
   SELECT dagrun_id FROM deadline WHERE NOT missed AND deadline_time < now()
@@ -14,18 +10,20 @@ WITH active AS MATERIALIZED (
   SELECT dagrun_id FROM deadline WHERE missed AND deadline_time > now() - interval '7 days'
 )
 SELECT dag_id, 'not_created' AS kind, 1 AS runs, next_dagrun AS due, next_dagrun_create_after AS due_at
-FROM active
+FROM dag
 WHERE next_dagrun_create_after < now() - make_interval(secs => %(grace)s)
   AND NOT exceeds_max_non_backfill
+  AND NOT is_paused AND NOT is_stale AND NOT coalesce(has_import_errors, false)
 UNION ALL
 SELECT r.dag_id, 'not_started', count(*)::int, NULL, NULL
 FROM dag_run AS r
-JOIN active AS a USING (dag_id)
+JOIN dag AS a USING (dag_id)
 LEFT JOIN running AS u USING (dag_id)
 WHERE r.state = 'queued'
   AND r.run_type <> 'backfill'
   AND coalesce(u.runs, 0) < coalesce(a.max_active_runs, 16)
   AND greatest(r.queued_at, r.run_after) < now() - make_interval(secs => %(grace)s)
+  AND NOT a.is_paused AND NOT a.is_stale AND NOT coalesce(a.has_import_errors, false)
 GROUP BY r.dag_id
 UNION ALL
 SELECT r.dag_id, 'deadline', count(*)::int, NULL, NULL

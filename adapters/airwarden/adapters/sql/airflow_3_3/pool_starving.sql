@@ -1,10 +1,16 @@
 -- pool_starving: scheduled tasks, by pool, that take more slots than their pool has open; what paused
 -- DAGs hold back waits for nobody and is left out. Airflow's own gauge reads 0 with tasks waiting.
--- Cost: the live task instances, by the index on state, and the DAGs.
+-- Cost: the live task instances, by the index on state, and the DAGs of the scheduled ones.
 WITH live AS MATERIALIZED (
-  SELECT t.pool, t.state, t.pool_slots, coalesce(d.is_paused, false) AS paused, count(*) AS tasks
+  SELECT
+    t.pool,
+    t.state,
+    t.pool_slots,
+    t.state = 'scheduled' AND coalesce(
+      (SELECT d.is_paused FROM dag AS d WHERE d.dag_id = t.dag_id AND t.state = 'scheduled'), false
+    ) AS paused,
+    count(*) AS tasks
   FROM task_instance AS t
-  LEFT JOIN dag AS d USING (dag_id)
   WHERE t.state IN ('running', 'queued', 'scheduled', 'deferred')
   GROUP BY 1, 2, 3, 4
 ), room AS (

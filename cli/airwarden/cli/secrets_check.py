@@ -1,0 +1,20 @@
+"""Every secret that the programs need, read once before any of them is started."""
+
+from __future__ import annotations
+
+from airwarden.cli import composition, remediating
+from airwarden.core.settings import Settings
+
+
+def read_every_secret(settings: Settings) -> None:
+    """Do what the programs do with their secrets at start, and keep nothing.
+
+    Raises:
+        WrongInputError: One cannot be read; names the setting and the file or variable.
+    """
+    ports = [composition.cluster_ports(cluster) for cluster in settings.clusters]
+    composition.close(ports)
+    remediating.remediator_config(settings)
+    remediating.journal_url(settings)
+    remediating.composers(settings)
+    remediating.chat(settings)

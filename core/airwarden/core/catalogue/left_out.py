@@ -1,0 +1,130 @@
+"""Metrics that an Airflow operator may look for here and that the exporter does not give, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """One metric, or several that are left out for one reason.
+
+    Attributes:
+        names: Names as they would be.
+        reason: Why they are not there, in one sentence.
+        instead: What to use, or what would have to come first; empty where there is nothing.
+    """
+
+    names: tuple[str, ...]
+    reason: str
+    instead: str = ""
+
+
+_EVENTS = "No system on the platform holds it: pipelines have to say it."
+_ENDPOINT = "comes with the event endpoint"
+_KUBERNETES = "Only the Kubernetes API knows it."
+_KUBERNETES_LATER = "comes with support for Kubernetes"
+
+LEFT_OUT = (
+    LeftOut(
+        ("airwarden_dag_info",),
+        "One series for each of 15,000 DAGs, none of which changes.",
+        "the labels tier, team and type of every other metric",
+    ),
+    LeftOut(
+        (
+            "airwarden_task_schedule_wait_seconds",
+            "airwarden_task_attempts",
+            "airwarden_task_retry_amplification_ratio",
+        ),
+        "They need more columns of every task that is followed, for an answer that others give.",
+        "airwarden_task_oldest_age_seconds of state scheduled; airwarden_task_instances_finished_total"
+        " with state up_for_retry beside the rest",
+    ),
+    LeftOut(
+        ("airwarden_task_peak_memory_bytes", "airwarden_task_cpu_seconds"),
+        "Airflow does not measure its tasks; a cgroup for each does, and there is one on Kubernetes only.",
+        _KUBERNETES_LATER,
+    ),
+    LeftOut(
+        ("airwarden_scheduler_loop_exceptions_total",),
+        "Airflow reports it over OpenTelemetry alone, not over StatsD.",
+        "airwarden_component_up and the scheduler's log",
+    ),
+    LeftOut(
+        ("airwarden_api_request_duration_seconds",),
+        "Airflow does not report it over StatsD; a proxy before the API server measures it.",
+        "the proxy's own metrics; airwarden_component_up of the API server",
+    ),
+    LeftOut(
+        (
+            "airwarden_canary_run_duration_seconds",
+            "airwarden_canary_last_success_timestamp_seconds",
+        ),
+        "Needs a DAG of ours on the platform.",
+        "comes with the canary DAG",
+    ),
+    LeftOut(
+        ("airwarden_pipeline_bytes_total",),
+        _EVENTS,
+        _ENDPOINT,
+    ),
+    LeftOut(
+        ("airwarden_quality_score_ratio", "airwarden_quality_checks_total"),
+        _EVENTS,
+        _ENDPOINT,
+    ),
+    LeftOut(
+        (
+            "airwarden_business_revenue_at_risk_dollars",
+            "airwarden_business_revenue_processed_dollars_total",
+        ),
+        _EVENTS,
+        _ENDPOINT,
+    ),
+    LeftOut(
+        (
+            "airwarden_ml_training_runs_total",
+            "airwarden_ml_model_last_success_timestamp_seconds",
+        ),
+        _EVENTS,
+        "airwarden_dag_runs_finished_total with type ml_training, until the event endpoint comes",
+    ),
+    LeftOut(
+        (
+            "airwarden_report_deliveries_total",
+            "airwarden_report_delivery_delay_seconds",
+        ),
+        _EVENTS,
+        "airwarden_dag_runs_finished_total with type reporting, until the event endpoint comes",
+    ),
+    LeftOut(
+        (
+            "airwarden_user_satisfaction_score",
+            "airwarden_user_satisfaction_responses_total",
+        ),
+        _EVENTS,
+        _ENDPOINT,
+    ),
+    LeftOut(
+        (
+            "airwarden_pods",
+            "airwarden_pod_evictions_total",
+            "airwarden_pod_oom_kills_total",
+            "airwarden_pod_pending_oldest_age_seconds",
+            "airwarden_k8s_api_requests_total",
+        ),
+        _KUBERNETES,
+        _KUBERNETES_LATER,
+    ),
+    LeftOut(
+        ("airwarden_collector_rows",),
+        "Rows are counted where they are read, by query and not by collector.",
+        "airwarden_db_query_rows_total",
+    ),
+    LeftOut(
+        ("airwarden_leader",),
+        "The exporter has no second one beside it yet; the remediator has.",
+        "airwarden_remediator_leader",
+    ),
+)

@@ -1,0 +1,100 @@
+"""Old and new programs on one journal while an upgrade rolls, with runs in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airwarden.remediation.journal.migrate import newest_revision
+from support.eventually import eventually
+from support.old_version import install
+from support.postgres import Database, FreshDatabase
+from support.site import Replica, Site
+
+#: The version that is upgraded: moved on to the last commit of main before each change of the schema.
+OLD = "ee356355c0c474784f972f1c2e689fbbaa647bbf"
+
+pytestmark = [pytest.mark.reliability, pytest.mark.timeout(400)]
+
+
+@pytest.fixture(scope="module")
+def old_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install(OLD, tmp_path_factory.mktemp("old"))
+
+
+@pytest.fixture
+def database(fresh_database: FreshDatabase) -> Database:
+    return fresh_database()
+
+
+@pytest.fixture
+def site(tmp_path: Path, database: Database, fresh_database: FreshDatabase) -> Iterator[Site]:
+    airflow = fresh_database(template="airflow")
+    made = Site(tmp_path, database.sqlalchemy_url, airflow.dsn, times=10, every="3s")
+    yield made
+    made.close()
+
+
+def leader(site: Site, database: Database) -> Replica | None:
+    rows = database.execute("SELECT holder FROM lease WHERE expires_at > now()")
+    pid = int(rows[0][0].split("/")[1]) if rows else 0
+    return next((one for one in site.replicas if one.pid == pid), None)
+
+
+def healed(site: Site, told: Replica, name: str) -> None:
+    """Wait for the effect, and until the incident is closed as healed."""
+    eventually(lambda: site.spawns(name) == 2, within=90, every=0.5, what=f"{name} is restarted")
+    eventually(lambda: told.states()[name] == "RESOLVED", within=60, every=0.5, what="healed")
+
+
+def revision(database: Database) -> str:
+    return str(database.execute("SELECT version_num FROM alembic_version")[0][0])
+
+
+def test_runs_in_flight_survive_an_upgrade_that_rolls(
+    site: Site, database: Database, old_python: Path
+) -> None:
+    old = [site.start(old_python) for _ in range(3)]
+    before = revision(database)
+    eventually(lambda: leader(site, database) is not None, within=30, what="one of the old leads")
+    first = leader(site, database)
+    assert first is not None
+    last, other = (one for one in old if one is not first)
+    scheduler = site.freeze("scheduler")
+    assert last.post(scheduler) == 200
+    eventually(lambda: last.states() == {"scheduler": "REMEDIATING"}, within=30)
+
+    # The upgrade begins in the middle of a run: the schema changes under the old leader.
+    new = [site.start()]
+    assert revision(database) == newest_revision()
+    assert leader(site, database) is first
+    other.stop()
+    new.append(site.start())
+    first.stop()
+    eventually(lambda: leader(site, database) in new, within=30, what="a new one leads")
+    assert site.spawns("scheduler") == 1, "the run is still in flight"
+    healed(site, new[0], "scheduler")
+
+    # The new one leads, and the old standby takes an alert for it.
+    triggerer = site.freeze("triggerer")
+    assert last.post(triggerer) == 200
+    healed(site, last, "stubborn")
+
+    # The upgrade is stopped half way: the old version leads on the new schema.
+    for one in new:
+        one.stop()
+    eventually(lambda: leader(site, database) is last, within=30, what="the old one leads again")
+    processor = site.freeze("dag-processor")
+    assert last.post(processor) == 200
+    healed(site, last, "parent")
+
+    new.append(site.start())
+    last.stop()
+    eventually(lambda: leader(site, database) is new[-1], within=30, what="the new one leads")
+    assert [site.spawns(name) for name in ("scheduler", "stubborn", "parent")] == [2, 2, 2]
+    assert set(new[-1].states().values()) == {"RESOLVED"}
+    for replica in site.replicas:
+        assert "Traceback" not in replica.child.log.read_text()
+    print(f"schema {before} → {newest_revision()}")
