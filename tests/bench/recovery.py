@@ -15,6 +15,8 @@ import time
 from pathlib import Path
 from statistics import median
 
+import psutil
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from support.eventually import eventually
@@ -32,8 +34,11 @@ def claimed(journal: Path) -> int:
         return int(row[0] or 0)
 
 
-def recover(folder: Path, database: str) -> float:
-    """Kill a remediator in the middle of a run, and return how long the next one takes."""
+def recover(folder: Path, database: str) -> tuple[float, float]:
+    """Kill a remediator in the middle of a run, and return how long the next one takes.
+
+    Seconds, and seconds of processor time: what it takes on a machine that does nothing else.
+    """
     journal = folder / "journal.db"
     site = Site(folder, f"sqlite:///{journal}", database, times=10, every="1s")
     try:
@@ -43,9 +48,10 @@ def recover(folder: Path, database: str) -> float:
         first.child.process.send_signal(signal.SIGKILL)
         first.child.process.wait(10)
         began = time.monotonic()
-        site.spawn()
+        heir = psutil.Process(site.spawn().pid)
         eventually(lambda: claimed(journal) == 2, within=60, every=0.02, what="the run goes on")
-        return time.monotonic() - began
+        took, work = time.monotonic() - began, heir.cpu_times()
+        return took, work.user + work.system
     finally:
         site.close()
 
@@ -63,10 +69,13 @@ def main() -> int:
                 took.append(recover(Path(folder), server.fresh("airflow").dsn))
     finally:
         server.stop()
-    print("| repetitions | median, s | slowest, s | promised, s |")
-    print("|---|---|---|---|")
-    print(f"| {len(took)} | {median(took):.1f} | {max(took):.1f} | {PROMISED:g} |")
-    return 0 if max(took) < PROMISED else 1
+    seconds, work = [one for one, _ in took], median(one for _, one in took)
+    print("| repetitions | median, s | slowest, s | processor time, median, s | promised, s |")
+    print("|---|---|---|---|---|")
+    print(
+        f"| {len(took)} | {median(seconds):.1f} | {max(seconds):.1f} | {work:.1f} | {PROMISED:g} |"
+    )
+    return 0 if max(seconds) < PROMISED else 1
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from airwarden.cli import command_reference
 from airwarden.core import metrics
 from airwarden.core.durations import format_duration
 from airwarden.core.settings import reference as settings
+from airwarden.remediation.actions.base import Action
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.rails import Rails
@@ -206,7 +207,7 @@ def _actions_page() -> str:
             action.danger.value,
             _needs(action.needs),
             f"{action.deadline:g} s",
-            "yes" if action.decidable else "not always",
+            _decidable(action),
             _documentation(action),
         )
         for name, action in sorted(actions().items())
@@ -221,8 +222,10 @@ def _actions_page() -> str:
         [
             "What a playbook's steps may name. *Danger*: A reverts our own change or adds, B takes",
             "down one unit, C loses work or touches many and always needs a person. *Needs*: without",
-            "that, the playbook becomes a page with the diagnosis. *Decidable*: whether it can always",
-            "be told afterwards, from the live state alone, that the effect happened.",
+            "that, the playbook becomes a page with the diagnosis. *Decidable*: whether it can be told",
+            "afterwards, from the live state alone, that the effect happened: then a crash at any instant",
+            "ends healed, with one effect. What others may have done since, so that it cannot be told, is",
+            "named; then, and when the target cannot be read for `read_back_patience`, a person is asked.",
         ],
         ["## Actions"],
         _table(heads, acts),
@@ -230,6 +233,13 @@ def _actions_page() -> str:
         ["Live re-reads: they confirm a fault before anything is done, and verify health after."],
         _table(("check", "needs", "asks"), questions),
     )
+
+
+def _decidable(action: Action) -> str:
+    unless = "; ".join(action.undecidable)
+    if not action.decidable:
+        return "not always"
+    return f"yes, unless since then: {unless}" if unless else "yes"
 
 
 def _rails_page() -> str:

@@ -198,7 +198,8 @@ class Remediator:
             actions,
             self.telemetry,
         )
-        self._engine = Engine(self._parts, triage, self._crew, clock)
+        self._lookouts = ThreadedCrew(clock, _nobody, threads=4)
+        self._engine = Engine(self._parts, triage, self._crew, clock, self._lookouts)
         self._senders = self._make_senders()
         self._alarm = JournalAlarm(
             composition.pager,
@@ -256,6 +257,7 @@ class Remediator:
             event.set()
         self._server.stop()
         self._crew.stop()
+        self._lookouts.stop()
         for thread in self._threads:
             thread.join(timeout=10)
         self._threads.clear()
@@ -463,6 +465,10 @@ class Remediator:
             reason=error,
             cause="the journal's database",
         )
+
+
+def _nobody() -> None:
+    """Wake nobody: a look around makes no run due."""
 
 
 def _no_runbook(name: str) -> str:

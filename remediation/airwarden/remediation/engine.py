@@ -40,12 +40,29 @@ _STUBBORN_EVERY = 30.0
 
 
 class Engine:
-    """One turn of the loop per `tick`; everything it needs to know is in the journal."""
+    """One turn of the loop per `tick`; everything it needs to know is in the journal.
 
-    def __init__(self, parts: Parts, triage: Triage, crew: Crew, clock: Clock) -> None:
+    Args:
+        parts: What everything works with.
+        triage: Takes what came in.
+        crew: Does the pieces of work.
+        clock: For what is done every few seconds.
+        lookouts: Look around at each cluster; apart from the crew, so that clusters that do not answer
+            hold no remedy up. None: the crew does it.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        triage: Triage,
+        crew: Crew,
+        clock: Clock,
+        lookouts: Crew | None = None,
+    ) -> None:
         self._parts = parts
         self._triage = triage
         self._crew = crew
+        self._lookouts = lookouts or crew
         self._clock = clock
         self._runner = Runner(parts)
         self._closer = Closer(parts)
@@ -116,7 +133,7 @@ class Engine:
             return
         self._watch_at = self._clock.elapsed() + EVERY
         for cluster in self._parts.worlds():
-            self._crew.do(
+            self._lookouts.do(
                 f"watch/{cluster}",
                 partial(self._watch.look, cluster),
                 lambda error: _log.error("cluster not watched", error=error),

@@ -123,8 +123,8 @@ class Leadership:
                     above=self._highest,
                 )
         except UnavailableError as error:
-            _log.warning("lease not renewed", error=str(error))
             self.trouble = error
+            _log.warning("lease not renewed", error=str(error))
             return self.times.standby_poll
         self.trouble = None
         self.answered_at = self._clock.elapsed()

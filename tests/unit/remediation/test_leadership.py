@@ -307,3 +307,11 @@ def test_an_unreachable_journal_is_told_and_ends_leadership(
     assert leader.answered_at == 0
     clock.advance(1)
     assert not leader.leads
+
+
+def test_no_lock_is_kept_in_a_session() -> None:
+    """PgBouncer's transaction pooling hands sessions round: a lock in one is anybody's."""
+    root = Path(str(inspect.getsourcefile(Leadership))).parent
+    for file in root.rglob("*.py"):
+        text = file.read_text()
+        assert "advisory" not in text.replace("pg_advisory_xact_lock", ""), file

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -25,7 +26,7 @@ from support.engine import Bench, alert, playbook
 Make = Callable[..., Bench]
 LIMIT = Rails().storm_incidents
 #: Shorter than in production, so that the virtual time of these tests is short too.
-SHORT = {"storm_window": timedelta(minutes=1), "storm_calm": timedelta(minutes=2)}
+SHORT: dict[str, Any] = {"storm_window": timedelta(minutes=1), "storm_calm": timedelta(minutes=2)}
 QUICK = Rails(**SHORT)
 
 

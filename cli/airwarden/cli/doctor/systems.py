@@ -63,6 +63,18 @@ def probe_broker(system: str, ports: ClusterPorts) -> Iterator[Finding]:
     )
 
 
+def probe_pooler(system: str, ports: ClusterPorts) -> Iterator[Finding]:
+    """Yield whether the console of a configured PgBouncer answers."""
+    pooler = ports.pooler
+    if pooler is not None:
+        yield _attempt(
+            system,
+            "pools",
+            lambda: f"answers; {len(pooler.pools())} pools",
+            "check pgbouncer_dsn; the role belongs in PgBouncer's stats_users",
+        )
+
+
 def probe_host(system: str, ports: ClusterPorts) -> Iterator[Finding]:
     """Yield whether the supervisor answers and knows the processes that are listed."""
     host = ports.host

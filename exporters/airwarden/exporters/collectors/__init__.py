@@ -106,7 +106,7 @@ def _of_database(
         WaitingCollector(database, cluster.parallelism),
         SchedulerLagCollector(database),
         TriggersCollector(database),
-        ParsingCollector(database),
+        ParsingCollector(database, clock),
         DeploymentsCollector(database, registry),
         DeadlinesCollector(database, registry),
         ConsistencyCollector(database),

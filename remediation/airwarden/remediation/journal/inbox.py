@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -179,7 +178,7 @@ class InboxWriter:
                 news = [put(tx, one) for one in deliveries]
                 crash_at("mid-group-commit")
         except UnavailableError as error:
-            now = time.monotonic()
+            now = self._journal.elapsed()
             self._refusals = (self._refusals or (now,))[0], now, error
             raise
         self._refusals = None
@@ -195,5 +194,5 @@ class InboxWriter:
         if self._refusals is None:
             return None
         first, last, error = self._refusals
-        lately = time.monotonic() - last < _LATELY
+        lately = self._journal.elapsed() - last < _LATELY
         return error if lately and last - first >= _AGAIN else None

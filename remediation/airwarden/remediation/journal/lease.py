@@ -60,15 +60,16 @@ def acquire(
     Returns:
         The fence to work under, None while another holder has it.
     """
+    # Looked at first without a lock: a standby that only looks must not hold up the leader's writes.
+    if not _may_have(tx, read(tx), holder, free):
+        return None
     found = read(tx, lock=True)
+    if not _may_have(tx, found, holder, free):
+        return None
     times = {"renewed_at": tx.now, "expires_at": tx.now + timedelta(seconds=ttl)}
     if found is not None and found.holder == holder and found.expires_at > tx.now:
         tx.connection.execute(update(lease).where(lease.c.name == LEADER).values(**times))
         return Fence(holder, found.token)
-    mine = found is not None and found.holder == holder
-    run_out = found is None or found.expires_at <= tx.now
-    if not mine and not (free(found) if free is not None else run_out):
-        return None
     if found is None:
         token = 1 + max(above, _highest_used(tx))
         first = insert_into(tx, lease).values(
@@ -84,6 +85,14 @@ def acquire(
         .values(holder=holder, token=token, acquired_at=tx.now, **times)
     )
     return Fence(holder, token)
+
+
+def _may_have(
+    tx: Tx, found: Lease | None, holder: str, free: Callable[[Lease | None], bool] | None
+) -> bool:
+    if found is not None and found.holder == holder:
+        return True
+    return free(found) if free is not None else found is None or found.expires_at <= tx.now
 
 
 def _highest_used(tx: Tx) -> int:

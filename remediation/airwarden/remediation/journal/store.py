@@ -138,6 +138,10 @@ class Journal:
                 raise FencedError(f"{fence.holder} no longer leads (token {fence.token})")
             yield replace(tx, fence=fence)
 
+    def elapsed(self) -> float:
+        """Return seconds on this machine's clock that never steps, for how long something lasts."""
+        return self._clock.elapsed()
+
     def cut_overdue(self, after: float) -> int:
         """Cut off transactions that have waited for the database for more than `after` seconds."""
         return self._overdue.cut(after)

@@ -1,0 +1,27 @@
+"""For every layer: what was left to `make reliability` is said, so that nobody takes it for tested."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import pytest
+
+_LEFT_OUT: Counter[str] = Counter()
+
+
+def pytest_deselected(items: Sequence[pytest.Item]) -> None:
+    """Count the tests that take minutes, by the function that they are cases of."""
+    for item in items:
+        if item.get_closest_marker("reliability"):
+            _LEFT_OUT[item.nodeid.partition("[")[0]] += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was left out, if anything was."""
+    if not _LEFT_OUT:
+        return
+    total = sum(_LEFT_OUT.values())
+    terminalreporter.section(f"left to `make reliability`: {total}")
+    for name, count in sorted(_LEFT_OUT.items()):
+        terminalreporter.line(f"{count:4}  {name}")
