@@ -21,6 +21,7 @@ from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.store import Journal, open_journal
 from airwarden.remediation.leadership import LeaseTimes
+from airwarden.remediation.operators import Operators
 from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.poll import PollTimes
 from airwarden.remediation.world import World
@@ -111,6 +112,7 @@ class Running:
         told: Any = None,
         rails: Rails | None = None,
         clock: RealClock | None = None,
+        operators: Operators | None = None,
     ) -> None:
         self.machine = machine or Machine()
         self.alertmanager = FakeAlertmanager()
@@ -131,6 +133,7 @@ class Running:
                 playbooks=self.playbooks,
                 chat_composer=compose_chat,
                 pager_composer=compose_page,
+                operators=operators or Operators(),
                 alertmanager=self.alertmanager if with_alertmanager else None,
                 pager=told or self.recorder,
                 chat=told or self.recorder,

@@ -48,7 +48,8 @@ class Effects:
             if refusal is not None:
                 self._guarding.refused(tx, case, plan, refusal)
                 return
-            case, attempt = self._intend(tx, case, plan, action)
+            agreed = tuple(part.key for part in plan.parts) if facts.approved else ()
+            case, attempt = self._intend(tx, case, plan, action, agreed)
         crash_at("after-intent")
         fence = self._parts.leadership.fence
         permit = self._parts.leadership.permit(fence, action.deadline)
@@ -63,7 +64,9 @@ class Effects:
         crash_at("after-start")
         self._apply(case, action, attempt, permit, optional=optional)
 
-    def _intend(self, tx: Tx, case: Case, plan: StoredPlan, action: Action) -> tuple[Case, Attempt]:
+    def _intend(
+        self, tx: Tx, case: Case, plan: StoredPlan, action: Action, agreed: tuple[str, ...]
+    ) -> tuple[Case, Attempt]:
         planned = plan.left[0]
         effect = planned.effect
         until = case.run.deadline + case.book.deadline
@@ -100,7 +103,11 @@ class Effects:
             tx,
             state=RunState.RESERVED,
             progress=replace(
-                case.progress, blocked_since=None, blocked_by="", unreadable_since=None
+                case.progress,
+                blocked_since=None,
+                blocked_by="",
+                unreadable_since=None,
+                agreed=agreed,
             ),
         )
         case.say(tx, "attempt", f"Intent: {effect.summary}.", attempt=attempt.id)

@@ -63,7 +63,7 @@ def resolve_incident(
     )
     if one.paged_at is not None and (actor != records.ENGINE or not one.human_steps):
         records.page(tx, moved, "resolve")
-    if by_itself:
+    if not records.acted(tx, one):
         runs.note_cleared_without_us(tx, one.id)
     outcome = "healed-by-itself" if by_itself else "healed"
     parts.telemetry.incident_ended(one.cluster, one.playbook, outcome)

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from airwarden.core.alerts import AlertStatus
 from airwarden.core.errors import ConflictError, RejectedError, UnavailableError
 from airwarden.remediation.actions.base import Danger
+from airwarden.remediation.decide.calendar import Kind
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode, RunState
-from airwarden.remediation.journal import audit, rails
+from airwarden.remediation.journal import rails
 from airwarden.remediation.operations import Operations
-from support.engine import Bench, alert, playbook
-
-Make = Callable[..., Bench]
-
-
-@pytest.fixture
-def make(memory_path: Path) -> Iterator[Make]:
-    """Make benches, each on a journal of its own; all are closed at the end."""
-    made: list[Bench] = []
-
-    def build(**options: Any) -> Bench:
-        made.append(Bench(f"sqlite:///{memory_path / f'journal{len(made)}.db'}", **options))
-        return made[-1]
-
-    yield build
-    for bench in made:
-        with bench.journal.read() as tx:
-            assert list(audit.broken_links(tx)) == []
-        bench.close()
-
-
-@pytest.fixture
-def bench(make: Make) -> Bench:
-    return make()
+from airwarden.remediation.windowing import Windowing
+from support.engine import Bench, Make, alert, playbook
 
 
 def test_a_sick_machine_is_restarted_once_and_verified(bench: Bench) -> None:
@@ -434,8 +411,8 @@ def test_removing_the_kill_switch_file_arms_nothing(make: Make, tmp_path: Path) 
 
 
 def test_a_maintenance_window_holds_effects_while_it_lasts(bench: Bench) -> None:
-    Operations(bench.parts, lambda: None).start_maintenance(
-        by="ada", reason="upgrade", lasts=timedelta(minutes=2)
+    Windowing(bench.parts, lambda: None).begin(
+        Kind.MAINTENANCE, by="ada", reason="upgrade", lasts=timedelta(minutes=2)
     )
     bench.fire()
     bench.run(115)
