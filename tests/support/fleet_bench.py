@@ -106,6 +106,8 @@ class FleetBench(PlatformBench):
             ]
         left = [one for one in every if one.state is IncidentState.ESCALATED]
         why = sorted({one.reason for one in left})
+        if any(one.state is IncidentState.STORM_HOLD for one in every):
+            why.append("held as a storm")
         return f"{len(done)}{'; ' if why else ''}{' | '.join(why)}"
 
 
@@ -306,9 +308,10 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
     "worker-silent": {
         "one silent": _silent_workers(_one),
         "one silent and busy": Situation(_busy_silent, 15.0),
-        "half silent": _silent_workers(_half, lambda size: min(_half(size), 6)),
+        "half silent": _silent_workers(_half, lambda size: min(_half(size), 3)),
         "all silent": _silent_workers(_all, lambda size: min(size, 3)),
-        "eight silent": _silent_workers(lambda size: min(size, 8), minutes=25.0),
+        "eight silent": _silent_workers(lambda size: min(size, 8), minutes=12.0),
+        "five silent": _silent_workers(lambda size: min(size, 5), minutes=25.0),
     },
     "queue-scale-up": {
         "deep": _deep_queue(),
