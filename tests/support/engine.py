@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,10 +16,19 @@ from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import ChatMessage, PagerEvent, Silence
 from airwarden.remediation import intake
-from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.base import (
+    Action,
+    Danger,
+    Effect,
+    Nothing,
+    Plan,
+    ReadBack,
+    Refused,
+)
 from airwarden.remediation.calls import InlineCalls
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.decide.calendar import Window
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import IncidentState, Mode
@@ -325,7 +334,10 @@ class Bench:
         clusters: Sequence[str] = ("lab",),
         kill_switch_file: Path | None = None,
         clock: VirtualClock | None = None,
+        more_actions: Sequence[Action] = (),
+        windows: Sequence[Window] = (),
     ) -> None:
+        self.url = url
         self.clock = clock or VirtualClock()
         self.machine = Machine()
         self.hold = Hold()
@@ -346,7 +358,8 @@ class Bench:
         calls = InlineCalls()
         self.poller = Poller(self.journal, self.alertmanager, self.writer, calls)
         self.telemetry = Telemetry(lambda: self.worlds, lambda: self.leadership.leads)
-        actions = {one.name: one for one in (self.restart, self.hold)}
+        every: tuple[Action, ...] = (self.restart, self.hold, *more_actions)
+        actions = {one.name: one for one in every}
         names = {"sick": "sick", "well": "well", "flag": "flag"}
         self.parts = Parts(
             journal=self.journal,
@@ -360,6 +373,7 @@ class Bench:
             poller=self.poller,
             random=Random(7),
             kill_switch_file=kill_switch_file,
+            windows=lambda: windows,
         )
         triage = Triage(
             self.journal, lambda: self.playbooks, lambda: self.worlds, actions, self.telemetry
@@ -472,3 +486,7 @@ class Bench:
 
     def paged(self, action: str = "trigger") -> list[PagerEvent]:
         return [event for event in self.recorder.events if event.action == action]
+
+
+#: Makes a bench from its options; the fixture `make` closes them all.
+Make = Callable[..., Bench]

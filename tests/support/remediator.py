@@ -13,6 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from airwarden.core.clock import Clock
+from airwarden.core.ports import Alertmanager
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
 from airwarden.remediation.checks.base import Check
@@ -21,6 +22,7 @@ from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.store import Journal, open_journal
 from airwarden.remediation.leadership import LeaseTimes
+from airwarden.remediation.operators import Operators
 from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.poll import PollTimes
 from airwarden.remediation.world import World
@@ -111,6 +113,8 @@ class Running:
         told: Any = None,
         rails: Rails | None = None,
         clock: RealClock | None = None,
+        alertmanager: Alertmanager | None = None,
+        operators: Operators | None = None,
     ) -> None:
         self.machine = machine or Machine()
         self.alertmanager = FakeAlertmanager()
@@ -131,7 +135,8 @@ class Running:
                 playbooks=self.playbooks,
                 chat_composer=compose_chat,
                 pager_composer=compose_page,
-                alertmanager=self.alertmanager if with_alertmanager else None,
+                operators=operators or Operators(),
+                alertmanager=(alertmanager or self.alertmanager) if with_alertmanager else None,
                 pager=told or self.recorder,
                 chat=told or self.recorder,
             ),

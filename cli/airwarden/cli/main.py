@@ -11,10 +11,12 @@ import typer
 
 from airwarden.cli import failures
 from airwarden.cli.commands import (
+    acknowledge,
     approve,
     audit,
     build,
     check,
+    close,
     deny,
     doctor,
     explain,
@@ -22,10 +24,14 @@ from airwarden.cli.commands import (
     incidents,
     init,
     maintenance,
+    mode,
     pause,
     remediator,
     resume,
+    scorecard,
     up,
+    verdict,
+    windows,
 )
 
 app = typer.Typer(
@@ -57,7 +63,8 @@ def _root(
 
 for _command in (
     init, doctor, up, build, check, exporter, remediator,
-    incidents, explain, approve, deny, pause, resume, maintenance, audit,
+    incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
+    mode, scorecard, verdict, audit,
 ):  # fmt: skip
     _command.register(app)
 

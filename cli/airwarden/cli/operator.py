@@ -76,8 +76,13 @@ class Operator:
             return self._body(response)
         said = _detail(response)
         match response.status_code:
-            case 401 | 403:
-                raise RejectedError(f"the remediator refuses the token: {said}")
+            case 401:
+                raise RejectedError(
+                    f"the remediator refuses the token: {said}"
+                    " (remediator.api_token_file names the file with yours)"
+                )
+            case 403:
+                raise RejectedError(said)
             case 404:
                 raise NotFoundError(said)
             case 409:
@@ -116,4 +121,14 @@ def _detail(response: httpx.Response) -> str:
     except ValueError:
         return response.text[:200] or response.reason_phrase
     detail = body.get("detail", body) if isinstance(body, dict) else body
+    if isinstance(detail, list):
+        detail = "; ".join(_field(one) for one in detail)
     return str(detail)[:500]
+
+
+def _field(fault: Any) -> str:
+    """Say what is wrong with one field of what was sent, as the server's framework puts it."""
+    if not isinstance(fault, dict):
+        return str(fault)
+    place = ".".join(str(step) for step in fault.get("loc", ())[1:])
+    return f"{place}: {fault.get('msg', fault)}" if place else str(fault.get("msg", fault))

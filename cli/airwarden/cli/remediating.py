@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.secrets import read_secret
-from airwarden.cli import composition
+from airwarden.cli import composition, people
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.running import OpenPorts
 from airwarden.core.errors import AirwardenError, WrongInputError
@@ -131,6 +131,8 @@ class RemediatorProgram:
             worlds,
             playbooks,
             *composers(settings),
+            operators=people.operators(settings),
+            windows=people.windows(settings, playbooks),
             alertmanager=composition.alertmanager(settings),
             pager=pager(settings),
             chat=chat(settings),
@@ -252,7 +254,13 @@ def _change(wanted: PlaybookOverride) -> PlaybookChange:
     if wanted.steps:
         changes["steps"] = {name: dict(step) for name, step in wanted.steps.items()}
     mode = Mode(wanted.mode.value) if wanted.mode else None
-    return PlaybookChange(mode=mode, changes=changes, rails=wanted.rails, block_on=wanted.block_on)
+    return PlaybookChange(
+        mode=mode,
+        changes=changes,
+        rails=wanted.rails,
+        block_on=wanted.block_on,
+        override_reason=wanted.override_reason,
+    )
 
 
 def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: Journal) -> World:

@@ -6,7 +6,7 @@ Composed by the command line, which builds the real adapters; a test composes it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib import metadata
@@ -30,6 +30,7 @@ from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.calls import ThreadedCalls
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Check
+from airwarden.remediation.decide.calendar import Window
 from airwarden.remediation.decide.correlate import PlaybookSet
 from airwarden.remediation.decide.notices import ChatComposer, PagerComposer
 from airwarden.remediation.decide.states import IncidentState, Mode
@@ -40,13 +41,16 @@ from airwarden.remediation.journal.outbox import Channel, Notice
 from airwarden.remediation.journal.store import FencedError, Journal
 from airwarden.remediation.leadership import Leadership, LeaseTimes
 from airwarden.remediation.operations import Operations
+from airwarden.remediation.operators import Operators
 from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
 from airwarden.remediation.poll import CurrentAlertmanager, Poller, PollTimes
+from airwarden.remediation.promotion import Promotion
 from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.upkeep import Upkeep
+from airwarden.remediation.windowing import Windowing
 from airwarden.remediation.work import ThreadedCrew
 from airwarden.remediation.world import World
 
@@ -102,6 +106,8 @@ class Composition:
         playbooks: The set in force.
         chat_composer: Makes messages; knows the teams' channels.
         pager_composer: Makes events; knows the teams' keys.
+        operators: Those with tokens of their own.
+        windows: Maintenance, freezes and quiet hours of the settings.
         alertmanager: None where none is configured: then nothing is polled. One that was configured
             at the start may be replaced, not added.
         pager: None where none is configured.
@@ -113,6 +119,8 @@ class Composition:
     playbooks: PlaybookSet
     chat_composer: ChatComposer
     pager_composer: PagerComposer
+    operators: Operators = field(default_factory=Operators)
+    windows: Sequence[Window] = ()
     alertmanager: Alertmanager | None = None
     pager: Pager | None = None
     chat: Chat | None = None
@@ -188,6 +196,7 @@ class Remediator:
             telemetry=self.telemetry,
             poller=poller,
             kill_switch_file=config.kill_switch_file,
+            windows=lambda: self._composition.windows,
         )
         self._upkeep = Upkeep(journal, self.leadership, clock, config.audit, config.retention)
         self._crew = ThreadedCrew(clock, self._wake)
@@ -198,7 +207,8 @@ class Remediator:
             actions,
             self.telemetry,
         )
-        self._engine = Engine(self._parts, triage, self._crew, clock)
+        self._lookouts = ThreadedCrew(clock, _nobody, threads=4)
+        self._engine = Engine(self._parts, triage, self._crew, clock, self._lookouts)
         self._senders = self._make_senders()
         self._alarm = JournalAlarm(
             composition.pager,
@@ -256,6 +266,7 @@ class Remediator:
             event.set()
         self._server.stop()
         self._crew.stop()
+        self._lookouts.stop()
         for thread in self._threads:
             thread.join(timeout=10)
         self._threads.clear()
@@ -422,6 +433,9 @@ class Remediator:
         edge = Edge(
             gate=gate,
             operations=Operations(self._parts, self._wake),
+            windowing=Windowing(self._parts, self._wake),
+            promotion=Promotion(self._parts, self._wake),
+            operators=lambda: self._composition.operators,
             registry=self.telemetry.registry,
             webhook_token=self._config.webhook_token,
             api_token=self._config.api_token,
@@ -463,6 +477,10 @@ class Remediator:
             reason=error,
             cause="the journal's database",
         )
+
+
+def _nobody() -> None:
+    """Wake nobody: a look around makes no run due."""
 
 
 def _no_runbook(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from airwarden.remediation import records
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.calls import Calls
 from airwarden.remediation.checks.base import Check, Reading, Verdict
+from airwarden.remediation.decide.calendar import Window
 from airwarden.remediation.decide.correlate import PlaybookSet, shared_labels
 from airwarden.remediation.decide.progress import Progress
 from airwarden.remediation.decide.rails import Rails
@@ -43,6 +44,7 @@ class Parts:
         poller: None where no Alertmanager is configured.
         random: Source of jitter; seeded in tests.
         kill_switch_file: While it exists, nothing is done.
+        windows: The windows that the settings name.
     """
 
     journal: Journal
@@ -56,6 +58,7 @@ class Parts:
     poller: Poller | None = None
     random: Random = field(default_factory=Random)
     kill_switch_file: Path | None = None
+    windows: Callable[[], Sequence[Window]] = tuple
 
     def read_check(self, world: World, subject: Subject, use: CheckUse) -> Reading:
         """Read a check with a deadline; whatever goes wrong is `UNKNOWN`, never healthy."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from airwarden.core.errors import AirwardenError, ConflictError, RejectedError
+from airwarden.remediation import playbook_breakers
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.case import Case, Parts
 from airwarden.remediation.crash import crash_at
@@ -47,7 +48,8 @@ class Effects:
             if refusal is not None:
                 self._guarding.refused(tx, case, plan, refusal)
                 return
-            case, attempt = self._intend(tx, case, plan, action)
+            agreed = tuple(part.key for part in plan.parts) if facts.approved else ()
+            case, attempt = self._intend(tx, case, plan, action, agreed)
         crash_at("after-intent")
         fence = self._parts.leadership.fence
         permit = self._parts.leadership.permit(fence, action.deadline)
@@ -62,7 +64,9 @@ class Effects:
         crash_at("after-start")
         self._apply(case, action, attempt, permit, optional=optional)
 
-    def _intend(self, tx: Tx, case: Case, plan: StoredPlan, action: Action) -> tuple[Case, Attempt]:
+    def _intend(
+        self, tx: Tx, case: Case, plan: StoredPlan, action: Action, agreed: tuple[str, ...]
+    ) -> tuple[Case, Attempt]:
         planned = plan.left[0]
         effect = planned.effect
         until = case.run.deadline + case.book.deadline
@@ -73,6 +77,8 @@ class Effects:
         spent = rails.reserve(tx, self._guarding.budgets(case, plan.step, planned, action))
         if spent is not None:
             raise FencedError(f"budget {spent.scope} was used up in the same instant")
+        if planned.undo_of is None and not case.acted:
+            playbook_breakers.probe(tx, case)
         before = [a for a in case.attempts if a.step_seq == planned.seq]
         number = len(before) + 1
         key = f"{case.run.id}/{planned.seq}/{number}/{effect.target}/{plan.content_hash}"
@@ -97,7 +103,11 @@ class Effects:
             tx,
             state=RunState.RESERVED,
             progress=replace(
-                case.progress, blocked_since=None, blocked_by="", unreadable_since=None
+                case.progress,
+                blocked_since=None,
+                blocked_by="",
+                unreadable_since=None,
+                agreed=agreed,
             ),
         )
         case.say(tx, "attempt", f"Intent: {effect.summary}.", attempt=attempt.id)

@@ -24,10 +24,11 @@ from airwarden.remediation.journal import (
     runs,
     unrest,
 )
-from airwarden.remediation.journal.store import Fence, FencedError, Tx
+from airwarden.remediation.journal.store import FencedError, Tx
+from airwarden.remediation.promotion import Promotion
 from airwarden.remediation.run import Runner
 from airwarden.remediation.storm_watch import StormWatch
-from airwarden.remediation.switches import stop_everything
+from airwarden.remediation.switches import latch
 from airwarden.remediation.telemetry import Snapshot
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.watching import EVERY, Watch
@@ -40,15 +41,33 @@ _STUBBORN_EVERY = 30.0
 
 
 class Engine:
-    """One turn of the loop per `tick`; everything it needs to know is in the journal."""
+    """One turn of the loop per `tick`; everything it needs to know is in the journal.
 
-    def __init__(self, parts: Parts, triage: Triage, crew: Crew, clock: Clock) -> None:
+    Args:
+        parts: What everything works with.
+        triage: Takes what came in.
+        crew: Does the pieces of work.
+        clock: For what is done every few seconds.
+        lookouts: Look around at each cluster; apart from the crew, so that clusters that do not answer
+            hold no remedy up. None: the crew does it.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        triage: Triage,
+        crew: Crew,
+        clock: Clock,
+        lookouts: Crew | None = None,
+    ) -> None:
         self._parts = parts
         self._triage = triage
         self._crew = crew
+        self._lookouts = lookouts or crew
         self._clock = clock
         self._runner = Runner(parts)
         self._closer = Closer(parts)
+        self._promotion = Promotion(parts, lambda: None)
         self._storms = StormWatch(parts, triage)
         self._stubborn_at = 0.0
         self._watch = Watch(parts)
@@ -61,9 +80,10 @@ class Engine:
         Raises:
             UnavailableError: The journal does not answer.
         """
+        # On a standby too: the file may lie on its machine only.
+        latch(self._parts.journal, self._parts.kill_switch_file)
         try:
             fence = self._parts.leadership.fence
-            self._latch_kill_file(fence)
             self._triage.process_inbox(fence)
             if self._clock.elapsed() >= self._stubborn_at:
                 self._stubborn_at = self._clock.elapsed() + _STUBBORN_EVERY
@@ -71,6 +91,7 @@ class Engine:
             self._watch_clusters()
             self._advance()
             self._closer.page_due(fence)
+            self._promotion.note_overrides(fence)
         except FencedError as error:
             _log.debug("turn dropped", reason=str(error))
             return False
@@ -116,7 +137,7 @@ class Engine:
             return
         self._watch_at = self._clock.elapsed() + EVERY
         for cluster in self._parts.worlds():
-            self._crew.do(
+            self._lookouts.do(
                 f"watch/{cluster}",
                 partial(self._watch.look, cluster),
                 lambda error: _log.error("cluster not watched", error=error),
@@ -155,14 +176,3 @@ class Engine:
             if case.run.state is RunState.PLANNED and not sure:
                 state = RunState.FAILED
             ends.escalate(self._parts, tx, case, f"an error in Airwarden: {error}", state=state)
-
-    def _latch_kill_file(self, fence: Fence) -> None:
-        """A kill switch file is remembered: whoever removes it has not armed anything again."""
-        file = self._parts.kill_switch_file
-        if file is None or not file.exists():
-            return
-        with self._parts.journal.lead(fence) as tx:
-            mine = [s for s in rails.switches(tx) if s.scope == rails.KILL]
-            if any(s.cluster == rails.EVERYWHERE for s in mine):
-                return
-            stop_everything(tx, set_by="file", reason=f"the kill switch file {file} exists")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from datetime import datetime
 
-from airwarden.remediation import ends, records, storms
+from airwarden.remediation import ends, playbook_breakers, records, storms
 from airwarden.remediation.actions.base import Action, Danger
 from airwarden.remediation.case import Case, Parts, effective
+from airwarden.remediation.decide import calendar
+from airwarden.remediation.decide.approvals import covers, difference, part_of
+from airwarden.remediation.decide.calendar import OpenWindows
 from airwarden.remediation.decide.flapping import flapping
 from airwarden.remediation.decide.guards import AlertSight, GuardFacts, Patience, Refusal
-from airwarden.remediation.decide.states import RunState
+from airwarden.remediation.decide.states import AttemptState, RunState
 from airwarden.remediation.decide.unrest import Unrest
 from airwarden.remediation.holding import held_until, held_words
 from airwarden.remediation.journal import alerts, incidents, rails, runs, unrest, windows
@@ -19,6 +23,7 @@ from airwarden.remediation.modes import kill_reasons
 from airwarden.remediation.plans import Planned, StoredPlan
 from airwarden.remediation.poll import sight_of
 from airwarden.remediation.surroundings import Seen, Surroundings
+from airwarden.remediation.switches import file_says
 
 #: Seconds of sure leadership that must be left when an effect begins.
 LEAD_NEEDED = 5.0
@@ -91,13 +96,10 @@ class Guarding:
             others_open=incidents.others_open(tx, case.incident),
             lead_left=self._parts.leadership.remaining(),
             lead_needed=min(action.deadline, LEAD_NEEDED),
-            maintenance=[
-                f"maintenance by {one.set_by}: {one.reason}"
-                for one in windows.open_now(tx)
-                if one.cluster in (EVERYWHERE, run.cluster)
-            ],
+            windows=self._windows(tx, case),
             unreadable=(*seen.unreadable, *unknown),
             around=around,
+            rest=playbook_breakers.seen(tx, case),
             unrest=self._unrest(tx, case),
         )
 
@@ -116,15 +118,18 @@ class Guarding:
 
     def kill(self, tx: Tx, case: Case) -> tuple[str, ...]:
         """Return why everything is stopped; empty when nothing is."""
-        file = self._parts.kill_switch_file
-        reasons = kill_reasons(rails.switches(tx), case.run.cluster)
-        if file is not None and file.exists():
-            return (*reasons, f"the kill switch file {file} exists")
-        return reasons
+        reasons = kill_reasons(rails.switches(tx), case.run.cluster, case.incident.playbook)
+        said = file_says(self._parts.kill_switch_file)
+        return (*reasons, said) if said else reasons
+
+    def _windows(self, tx: Tx, case: Case) -> OpenWindows:
+        known = [*self._parts.windows(), *windows.standing(tx)]
+        found = calendar.open_now(known, tx.now)
+        return OpenWindows.of(found, case.run.cluster, case.incident.playbook)
 
     def _approved(self, tx: Tx, case: Case, plan: StoredPlan) -> bool:
-        if plan.begun:
-            # The yes was for the whole plan, of which this is the rest.
+        if covers(case.progress.agreed, plan.parts):
+            # The yes was for the whole plan, of which this is the rest, unchanged.
             return True
         found = rails.approval_of(tx, case.run.id, plan.content_hash)
         return (
@@ -132,6 +137,7 @@ class Guarding:
             and found.decision == "approved"
             and found.decided_at is not None
             and tx.now <= found.decided_at + case.rails.approved_within
+            and made_since(plan, found.decided_at)
         )
 
     def budgets(
@@ -180,7 +186,7 @@ class Guarding:
             case.save(tx, plan_valid_until=None, next_at=tx.now)
             return
         if refusal.guard == "approval":
-            self._ask(tx, case, plan)
+            self._ask(tx, case, plan, refusal.reason)
             return
         fresh = {"plan_valid_until": None} if refusal.guard == "generation" else {}
         # Each guard has its own patience: an hour's silence is no reason to give up on the next one.
@@ -223,9 +229,8 @@ class Guarding:
             **fresh,
         )
 
-    def _ask(self, tx: Tx, case: Case, plan: StoredPlan) -> None:
+    def _ask(self, tx: Tx, case: Case, plan: StoredPlan, why: str) -> None:
         summary = "; ".join(planned.effect.summary for planned in plan.left)
-        known = rails.approval_of(tx, case.run.id, plan.content_hash)
         asked = rails.ask(
             tx,
             cluster=case.run.cluster,
@@ -238,13 +243,55 @@ class Guarding:
             rails.decide(tx, asked, decision="expired", by=records.ENGINE, reason="nobody answered")
             ends.escalate(self._parts, tx, case, "nobody approved in time", state=RunState.ABORTED)
             return
+        if asked.decision == "approved" and not made_since(plan, asked.decided_at or tx.now):
+            # The yes is for what the world asks for now: the plan is made anew, and compared.
+            case.save(tx, plan_valid_until=None, next_at=tx.now)
+            return
         if asked.decision is not None:
             said = f"the approval is {asked.decision}"
+            if asked.decision == "denied" and asked.decided_by:
+                because = f": {asked.reason}" if asked.reason else ""
+                said = f"{asked.decided_by} denied the plan{because}"
             if asked.decision == "approved":
                 said = "the approved plan did not start in time"
             ends.escalate(self._parts, tx, case, said, state=RunState.ABORTED)
             return
-        if known is None:
-            case.say(tx, "approval", f"A person has to approve: {summary}.")
-            records.tell(tx, incidents.change(tx, incidents.get(tx, case.incident.id)))
-        case.save(tx, state=RunState.WAIT_APPROVAL, next_at=tx.now + case.rails.recheck)
+        case = self._put(tx, case, plan, f"{summary} ({why})")
+        case.save(
+            tx,
+            state=RunState.WAIT_APPROVAL,
+            plan_hash=plan.content_hash,
+            next_at=tx.now + case.rails.recheck,
+        )
+
+    def _put(self, tx: Tx, case: Case, plan: StoredPlan, what: str) -> Case:
+        """Put a plan to people, unless it is the one that they were asked about last."""
+        parts = tuple(plan.parts)
+        if [part.key for part in parts] == [part.key for part in case.progress.asked]:
+            return case
+        done = {
+            part_of(one.effect).key
+            for one in case.attempts
+            if one.state is AttemptState.CONFIRMED and one.undo_of is None
+        }
+        before = [part for part in case.progress.asked if part.key not in done]
+        changed = difference(before, parts) if case.progress.asked else ()
+        sentence = f"A person has to approve: {what}."
+        if changed:
+            sentence = f"The plan is another one now, {'; '.join(changed)}. {sentence}"
+        case.say(
+            tx,
+            "approval",
+            sentence,
+            plan=plan.content_hash,
+            effects=[asdict(part) for part in parts],
+            changed=changed,
+        )
+        case = case.save(tx, progress=replace(case.progress, asked=parts, changed=changed))
+        records.tell(tx, incidents.change(tx, incidents.get(tx, case.incident.id)))
+        return case
+
+
+def made_since(plan: StoredPlan, moment: datetime) -> bool:
+    """Return whether a plan was made after a moment."""
+    return plan.made_at is not None and plan.made_at > moment

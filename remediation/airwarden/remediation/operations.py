@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any
 
 from airwarden.core.errors import ConflictError, NotFoundError, WrongInputError
 from airwarden.remediation import records
 from airwarden.remediation.case import Parts
+from airwarden.remediation.decide import calendar
+from airwarden.remediation.decide.calendar import Occurrence
 from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.ends import resolve_incident
 from airwarden.remediation.explain import Explanation, explain
-from airwarden.remediation.journal import audit, incidents, rails, runs, windows
+from airwarden.remediation.journal import incidents, rails, runs, windows
 from airwarden.remediation.journal.incidents import Incident, Wanted
-from airwarden.remediation.journal.rails import EVERYWHERE
+from airwarden.remediation.journal.rails import EVERYWHERE, Approval, Switch
 from airwarden.remediation.journal.store import FencedError, Tx
 from airwarden.remediation.storms import as_endable
-from airwarden.remediation.switches import let_go, stop_everything
+from airwarden.remediation.switches import file_says, let_go, stop_playbook
 
 #: A compare-and-set that lost against the engine is tried again so often.
 _TRIES = 5
@@ -53,29 +55,51 @@ class Operations:
         """Return its story; raises NotFoundError."""
         return explain(self._parts.journal, incident_id)
 
-    def decide(self, incident_id: int, *, decision: str, by: str, reason: str) -> IncidentView:
+    def decide(
+        self, incident_id: int, *, decision: str, by: str, reason: str, nonce: str | None = None
+    ) -> IncidentView:
         """Approve or deny the plan that an incident's run waits with.
+
+        Args:
+            incident_id: The incident.
+            decision: `approved` or `denied`.
+            by: Who.
+            reason: Why, for the audit.
+            nonce: Names the request that the person was shown; None takes the present one.
 
         Raises:
             NotFoundError: No such incident.
-            ConflictError: Nothing waits for a decision, or it came too late.
+            ConflictError: Nothing waits for a decision, another plan does, or it came too late.
         """
         with self._parts.journal.write() as tx:
             one = self._get(tx, incident_id)
-            all_runs = runs.of_incident(tx, one.id)
-            waiting = rails.open_approval(tx, all_runs[-1].id) if all_runs else None
-            if waiting is None:
-                raise ConflictError(f"incident {incident_id} waits for no decision")
+            waiting = self._waiting(tx, one, nonce)
             if waiting.expires_at <= tx.now:
                 raise ConflictError(f"the request expired at {waiting.expires_at:%H:%M:%S} UTC")
             if not rails.decide(tx, waiting, decision=decision, by=by, reason=reason):
-                raise ConflictError("somebody decided in the same instant")
+                raise ConflictError(f"somebody decided in the same instant: {_look(incident_id)}")
             because = f": {reason}" if reason else ""
             sentence = f"{decision.capitalize()} by {by}{because}."
             records.say(tx, one, "approval", sentence, actor=by, plan=waiting.plan_hash)
-            runs.look_at(tx, all_runs[-1].id)
+            runs.look_at(tx, waiting.run_id)
         self._wake()
         return self.incident(incident_id)
+
+    def _waiting(self, tx: Tx, one: Incident, nonce: str | None) -> Approval:
+        """Return the request that a decision is about; raises ConflictError, saying what there is."""
+        all_runs = runs.of_incident(tx, one.id)
+        waiting = rails.pending(tx, all_runs[-1]) if all_runs else None
+        if waiting is not None and nonce in (None, waiting.nonce):
+            return waiting
+        meant = rails.approval_by_nonce(tx, all_runs[-1].id, nonce) if all_runs and nonce else None
+        if meant is not None and meant.decision is not None:
+            raise ConflictError(
+                f"this request is {meant.decision} already, by {meant.decided_by}: it is good for one"
+                f" decision; {_look(one.id)}"
+            )
+        if waiting is None:
+            raise ConflictError(f"incident {one.id} waits for no decision: {_look(one.id)}")
+        raise ConflictError(f"the plan is another one than you were shown: {_look(one.id)}")
 
     def acknowledge(self, incident_id: int, *, by: str, reason: str) -> IncidentView:
         """Take an escalated incident over; raises NotFoundError or ConflictError."""
@@ -85,7 +109,8 @@ class Operations:
                 one = incidents.move(tx, one, IncidentState.ESCALATED)
             if one.state is not IncidentState.ESCALATED:
                 raise ConflictError(
-                    f"incident {one.id} is {one.state}: only an escalated one, or a storm, is taken"
+                    f"incident {one.id} is {one.state}: only an ESCALATED one, or a storm, can be"
+                    f" taken over; {_look(one.id)}"
                 )
             because = f": {reason}" if reason else ""
             moved = records.move(
@@ -108,7 +133,8 @@ class Operations:
         def change(tx: Tx, one: Incident) -> None:
             if one.state not in _PEOPLES:
                 raise ConflictError(
-                    f"incident {one.id} is {one.state}: the engine is at work on it"
+                    f"incident {one.id} is {one.state}: only one that people own is closed"
+                    " (ESCALATED, HUMAN_OWNED); airwarden pause stops what is under way"
                 )
             one = as_endable(tx, one)
             resolve_incident(self._parts, tx, one, f"{by}: {reason}", by_itself=False, actor=by)
@@ -117,44 +143,29 @@ class Operations:
             raise WrongInputError("a reason is required", place="reason")
         return self._changed(incident_id, change)
 
-    def pause(self, *, by: str, reason: str, cluster: str = EVERYWHERE) -> Mapping[str, Any]:
-        """Stop every effect at once, until `resume`."""
-        self._require(reason, cluster)
+    def pause(
+        self, *, by: str, reason: str, cluster: str = EVERYWHERE, playbook: str = ""
+    ) -> Mapping[str, Any]:
+        """Stop every effect at once, until `resume`: of all playbooks, or of one."""
+        self._require(reason, cluster, playbook)
         with self._parts.journal.write() as tx:
-            stop_everything(tx, set_by=by, reason=reason, cluster=cluster)
+            stop_playbook(tx, playbook, set_by=by, reason=reason, cluster=cluster)
         self._wake()
         return self.status()
 
-    def resume(self, *, by: str, reason: str, cluster: str = EVERYWHERE) -> Mapping[str, Any]:
+    def resume(
+        self, *, by: str, reason: str, cluster: str = EVERYWHERE, playbook: str = ""
+    ) -> Mapping[str, Any]:
         """Allow effects again; raises ConflictError while the kill switch file is still there."""
         self._require(reason, cluster)
-        file = self._parts.kill_switch_file
-        if file is not None and file.exists():
-            raise ConflictError(f"remove the kill switch file {file} first")
+        said = file_says(self._parts.kill_switch_file)
+        if said and not playbook:
+            raise ConflictError(f"{said}: remove it first")
         with self._parts.journal.write() as tx:
-            if not let_go(tx, by=by, reason=reason, cluster=cluster):
-                raise ConflictError("nothing is stopped")
-        self._wake()
-        return self.status()
-
-    def start_maintenance(
-        self, *, by: str, reason: str, lasts: timedelta, cluster: str = EVERYWHERE
-    ) -> Mapping[str, Any]:
-        """Open a maintenance window from now on: alerts are taken, nothing is done."""
-        self._require(reason, cluster)
-        if not timedelta(0) < lasts <= timedelta(days=7):
-            raise WrongInputError("must be more than nothing and at most 7 days", place="for")
-        with self._parts.journal.write() as tx:
-            windows.begin(tx, cluster=cluster, until=tx.now + lasts, by=by, reason=reason)
-            self._trace(tx, by, cluster, f"Maintenance for {lasts}: {reason}.")
-        return self.status()
-
-    def end_maintenance(self, *, by: str, cluster: str = EVERYWHERE) -> Mapping[str, Any]:
-        """End the maintenance windows of a cluster now; raises ConflictError where there is none."""
-        with self._parts.journal.write() as tx:
-            if not windows.end(tx, cluster=cluster):
-                raise ConflictError("there is no maintenance window")
-            self._trace(tx, by, cluster, "Maintenance is over.")
+            if not let_go(tx, by=by, reason=reason, cluster=cluster, playbook=playbook):
+                held = [_scope(one) for one in rails.switches(tx) if rails.stops(one.scope)]
+                what = "; ".join(held) or "nothing is"
+                raise ConflictError(f"that is not stopped; stopped: {what}")
         self._wake()
         return self.status()
 
@@ -162,26 +173,22 @@ class Operations:
         """Return how the remediator stands: leader, switches, windows, modes."""
         with self._parts.journal.read() as tx:
             switches = [asdict(one) for one in rails.switches(tx)]
-            open_windows = [asdict(one) for one in windows.open_now(tx)]
+            flying = runs.in_flight(tx, besides_run=0)
+            found = calendar.open_now([*self._parts.windows(), *windows.standing(tx)], tx.now)
         books = self._parts.playbooks().by_name
         return {
             "leader": self._parts.leadership.leads,
             "clusters": sorted(self._parts.worlds()),
             "switches": switches,
-            "maintenance": open_windows,
+            "windows": [_window(one) for one in found],
+            "in_flight": [{"cluster": where, "target": what} for where, what, _ in flying],
             "playbooks": {name: one.mode for name, one in sorted(books.items())},
         }
 
-    def _require(self, reason: str, cluster: str) -> None:
+    def _require(self, reason: str, cluster: str, playbook: str = "") -> None:
         if not reason.strip():
             raise WrongInputError("a reason is required", place="reason")
-        if cluster != EVERYWHERE and cluster not in self._parts.worlds():
-            raise NotFoundError(f"there is no cluster {cluster!r}")
-
-    def _trace(self, tx: Tx, by: str, cluster: str, sentence: str) -> None:
-        audit.append(
-            tx, actor=by, action="maintenance", object=f"window/{cluster}", sentence=sentence
-        )
+        require_known(self._parts, cluster, playbook)
 
     def _get(self, tx: Tx, incident_id: int) -> Incident:
         try:
@@ -200,3 +207,41 @@ class Operations:
                     raise ConflictError(f"incident {incident_id} keeps changing") from None
         self._wake()
         return self.incident(incident_id)
+
+
+def require_known(parts: Parts, cluster: str, *playbooks: str) -> None:
+    """Raise NotFoundError for a cluster or playbook that is not here."""
+    clusters, books = parts.worlds(), parts.playbooks().by_name
+    if cluster != EVERYWHERE and cluster not in clusters:
+        known = ", ".join(sorted(clusters))
+        raise NotFoundError(f"there is no cluster {cluster!r}; known: {known}, and * for all")
+    for name in playbooks:
+        if name and name not in books:
+            close = difflib.get_close_matches(name, list(books), n=1)
+            hint = f"did you mean {close[0]!r}?" if close else "airwarden mode lists them"
+            raise NotFoundError(f"there is no playbook {name!r}: {hint}")
+
+
+def _look(incident_id: int) -> str:
+    return f"look again with airwarden explain {incident_id}"
+
+
+def _scope(one: Switch) -> str:
+    where = "everywhere" if one.cluster == EVERYWHERE else f"cluster {one.cluster}"
+    name = one.scope.partition("/")[2]
+    return f"playbook {name} ({where})" if name else f"all playbooks ({where})"
+
+
+def _window(one: Occurrence) -> dict[str, Any]:
+    window = one.window
+    return {
+        "id": window.id,
+        "kind": window.kind,
+        "name": window.name,
+        "cluster": window.cluster,
+        "playbooks": list(window.playbooks),
+        "begins": one.begins,
+        "ends": one.ends,
+        "set_by": window.set_by,
+        "reason": window.reason,
+    }

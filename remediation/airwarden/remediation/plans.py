@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from airwarden.remediation.actions.base import Effect
+from airwarden.remediation.decide.approvals import Part, part_of
 from airwarden.remediation.journal import runs
 
 
@@ -26,11 +29,17 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """What is left of the current step's plan."""
+    """What is left of the current step's plan; an approval holds for one made after it was given."""
 
     step: str
     total: int
     left: tuple[Planned, ...]
+    made_at: datetime | None = None
+
+    @property
+    def parts(self) -> Sequence[Part]:
+        """What is left, as a person is asked about it."""
+        return [part_of(planned.effect) for planned in self.left]
 
     @property
     def begun(self) -> bool:
@@ -43,7 +52,9 @@ class StoredPlan:
             {"effect": runs.dump_effect(p.effect), "seq": p.seq, "undo_of": p.undo_of}
             for p in self.left
         ]
-        return json.dumps({"step": self.step, "total": self.total, "left": left}, default=str)
+        made = self.made_at.isoformat() if self.made_at else None
+        body = {"step": self.step, "total": self.total, "left": left, "made_at": made}
+        return json.dumps(body, default=str)
 
     @staticmethod
     def from_json(text: str) -> StoredPlan:
@@ -52,14 +63,20 @@ class StoredPlan:
         left = tuple(
             Planned(runs.load_effect(p["effect"]), p["seq"], p["undo_of"]) for p in body["left"]
         )
-        return StoredPlan(body["step"], body["total"], left)
+        # An older version wrote no time: what it planned is not taken for newer than any approval.
+        made = body.get("made_at")
+        made_at = datetime.fromisoformat(made) if made else None
+        return StoredPlan(body["step"], body["total"], left, made_at)
 
     @property
     def content_hash(self) -> str:
-        """Hash of what would be done, to which targets in which incarnation; time is no part."""
+        """Hash of what would be done in which step, to which targets in which incarnation.
+
+        Time is no part: an approval holds for the content.
+        """
         content = [
             (p.effect.action, p.effect.target, p.effect.generation, dict(p.effect.parameters))
             for p in self.left
         ]
-        text = json.dumps(content, sort_keys=True, default=str)
+        text = json.dumps([self.step, content], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()

@@ -163,6 +163,12 @@ class Playbook(_Strict):
         """Hash of the content; a run pins it."""
         return hashlib.sha256(self.body.encode()).hexdigest()
 
+    @property
+    def conduct(self) -> str:
+        """Hash of what it does: its steps. What it has earned holds for these and no others."""
+        steps = [step.model_dump(mode="json", by_alias=True) for step in self.steps]
+        return hashlib.sha256(json.dumps(steps, sort_keys=True).encode()).hexdigest()
+
     def matches(self, labels: dict[str, str]) -> bool:
         """Return whether an alert with these labels is this playbook's."""
         return any(all(labels.get(k) == v for k, v in wanted.items()) for wanted in self.alerts)

@@ -36,12 +36,14 @@ class PlaybookChange:
             `steps` maps a step's id to the keys of that step to replace.
         rails: Numbers for this playbook alone; durations as in playbooks (`10m`).
         block_on: Label sets of alerts during which it does nothing.
+        override_reason: Why it may act before it has earned it.
     """
 
     mode: Mode | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
     rails: Mapping[str, Any] = field(default_factory=dict)
     block_on: Sequence[Mapping[str, str]] = ()
+    override_reason: str = ""
 
 
 def load_playbooks(
@@ -91,6 +93,7 @@ def load_playbooks(
             rails=parse_rails(change.rails, general, place=f"playbooks.{name}.rails"),
             source=place,
             block_on=_label_sets(change.block_on, f"playbooks.{name}.block_on"),
+            override_reason=change.override_reason,
         )
     _unambiguous(loaded)
     return PlaybookSet(

@@ -12,8 +12,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from airwarden.remediation.decide.correlate import Place
+from airwarden.remediation.decide.progress import Progress
 from airwarden.remediation.decide.states import AttemptState, IncidentState
-from airwarden.remediation.decide.view import AlertView, EffectView, IncidentView, TimelineEntry
+from airwarden.remediation.decide.view import (
+    AlertView,
+    ApprovalView,
+    EffectView,
+    IncidentView,
+    TimelineEntry,
+)
 from airwarden.remediation.journal import alerts, audit, incidents, outbox, rails, runs
 from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.outbox import Channel
@@ -21,6 +28,8 @@ from airwarden.remediation.journal.store import Tx
 
 ENGINE = "airwarden"
 
+#: Characters of a plan's hash that people see and type.
+SHOWN_HASH = 8
 #: What a reopened incident forgets of its earlier life.
 AFRESH: Mapping[str, Any] = {
     "ended_at": None,
@@ -137,8 +146,7 @@ def view(tx: Tx, one: Incident) -> IncidentView:
         for member in members
     ]
     effects, shadow = _effects(tx, one)
-    all_runs = runs.of_incident(tx, one.id)
-    waiting = rails.open_approval(tx, all_runs[-1].id) if all_runs else None
+    waiting = _approval(tx, one)
     story = audit.entries(tx, object=one.object, newest=_SHOWN_LINES)
     return IncidentView(
         incident_id=str(one.id),
@@ -168,6 +176,23 @@ def view(tx: Tx, one: Incident) -> IncidentView:
         owner=one.owner,
         approval_expires_at=waiting.expires_at if waiting else None,
         healed_by_itself=one.healed_by_itself,
+        approval=waiting,
+    )
+
+
+def _approval(tx: Tx, one: Incident) -> ApprovalView | None:
+    all_runs = runs.of_incident(tx, one.id)
+    found = rails.pending(tx, all_runs[-1]) if all_runs else None
+    if found is None:
+        return None
+    progress = Progress.from_json(all_runs[-1].progress)
+    return ApprovalView(
+        plan=found.plan_hash[:SHOWN_HASH],
+        nonce=found.nonce,
+        effects=tuple(part.summary for part in progress.asked),
+        changed=progress.changed,
+        requested_at=found.requested_at,
+        expires_at=found.expires_at,
     )
 
 

@@ -107,6 +107,7 @@ class Results:
         fields: dict[str, Any] = {"plan_json": replace(plan, left=left).to_json()}
         if not left:
             fields = {"plan_json": None, "plan_hash": None, "plan_valid_until": None}
+            progress = replace(progress, asked=(), changed=(), agreed=())
             if attempt.undo_of is None:
                 progress = replace(progress, step=progress.step + 1, step_since=None, conflicts=0)
         if attempt.undo_of is not None:

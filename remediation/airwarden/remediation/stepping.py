@@ -116,6 +116,9 @@ class Steps:
             unreadable_since=None,
             conflicts=0,
             undone=0,
+            asked=(),
+            changed=(),
+            agreed=(),
         )
         empty = {"plan_json": None, "plan_hash": None, "plan_valid_until": None}
         state = case.run.state if case.run.state is not RunState.GATED else RunState.PLANNED
@@ -249,7 +252,7 @@ class Steps:
         first = case.progress.seq
         numbered = tuple(replace(p, seq=first + i) for i, p in enumerate(planned))
         begun = stored.total - len(stored.left) if stored is not None else 0
-        plan = StoredPlan(step_id, len(numbered) + begun, numbered)
+        plan = StoredPlan(step_id, len(numbered) + begun, numbered, tx.now)
         if plan.content_hash != case.run.plan_hash:
             case.say(tx, "plan", f"{step_id}: {_in_short(planned)}.", plan=plan.content_hash)
         case = case.save(

@@ -8,7 +8,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from airwarden.remediation.decide.states import AttemptState, IncidentState
+from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode
 from airwarden.remediation.decide.view import AlertView
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ def _told(story: Explanation) -> Iterator[str]:
     )
     yield from _section(done, _effects(story))
     yield from _section("What was held back, and by which guard", _refusals(story))
+    yield from _section("What waits for a person's yes", _question(story))
     yield from _section("The whole story", _lines(story))
     yield from _section("What you can do", _next(story))
 
@@ -139,6 +140,15 @@ def _refusals(story: Explanation) -> Iterator[str]:
         yield f"{_clock(one.at, story.view.opened_at)}  {one.sentence}{often}"
 
 
+def _question(story: Explanation) -> Iterator[str]:
+    asked = story.view.approval
+    if asked is None:
+        return
+    yield f"plan {asked.plan}, until {_clock(asked.expires_at, story.view.opened_at)} UTC:"
+    yield from (f"  {effect}" for effect in asked.effects)
+    yield from (f"differs from the plan before: {line}" for line in asked.changed)
+
+
 def _lines(story: Explanation) -> Iterator[str]:
     if story.archived:
         yield f"(its beginning is in the archive: {story.archived})"
@@ -160,9 +170,14 @@ def _next(story: Explanation) -> Iterator[str]:
     yield from view.human_steps
     state = IncidentState(story.state)
     if view.approval_expires_at is not None:
-        yield f"allow the plan: airwarden approve {number}; refuse it: airwarden deny {number}"
+        plan = f" --plan {view.approval.plan}" if view.approval else ""
+        yield f"allow the plan: airwarden approve {number}{plan}; refuse it: airwarden deny {number}"
     if state is IncidentState.ESCALATED:
-        yield f"say that you have it: POST /api/v1/incidents/{number}/acknowledge"
+        yield f"say that you have it: airwarden acknowledge {number}"
+    if state is IncidentState.HUMAN_OWNED:
+        yield f'end it, whatever its alerts say: airwarden close {number} --reason "…"'
+    if view.effects and (view.shadow or (view.mode is Mode.APPROVE and state.terminal)):
+        yield f"judge what was done or planned: airwarden verdict {number} right|wrong|harmful"
     if any(one.guard == "kill-switch" for one in story.refusals) and not state.terminal:
         yield 'let remedies act again: airwarden resume --reason "…"'
     if not state.terminal:

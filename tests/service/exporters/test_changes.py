@@ -128,8 +128,8 @@ def test_deployments_are_new_and_changed_dags(
     for _ in range(2):
         families = collector.collect()
         assert nonzero(families, "dag_versions_total") == {
-            ("changed", "unset", "a"): 1,
-            ("new", "unset", "unset"): 1,
+            ("changed", "a"): 1,
+            ("new", "unset"): 1,
         }
         assert every(families, changed) == {(): pytest.approx(present, abs=1)}
 
@@ -155,7 +155,7 @@ def test_bundles(rows: AirflowRows, database: PostgresMetadata) -> None:
     rows.insert(
         "dag_warning", dag_id="a", warning_type="non-existent pool", message="", timestamp=now()
     )
-    families = ParsingCollector(database).collect()
+    families = ParsingCollector(database, FakeClock()).collect()
     bundle = ("dags",)
     assert every(families, "dag_import_errors") == {bundle: 1}
     assert every(families, "dag_files") == {bundle: 2}

@@ -14,6 +14,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
+from schemathesis.core.result import Ok
 
 from support.eventually import eventually
 from support.remediator import API_TOKEN, WEBHOOK_TOKEN, Running
@@ -52,6 +53,7 @@ def fuzz_operations(running: Running, examples: int) -> list[str]:
     begun = psutil.Process().memory_info().rss
     called: list[str] = []
     for found in described.get_all_operations():
+        assert isinstance(found, Ok), found
         operation = found.ok()
         called.append(f"{operation.method.upper()} {operation.path}")
 

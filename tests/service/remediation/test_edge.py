@@ -181,10 +181,12 @@ def test_pause_stops_effects_and_resume_wants_a_reason(running: Running) -> None
 
 def test_maintenance_is_begun_and_ended(running: Running) -> None:
     begun = running.post("/api/v1/maintenance", {"for": "30m", "reason": "deploy"})
-    assert begun.json()["maintenance"][0]["set_by"] == "ada"
+    assert begun.json()["begun"][0]["set_by"] == "ada"
+    assert running.get("/api/v1/status")["windows"][0]["reason"] == "deploy"
     fire(running)
     eventually(lambda: "maintenance" in story(running), within=10)
-    assert running.post("/api/v1/maintenance", {"end": True}).json()["maintenance"] == []
+    assert len(running.post("/api/v1/maintenance", {"end": True}).json()["ended"]) == 1
+    assert running.get("/api/v1/windows")["windows"] == []
     ended(running)
 
 

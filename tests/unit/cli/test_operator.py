@@ -60,6 +60,19 @@ def test_each_refusal_has_its_kind_and_says_what_was_said(
         client.post("pause", {})
 
 
+def test_what_is_wrong_with_a_field_is_said_by_its_name(tmp_path: Path) -> None:
+    fault = {"type": "value_error", "loc": ["body", "for"], "msg": "'soon' is not a duration"}
+    client = operator(tmp_path, lambda _: httpx.Response(422, json={"detail": [fault]}))
+    with pytest.raises(WrongInputError, match=r"^for: 'soon' is not a duration$"):
+        client.post("maintenance", {})
+
+
+def test_what_one_may_not_is_said_as_it_is(tmp_path: Path) -> None:
+    client = operator(tmp_path, lambda _: httpx.Response(403, json={"detail": "only a person"}))
+    with pytest.raises(RejectedError, match=r"^only a person$"):
+        client.post("resume", {})
+
+
 def test_no_answer_is_not_a_refusal(tmp_path: Path) -> None:
     def refuse(request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectError("refused", request=request)

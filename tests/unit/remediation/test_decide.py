@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from airwarden.core.alerts import Alert, AlertStatus, Severity
 from airwarden.remediation.actions.base import Danger, Effect
 from airwarden.remediation.decide.backoff import ceiling, cool_down_until, jittered
+from airwarden.remediation.decide.calendar import OpenWindows
 from airwarden.remediation.decide.correlate import (
     LoadedPlaybook,
     PlaybookSet,
@@ -78,7 +79,9 @@ def test_nothing_refused_means_go() -> None:
     ("changes", "guard", "patience"),
     [
         ({"kill": ("stopped by ada: x",)}, "kill-switch", Patience.WAIT),
-        ({"maintenance": ("upgrade",)}, "maintenance", Patience.HOLD),
+        ({"windows": OpenWindows(maintenance=("upgrade",))}, "maintenance", Patience.HOLD),
+        ({"windows": OpenWindows(freeze=("year end",)), "undo": True}, "freeze", Patience.HOLD),
+        ({"windows": OpenWindows(quiet=("holiday",))}, "approval", Patience.WAIT),
         ({"unreadable": ("Alertmanager",)}, "unreadable", Patience.WAIT),
         ({"mode": Mode.SHADOW}, "mode", Patience.STOP),
         ({"mode": Mode.OFF}, "mode", Patience.STOP),
@@ -116,6 +119,9 @@ def test_each_guard_refuses_what_it_guards_against(
         {"mode": Mode.APPROVE, "approved": True},
         {"mode": Mode.APPROVE, "undo": True},
         {"danger": Danger.C, "approved": True},
+        {"windows": OpenWindows(quiet=("holiday",)), "danger": Danger.A},
+        {"windows": OpenWindows(quiet=("holiday",)), "undo": True},
+        {"windows": OpenWindows(quiet=("holiday",)), "approved": True},
         {"alerts": AlertSight.GONE, "acted": True},
         {"alerts": AlertSight.GONE, "undo": True},
         {"alerts": AlertSight.NOT_ASKED},

@@ -103,6 +103,7 @@ def test_no_playbook_and_no_situation_is_left_out() -> None:
     assert listed == {(book, one) for book, found in SITUATIONS.items() for one in found}
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("playbook", "situation", "size", "cell"), list(_parameters()))
 def test_acts_where_it_should_and_refuses_where_it_should(
     playbook: str, situation: str, size: int, cell: str

@@ -115,7 +115,7 @@ def test_the_beginning_that_was_archived_is_pointed_to(bench: Bench, tmp_path: P
     bench.clock.advance(91 * DAY)
     sweep(bench, keeper(bench, tmp_path))
     (first, *_) = section(told(bench), "The whole story")
-    assert first == "(its beginning is in the archive: audit-000000000001-000000000006.jsonl)"
+    assert first == "(its beginning is in the archive: audit-000000000001-000000000007.jsonl)"
 
 
 def test_an_incident_that_is_not_there_may_be_archived(bench: Bench) -> None:

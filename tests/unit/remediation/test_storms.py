@@ -25,8 +25,7 @@ from support.engine import Bench, alert, playbook
 Make = Callable[..., Bench]
 LIMIT = Rails().storm_incidents
 #: Shorter than in production, so that the virtual time of these tests is short too.
-SHORT = {"storm_window": timedelta(minutes=1), "storm_calm": timedelta(minutes=2)}
-QUICK = Rails(**SHORT)
+QUICK = Rails(storm_window=timedelta(minutes=1), storm_calm=timedelta(minutes=2))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from airwarden.cli import people
 from airwarden.cli.checks.finding import Finding, Level
 from airwarden.cli.outputs import rule_config
 from airwarden.cli.remediating import playbook_set
@@ -19,6 +20,7 @@ def check_playbooks(settings: Settings) -> Iterator[Finding]:
         WrongInputError: A playbook is wrong, or an override names none.
     """
     books = playbook_set(settings)
+    people.windows(settings, books)
     named = {
         labels["alertname"]
         for loaded in books.by_name.values()

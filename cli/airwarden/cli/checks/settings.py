@@ -86,9 +86,24 @@ def _acting(settings: Settings) -> Iterator[Finding]:
                 f" {settings.remediator.mode.value}, and the lowest wins",
                 "raise remediator.mode too",
             )
+    yield from _groups(settings)
     if may_act and settings.remediator.kill_switch_file is None:
         yield Finding(
             "remediator.kill_switch_file",
             Level.INFO,
             "not set: only the API and the command line can stop all remedies",
         )
+
+
+def _groups(settings: Settings) -> Iterator[Finding]:
+    people = [one for one in settings.remediator.operators.values() if one.person]
+    known = {group for one in people for group in one.groups}
+    for key in ("approvers", "admins"):
+        wanted: tuple[str, ...] = getattr(settings.remediator, key)
+        if wanted and not known & set(wanted):
+            yield Finding(
+                f"remediator.{key}",
+                Level.WARNING,
+                f"no person is in {' or '.join(wanted)}: nobody can do what takes that group",
+                "give somebody under remediator.operators one of these groups",
+            )

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 IncidentArgument = Annotated[int, typer.Argument(help="The incident's number.")]
 ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit.")]
 ClusterOption = Annotated[str, typer.Option("--cluster", help="One cluster only; * is all.")]
+PlaybookOption = Annotated[str, typer.Option("--playbook", help="One playbook only.")]
 
 
 def connect(config: Path) -> Operator:
@@ -35,25 +36,38 @@ def settings_of(config: Path) -> Settings:
     return load_settings(config, environ={**os.environ, **found})
 
 
-def decide(config: Path, incident: int, decision: str, reason: str) -> None:
-    """Send a decision and print how the incident stands."""
-    view = connect(config).post(f"incidents/{incident}/{decision}", {"reason": reason})
+def order(config: Path, incident: int, what: str, body: dict[str, Any]) -> None:
+    """Send an order about an incident and print how it stands."""
+    view = connect(config).post(f"incidents/{incident}/{what}", body)
+    show_standing(view)
+
+
+def show_standing(view: dict[str, Any]) -> None:
+    """Print one line about an incident."""
     typer.echo(
         f"incident {view['incident_id']}: {view['state']}: {view['reason'] or view['title']}"
     )
 
 
 def show_status(status: dict[str, Any]) -> None:
-    """Print whether remedies are stopped, and the maintenance windows that are open."""
-    stops = [switch for switch in status["switches"] if switch["scope"] == "kill"]
+    """Print what is stopped, and the windows that are open."""
+    stops = [one for one in status["switches"] if one["scope"].partition("/")[0] == "kill"]
     for switch in stops:
+        name = switch["scope"].partition("/")[2]
+        what = f"the remedies of {name} are" if name else "all remedies are"
         who = f"{switch['set_by']}: {switch['reason']}"
-        typer.echo(f"all remedies are stopped ({_where(switch['cluster'])}; {who})")
-    for window in status["maintenance"]:
-        typer.echo(f"maintenance ({_where(window['cluster'])}) until {window['until']}")
-    if not stops and not status["maintenance"]:
+        typer.echo(f"{what} stopped ({where(switch['cluster'])}; {who})")
+    for window in status["windows"]:
+        typer.echo(f"{window['kind']} ({where(window['cluster'])}) until {moment(window['ends'])}")
+    if not stops and not status["windows"]:
         typer.echo("remedies run as their modes allow")
 
 
-def _where(cluster: str) -> str:
+def where(cluster: str) -> str:
+    """Say a cluster, or all, for people."""
     return "everywhere" if cluster == "*" else f"cluster {cluster}"
+
+
+def moment(text: str | None) -> str:
+    """Shorten a time of the API for people; empty for none."""
+    return f"{text[:19].replace('T', ' ')} UTC" if text else ""

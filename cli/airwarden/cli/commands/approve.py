@@ -1,11 +1,20 @@
-"""`airwarden approve`: an operator's decision about a plan."""
+"""`airwarden approve`: an operator's yes to a plan."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import typer
 
-from airwarden.cli.commands._operating import IncidentArgument, ReasonOption, decide
+from airwarden.cli.commands._operating import (
+    IncidentArgument,
+    ReasonOption,
+    connect,
+    moment,
+    show_standing,
+)
 from airwarden.cli.options import DEFAULT, ConfigOption
+from airwarden.core.errors import ConflictError, WrongInputError
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +23,51 @@ def register(app: typer.Typer) -> None:
 
 
 def _approve(
-    incident: IncidentArgument, config: ConfigOption = DEFAULT, reason: ReasonOption = ""
+    incident: IncidentArgument,
+    config: ConfigOption = DEFAULT,
+    reason: ReasonOption = "",
+    plan: Annotated[
+        str,
+        typer.Option("--plan", help="Only the plan of this hash, as airwarden explain shows it."),
+    ] = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask; takes what is shown.")
+    ] = False,
 ) -> None:
-    """Approve the plan that an incident waits with; it is made anew, and asked again if it changed."""
-    decide(config, incident, "approve", reason)
+    """Show the plan that an incident waits with, and approve exactly that one.
+
+    It is made anew then: the same content is executed within a minute, another one is asked for again.
+    """
+    import sys
+
+    operator = connect(config)
+    waiting = operator.get(f"incidents/{incident}")["approval"]
+    if waiting is None:
+        raise ConflictError(
+            f"incident {incident} waits for no decision: look with airwarden explain {incident}"
+        )
+    if plan and not str(waiting["plan"]).startswith(plan):
+        raise ConflictError(
+            f"the plan is {waiting['plan']} now, not {plan}: look with airwarden explain {incident}"
+        )
+    _show(waiting)
+    if not plan and not yes:
+        if not sys.stdin.isatty():
+            raise WrongInputError(
+                "nobody is there to be asked",
+                place="approve",
+                hint=f"give --plan {waiting['plan']}, or --yes for whatever is shown",
+            )
+        typer.confirm("approve this?", abort=True)
+    body = {"reason": reason, "nonce": waiting["nonce"]}
+    show_standing(operator.post(f"incidents/{incident}/approve", body))
+
+
+def _show(waiting: dict[str, Any]) -> None:
+    typer.echo(f"plan {waiting['plan']}, to be decided until {moment(waiting['expires_at'])}:")
+    for effect in waiting["effects"]:
+        typer.echo(f"  {effect}")
+    if waiting["changed"]:
+        typer.echo("it differs from the plan that was asked about before:")
+        for line in waiting["changed"]:
+            typer.echo(f"  {line}")

@@ -1,10 +1,10 @@
-"""`airwarden deny`: an operator's decision about a plan."""
+"""`airwarden deny`: an operator's no to a plan."""
 
 from __future__ import annotations
 
 import typer
 
-from airwarden.cli.commands._operating import IncidentArgument, ReasonOption, decide
+from airwarden.cli.commands._operating import IncidentArgument, ReasonOption, order
 from airwarden.cli.options import DEFAULT, ConfigOption
 
 
@@ -17,4 +17,4 @@ def _deny(
     incident: IncidentArgument, config: ConfigOption = DEFAULT, reason: ReasonOption = ""
 ) -> None:
     """Deny the plan that an incident waits with; a person is called instead."""
-    decide(config, incident, "deny", reason)
+    order(config, incident, "deny", {"reason": reason})

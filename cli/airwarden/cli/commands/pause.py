@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from airwarden.cli.commands._operating import ClusterOption, connect, show_status
+from airwarden.cli.commands._operating import (
+    ClusterOption,
+    PlaybookOption,
+    ReasonOption,
+    connect,
+    show_status,
+)
 from airwarden.cli.options import DEFAULT, ConfigOption
 
 
@@ -16,9 +20,11 @@ def register(app: typer.Typer) -> None:
 
 
 def _pause(
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit.")],
+    reason: ReasonOption,
     config: ConfigOption = DEFAULT,
     cluster: ClusterOption = "*",
+    playbook: PlaybookOption = "",
 ) -> None:
     """Stop every remedy at once, until airwarden resume; survives restarts."""
-    show_status(connect(config).post("pause", {"reason": reason, "cluster": cluster}))
+    body = {"reason": reason, "cluster": cluster, "playbook": playbook}
+    show_status(connect(config).post("pause", body))

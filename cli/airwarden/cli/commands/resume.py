@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
-from airwarden.cli.commands._operating import ClusterOption, connect, show_status
+from airwarden.cli.commands._operating import (
+    ClusterOption,
+    PlaybookOption,
+    ReasonOption,
+    connect,
+    show_status,
+)
 from airwarden.cli.options import DEFAULT, ConfigOption
 
 
@@ -16,9 +20,11 @@ def register(app: typer.Typer) -> None:
 
 
 def _resume(
-    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit.")],
+    reason: ReasonOption,
     config: ConfigOption = DEFAULT,
     cluster: ClusterOption = "*",
+    playbook: PlaybookOption = "",
 ) -> None:
-    """Allow remedies again after airwarden pause or the kill switch."""
-    show_status(connect(config).post("resume", {"reason": reason, "cluster": cluster}))
+    """Allow remedies again after airwarden pause or the kill switch; only a person may."""
+    body = {"reason": reason, "cluster": cluster, "playbook": playbook}
+    show_status(connect(config).post("resume", body))

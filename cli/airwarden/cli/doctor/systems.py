@@ -13,9 +13,10 @@ from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.doctor.finding import Finding, Outcome
+from airwarden.cli.operator import Operator
 from airwarden.cli.up import programs
 from airwarden.core.errors import AirwardenError
-from airwarden.core.settings import SecretRef, Settings
+from airwarden.core.settings import Mode, SecretRef, Settings
 
 
 def _attempt(system: str, subject: str, ask: Callable[[], str], mend: str) -> Finding:
@@ -61,6 +62,30 @@ def probe_broker(system: str, ports: ClusterPorts) -> Iterator[Finding]:
         f"{len(workers)} answer: {names}" if workers else "no worker answers",
         "" if workers else "are workers running, with remote control enabled?",
     )
+
+
+def probe_pooler(system: str, ports: ClusterPorts) -> Iterator[Finding]:
+    """Yield whether the console of a configured PgBouncer answers."""
+    pooler = ports.pooler
+    if pooler is not None:
+        yield _attempt(
+            system,
+            "pools",
+            lambda: f"answers; {len(pooler.pools())} pools",
+            "check pgbouncer_dsn; the role belongs in PgBouncer's stats_users",
+        )
+
+
+def probe_mariadb(system: str, ports: ClusterPorts) -> Iterator[Finding]:
+    """Yield whether a configured MariaDB server answers."""
+    mariadb = ports.mariadb
+    if mariadb is not None:
+        yield _attempt(
+            system,
+            "server",
+            lambda: f"answers; {mariadb.state().connected} sessions",
+            "check clusters[].mariadb.dsn; the role needs PROCESS and REPLICA MONITOR",
+        )
 
 
 def probe_host(system: str, ports: ClusterPorts) -> Iterator[Finding]:
@@ -160,6 +185,35 @@ def probe_remediator(settings: Settings) -> Iterator[Finding]:
         "auto": "acts alone where a playbook's mode allows it",
     }[mode]
     yield Finding(system, "mode", Outcome.OK, f"{mode}: {sentence}")
+    if settings.remediator.mode in (Mode.APPROVE, Mode.AUTO):
+        yield from _unearned(system, settings)
+
+
+def _unearned(system: str, settings: Settings) -> Iterator[Finding]:
+    """Yield which playbooks act without having earned it, as the running remediator counts."""
+    subject = "earned"
+    try:
+        found = Operator(settings).get("playbooks")["playbooks"]
+    except AirwardenError as error:
+        yield Finding(
+            system,
+            subject,
+            Outcome.LIMITED,
+            f"what the playbooks have earned is not known: {error}",
+            "start the remediator, then ask again",
+        )
+        return
+    overridden = [one for one in found if one["override"]]
+    for one in overridden:
+        yield Finding(
+            system,
+            f"{one['playbook']} in {one['cluster']}",
+            Outcome.EXCESS,
+            f"acts in mode {one['mode']} without having earned it, by {one['override']}",
+            f"airwarden scorecard {one['playbook']}",
+        )
+    if not overridden:
+        yield Finding(system, subject, Outcome.OK, "no playbook acts without having earned it")
 
 
 def _secret(system: str, subject: str, reference: SecretRef | None, place: str) -> Finding:

@@ -24,7 +24,7 @@ METRICS = (
         _GAUGE,
         ("tier", "team", "kind"),
         "DAG runs that are late: not_created (due for 15 s), not_started (queued for 15 s though the DAG"
-        " has room), deadline (open past a deadline of the DAG). Paused DAGs do not count.",
+        " has room), deadline (open past a deadline of the DAG). Paused DAGs do not count. Whose runs were late once stay, at 0.",
         f"{_OPEN}; dag, deadline",
     ),
     Metric(
@@ -145,7 +145,7 @@ METRICS = (
     Metric(
         "airwarden_dag_versions_total",
         _COUNTER,
-        ("kind", "tier", "team"),
+        ("kind", "team"),
         "Deployments: new DAGs (kind new) and new versions of known ones (kind changed).",
         "metadata database: dag_version, followed by id",
     ),

@@ -20,6 +20,7 @@ from airwarden.core.settings.clusters import (
     Workers,
 )
 from airwarden.core.settings.load import Problem, WrongSettingsError, parse
+from airwarden.core.settings.people import Operator, Window, WindowKind
 from airwarden.core.settings.pipelines import Dependency, DependencyProbe, Sla, Team
 from airwarden.core.settings.programs import Mode, PlaybookOverride
 from airwarden.core.settings.root import Settings
@@ -36,6 +37,7 @@ __all__ = [
     "MatchRule",
     "MetadataDatabase",
     "Mode",
+    "Operator",
     "PlaybookOverride",
     "Problem",
     "SecretRef",
@@ -44,6 +46,8 @@ __all__ = [
     "Statsd",
     "Supervisord",
     "Team",
+    "Window",
+    "WindowKind",
     "Workers",
     "WrongSettingsError",
     "parse",

@@ -20,6 +20,7 @@ from airwarden.core.settings.base import (
     Server,
     resolve_path,
 )
+from airwarden.core.settings.people import Operator
 
 
 class Mode(StrEnum):
@@ -101,6 +102,16 @@ class Remediator(Server):
 
     api_token: SecretRef | None = None
     """Bearer token of operators. Required to start."""
+
+    operators: dict[str, Operator] = Field(default_factory=dict)
+    """People and pipelines with tokens of their own, by name; `api_token` stays the common one, whose
+    users give a name that nothing proves."""
+
+    approvers: tuple[str, ...] = ()
+    """Groups whose members may approve plans. None: every person with a token may."""
+
+    admins: tuple[str, ...] = ()
+    """Groups whose members may let a playbook act before it has earned it. None: every person may."""
 
     journal: Journal = Journal()
     """The journal."""
@@ -188,6 +199,10 @@ class PlaybookOverride(Section):
     mode: Mode | None = None
     """What it may do; never more than `remediator.mode`. None: `shadow`, so that raising
     `remediator.mode` lets nothing act that nobody named."""
+
+    override_reason: str = Field(default="", max_length=500)
+    """Why it may act (`mode: approve` or `auto`) before it has earned it in shadow; goes into the audit,
+    and is shown by `airwarden scorecard`."""
 
     confirm: ConfirmOverride = ConfirmOverride()
     """How the fault is confirmed."""

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from airwarden.core.settings import alerting
 from airwarden.core.settings.base import Section, wrong
 from airwarden.core.settings.clusters import Cluster
+from airwarden.core.settings.people import Window
 from airwarden.core.settings.pipelines import Dependency, Sla, Team
 from airwarden.core.settings.programs import Exporter, PlaybookOverride, Remediator
 
@@ -59,6 +60,9 @@ class Settings(Section):
     remediator: Remediator = Remediator()
     """The remediator."""
 
+    windows: tuple[Window, ...] = ()
+    """Maintenance, freezes and quiet hours that are known beforehand."""
+
     playbooks: dict[str, PlaybookOverride] = Field(default_factory=dict)
     """Changes to playbooks, by playbook name (`scheduler-restart`)."""
 
@@ -107,6 +111,12 @@ class Settings(Section):
                         f"{section}[{index}].cluster",
                         f"{item.cluster!r} is not one of the clusters {', '.join(known)}",
                     )
+        for index, window in enumerate(self.windows):
+            if window.cluster not in ("*", *known):
+                raise wrong(
+                    f"windows[{index}].cluster",
+                    f"{window.cluster!r} is not one of the clusters {', '.join(known)}, nor *",
+                )
         pairs = [(self.cluster_of(item), item.name) for item in self.dependencies]
         if twice := sorted({pair for pair in pairs if pairs.count(pair) > 1}):
             raise wrong("dependencies", f"{twice[0][1]!r} is declared twice")

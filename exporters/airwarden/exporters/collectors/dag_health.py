@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import OVERFLOW, Family, Labels, gauge
-from airwarden.exporters.follow_runs import OPEN_STATES, Run, RunFollower
+from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.labels import DagLabels, DagRegistry
+from airwarden.exporters.run_feed import RunFeed
 
 CRITICAL = "critical"
 #: Critical DAGs that are told apart: the first ones by name.
@@ -31,8 +32,7 @@ class DagHealthCollector:
     def __init__(self, database: MetadataDatabase, registry: DagRegistry, clock: Clock) -> None:
         self._database = database
         self._registry = registry
-        self._clock = clock
-        self._runs = RunFollower()
+        self._runs = RunFeed(database, clock)
         self._began = False
         self._seeded: set[str] = set()
         self._failures: dict[str, int] = {}
@@ -43,11 +43,11 @@ class DagHealthCollector:
         fleet = self._registry.all()
         critical = sorted(id_ for id_, dag in fleet.items() if dag.tier == CRITICAL)[:MAX_CRITICAL]
         if not self._began:
-            recent = [int(row["id"]) for row in self._database.rows("recent_run_ids")]
-            self._runs.begin(recent, self._open_rows(), self._clock.elapsed())
+            self._runs.begin()
             self._began = True
         self._seed([dag for dag in critical if dag not in self._seeded])
-        self._follow()
+        self._take(self._runs.take(self._runs.read()).finished)
+        self._runs.reopened = []  # for whoever follows their tasks
         self._forget(fleet)
         return [
             gauge("airwarden_dag_consecutive_failures", self._in_a_row(fleet, set(critical))),
@@ -75,23 +75,6 @@ class DagHealthCollector:
             if row["succeeded"] is not None:
                 self._succeeded[row["dag_id"]] = row["succeeded"]
         self._seeded |= set(dags)
-
-    def _follow(self) -> None:
-        new = [
-            Run.of(row)
-            for row in self._database.rows(
-                "new_runs", after=self._runs.last_id, missing=list(self._runs.missing)
-            )
-        ]
-        # Both reads come before the state changes: a look that fails is repeated as a whole.
-        seen = self._runs.observe(new, self._open_rows(), self._clock.elapsed())
-        self._take(seen.finished)
-        if seen.ended:
-            rows = [Run.of(row) for row in self._database.rows("runs", ids=list(seen.ended))]
-            self._take(self._runs.settle(seen.ended, rows))
-
-    def _open_rows(self) -> list[Run]:
-        return [Run.of(row) for row in self._database.rows("open_runs")]
 
     def _take(self, finished: Sequence[Run]) -> None:
         for run in sorted(finished, key=lambda run: run.end_date or _LONG_AGO):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import Counter, Family, Labels, gauge
-from airwarden.exporters.labels import DagRegistry
+from airwarden.exporters.labels import UNSET, DagRegistry
 
 KIND = "dag"
 
@@ -23,6 +23,8 @@ class DeadlinesCollector:
         self._database = database
         self._registry = registry
         self._missed: set[str] | None = None
+        #: Whose runs were ever at risk; they stay, at 0.
+        self._risky: set[Labels] = {(KIND, UNSET, UNSET)}
         self._breaches = Counter("airwarden_sla_breaches_total")
 
     def collect(self) -> Sequence[Family]:
@@ -31,7 +33,7 @@ class DeadlinesCollector:
         self._breaches.born((KIND, *owner) for owner in fleet)
         rows = self._database.rows("deadlines")
         labels = self._registry.of({row["dag_id"] for row in rows})
-        risk: Tally[Labels] = Tally({(KIND, *owner): 0 for owner in fleet})
+        risk: Tally[Labels] = Tally(dict.fromkeys(self._risky, 0))
         missed = set()
         for row in rows:
             dag = labels[row["dag_id"]]
@@ -43,4 +45,5 @@ class DeadlinesCollector:
             elif (row["expected"] or 0.0) > row["remaining"]:
                 risk[place] += 1
         self._missed = missed
+        self._risky = set(risk)
         return [self._breaches.family(), gauge("airwarden_sla_at_risk", risk)]

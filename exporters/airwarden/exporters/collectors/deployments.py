@@ -36,8 +36,8 @@ class DeploymentsCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return versions by kind, and when the newest was stored."""
-        fleet = {(dag.tier, dag.team) for dag in self._registry.all().values()}
-        self._versions.born((kind, *owner) for kind in _KINDS for owner in fleet)
+        teams = {dag.team for dag in self._registry.all().values()}
+        self._versions.born((kind, team) for kind in _KINDS for team in teams)
         last = self._last
         if last is None:
             newest = self._database.rows("latest_dag_version")
@@ -47,9 +47,8 @@ class DeploymentsCollector:
         for row in rows:
             self._changed_at = max(self._changed_at or 0.0, row["created"])
             if self._last is not None and UUID(row["id"]) not in self._seen:
-                dag = labels[row["dag_id"]]
                 kind = "new" if row["version_number"] == 1 else "changed"
-                self._versions.add((kind, dag.tier, dag.team))
+                self._versions.add((kind, labels[row["dag_id"]].team))
         found = {UUID(row["id"]) for row in rows}
         self._last = max(found | {last})
         self._seen = {id_ for id_ in self._seen | found if id_ > _before(self._last)}

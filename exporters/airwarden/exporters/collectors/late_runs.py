@@ -9,7 +9,7 @@ from typing import Any
 
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import Counter, Family, Labels, gauge
-from airwarden.exporters.labels import DagRegistry
+from airwarden.exporters.labels import UNSET, DagRegistry
 
 #: Seconds after which a run is late: two turns of a healthy scheduler, and some.
 GRACE = 15.0
@@ -29,6 +29,8 @@ class LateRunsCollector:
         self._registry = registry
         #: DAG → logical date of the run that was due and not made at the look before.
         self._due: dict[str, datetime] = {}
+        #: What was ever late; it stays, at 0. All kinds of all owners would be a thousand series.
+        self._late: set[Labels] = {(UNSET, UNSET, kind) for kind in KINDS}
         self._never = Counter("airwarden_dag_runs_never_created_total")
 
     def collect(self) -> Sequence[Family]:
@@ -43,10 +45,11 @@ class LateRunsCollector:
         for row in ages:
             key = (row["state"], labels[row["dag_id"]].tier)
             oldest[key] = max(oldest.get(key, 0.0), round(row["age"] or 0.0, 3))
-        late: Tally[Labels] = Tally({(*owner, kind): 0 for owner in fleet for kind in KINDS})
+        late: Tally[Labels] = Tally(dict.fromkeys(self._late, 0))
         for row in overdue:
             dag = labels[row["dag_id"]]
             late[dag.tier, dag.team, row["kind"]] += row["runs"]
+        self._late = set(late)
         return [
             gauge("airwarden_dag_run_oldest_age_seconds", oldest),
             gauge("airwarden_dag_runs_overdue", late),

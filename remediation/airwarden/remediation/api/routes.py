@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import hmac
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Any
 
-import structlog
-from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AwareDatetime, Field, SecretStr
 
-from airwarden.core.durations import Duration
 from airwarden.core.errors import (
     AirwardenError,
     ConflictError,
@@ -23,16 +21,19 @@ from airwarden.core.errors import (
     UnavailableError,
     WrongInputError,
 )
+from airwarden.remediation.api import modes, orders
 from airwarden.remediation.api.body_limit import BodyLimit
+from airwarden.remediation.api.doors import By, bearer, operator_door
 from airwarden.remediation.api.intake_gate import IntakeGate, TooLargeError
+from airwarden.remediation.api.orders import Body, Reasoned
 from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.intake import webhook_schema
 from airwarden.remediation.journal.incidents import Wanted
-from airwarden.remediation.journal.rails import EVERYWHERE
 from airwarden.remediation.operations import Operations
-
-_log = structlog.get_logger(__name__)
+from airwarden.remediation.operators import Operators, Right
+from airwarden.remediation.promotion import Promotion
+from airwarden.remediation.windowing import Windowing
 
 #: Where large bodies are taken, as a stream and only with a token.
 INTAKE = "/api/v1/alerts"
@@ -46,7 +47,8 @@ class Edge:
 
     Attributes:
         webhook_token: What Alertmanager has to show.
-        api_token: What operators have to show.
+        api_token: What operators without a token of their own have to show.
+        operators: Those with one, as they are known now.
         alive: Why the loops are dead, or empty.
         ready: Why no alert should be sent here now, or empty.
         reload: Reads the configuration anew and returns the settings that need a restart; raises
@@ -56,6 +58,9 @@ class Edge:
 
     gate: IntakeGate
     operations: Operations
+    windowing: Windowing
+    promotion: Promotion
+    operators: Callable[[], Operators]
     registry: CollectorRegistry
     webhook_token: SecretStr
     api_token: SecretStr
@@ -65,17 +70,13 @@ class Edge:
     runbook: Callable[[str], str]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class Decision(Reasoned):
+    """A decision about a plan: `nonce` names the request that was shown, and is good for one."""
+
+    nonce: str = Field(default="", max_length=64)
 
 
-class Reasoned(_Body):
-    """A decision with its reason."""
-
-    reason: str = Field(default="", max_length=1000)
-
-
-class Listing(_Body):
+class Listing(Body):
     """Which incidents to list; `since` is a moment with its zone."""
 
     limit: int = Field(default=100, ge=1, le=1000)
@@ -99,43 +100,6 @@ class Listing(_Body):
         )
 
 
-class Switching(Reasoned):
-    """Stopping or allowing effects, in one cluster or everywhere."""
-
-    cluster: str = Field(default=EVERYWHERE, max_length=128)
-
-
-class Maintenance(Switching):
-    """Beginning a maintenance window (`for`) or ending it (`end`)."""
-
-    lasts: Duration | None = Field(default=None, alias="for")
-    end: bool = False
-
-
-def _bearer(token: SecretStr) -> Callable[[Request, str], None]:
-    def check(request: Request, authorization: Annotated[str, Header()] = "") -> None:
-        _require(token, request, authorization)
-
-    return check
-
-
-def _require(token: SecretStr, request: Request, authorization: str) -> None:
-    expected = token.get_secret_value().encode()
-    scheme, _, shown = authorization.partition(" ")
-    # Compared in constant time, also when the scheme is wrong.
-    same = hmac.compare_digest(shown.strip().encode(), expected)
-    if not (same and scheme.lower() == "bearer" and expected):
-        _log.warning("request refused: no valid token", path=request.url.path)
-        raise HTTPException(401, "a valid bearer token is required", {"WWW-Authenticate": "Bearer"})
-
-
-def _actor(x_airwarden_actor: Annotated[str, Header(max_length=200)] = "operator") -> str:
-    return "".join(c for c in x_airwarden_actor if c.isprintable()).strip() or "operator"
-
-
-Actor = Annotated[str, Depends(_actor)]
-
-
 def build_app(edge: Edge, version: str) -> FastAPI:
     """Return the application."""
     # No pages about the API: they would tell its shape to whoever has no token.
@@ -147,12 +111,25 @@ def build_app(edge: Edge, version: str) -> FastAPI:
         openapi_url=None,
     )
     app.include_router(_intake(edge))
-    app.include_router(_incidents(edge))
-    app.include_router(_switches(edge))
+    door = [Depends(operator_door(edge.api_token, edge.operators))]
+    app.include_router(_incidents(edge), dependencies=door)
+    ordering = orders.routes(edge.operations, edge.windowing, edge.operators)
+    app.include_router(ordering, dependencies=door)
+    app.include_router(modes.routes(edge.promotion, edge.operators), dependencies=door)
+    app.include_router(_reload(edge), dependencies=door)
     app.include_router(_plain(edge))
     app.add_exception_handler(AirwardenError, _answer)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(BodyLimit, streaming=INTAKE, limit=MAX_COMMAND)
     return app
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    """Say what is wrong with which field, without what was sent: that may not even be text."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for these
+    faults = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
+    # In ASCII: a lone surrogate in a key's name cannot be written as UTF-8.
+    return Response(json.dumps({"detail": faults}), 422, media_type="application/json")
 
 
 def _answer(_request: Request, error: Exception) -> JSONResponse:
@@ -177,6 +154,7 @@ def _answer(_request: Request, error: Exception) -> JSONResponse:
 
 def _intake(edge: Edge) -> APIRouter:
     router = APIRouter(prefix="/api/v1")
+    door = bearer(edge.webhook_token)
 
     # Hundreds come in a second: what a dependency and a response model cost is saved here.
     @router.post(
@@ -191,7 +169,7 @@ def _intake(edge: Edge) -> APIRouter:
         },
     )
     async def alerts(request: Request) -> Response:
-        _require(edge.webhook_token, request, request.headers.get("authorization", ""))
+        door(request, request.headers.get("authorization", ""))
         announced = request.headers.get("content-length", "")
         size = int(announced) if announced.isdigit() else None
         return JSONResponse(await edge.gate.take(request.stream(), size))
@@ -200,7 +178,7 @@ def _intake(edge: Edge) -> APIRouter:
 
 
 def _incidents(edge: Edge) -> APIRouter:
-    router = APIRouter(dependencies=[Depends(_bearer(edge.api_token))])
+    router = APIRouter()
     do = edge.operations
 
     @router.get("/api/v1/incidents")
@@ -217,46 +195,46 @@ def _incidents(edge: Edge) -> APIRouter:
         return {"explanation": found, "text": found.text()}
 
     @router.post("/api/v1/incidents/{incident_id}/approve")
-    def approve(incident_id: int, body: Reasoned, by: Actor) -> IncidentView:
-        return do.decide(_number(incident_id), decision="approved", by=by, reason=body.reason)
+    def approve(incident_id: int, body: Decision, by: By) -> IncidentView:
+        edge.operators().require(by, Right.APPROVE)
+        do.incident(_number(incident_id))
+        if not body.nonce:
+            raise WrongInputError(
+                "is missing: it says which plan is approved",
+                place="nonce",
+                hint="the incident's approval has it; airwarden approve sends it",
+            )
+        return do.decide(
+            incident_id,
+            decision="approved",
+            by=by.name,
+            reason=body.reason,
+            nonce=body.nonce,
+        )
 
     @router.post("/api/v1/incidents/{incident_id}/deny")
-    def deny(incident_id: int, body: Reasoned, by: Actor) -> IncidentView:
-        return do.decide(_number(incident_id), decision="denied", by=by, reason=body.reason)
+    def deny(incident_id: int, body: Decision, by: By) -> IncidentView:
+        return do.decide(
+            _number(incident_id),
+            decision="denied",
+            by=by.name,
+            reason=body.reason,
+            nonce=body.nonce or None,
+        )
 
     @router.post("/api/v1/incidents/{incident_id}/acknowledge")
-    def acknowledge(incident_id: int, body: Reasoned, by: Actor) -> IncidentView:
-        return do.acknowledge(_number(incident_id), by=by, reason=body.reason)
+    def acknowledge(incident_id: int, body: Reasoned, by: By) -> IncidentView:
+        return do.acknowledge(_number(incident_id), by=by.name, reason=body.reason)
 
     @router.post("/api/v1/incidents/{incident_id}/close")
-    def close(incident_id: int, body: Reasoned, by: Actor) -> IncidentView:
-        return do.close(_number(incident_id), by=by, reason=body.reason)
+    def close(incident_id: int, body: Reasoned, by: By) -> IncidentView:
+        return do.close(_number(incident_id), by=by.name, reason=body.reason)
 
     return router
 
 
-def _switches(edge: Edge) -> APIRouter:
-    router = APIRouter(dependencies=[Depends(_bearer(edge.api_token))])
-    do = edge.operations
-
-    @router.get("/api/v1/status")
-    def status() -> Any:
-        return do.status()
-
-    @router.post("/api/v1/pause")
-    def pause(body: Switching, by: Actor) -> Any:
-        return do.pause(by=by, reason=body.reason, cluster=body.cluster)
-
-    @router.post("/api/v1/resume")
-    def resume(body: Switching, by: Actor) -> Any:
-        return do.resume(by=by, reason=body.reason, cluster=body.cluster)
-
-    @router.post("/api/v1/maintenance")
-    def maintenance(body: Maintenance, by: Actor) -> Any:
-        if body.end:
-            return do.end_maintenance(by=by, cluster=body.cluster)
-        lasts = body.lasts or timedelta(0)
-        return do.start_maintenance(by=by, reason=body.reason, lasts=lasts, cluster=body.cluster)
+def _reload(edge: Edge) -> APIRouter:
+    router = APIRouter()
 
     @router.post("/-/reload")
     def reload() -> dict[str, Any]:

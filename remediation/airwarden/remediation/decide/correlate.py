@@ -20,7 +20,9 @@ class LoadedPlaybook:
     """A playbook as it is in force: with its mode, its rails, and where it was read from.
 
     Attributes:
+        mode: What the settings let it do.
         block_on: Label sets of alerts during which it does nothing, beside those for all.
+        override_reason: Why the settings let it act before it has earned it.
     """
 
     playbook: Playbook
@@ -28,6 +30,7 @@ class LoadedPlaybook:
     rails: Rails = field(default_factory=Rails)
     source: str = ""
     block_on: tuple[Mapping[str, str], ...] = ()
+    override_reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from enum import StrEnum
 from airwarden.remediation.actions.base import Danger, Effect
 from airwarden.remediation.decide.around import Around
 from airwarden.remediation.decide.backoff import cool_down_until
+from airwarden.remediation.decide.calendar import OpenWindows
 from airwarden.remediation.decide.fleet import (
     fleet_share,
     healthy_floor,
@@ -35,6 +36,7 @@ from airwarden.remediation.decide.holds import (
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.refusal import Patience as Patience
 from airwarden.remediation.decide.refusal import Refusal as Refusal
+from airwarden.remediation.decide.resting import Rest, playbook_has_helped
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.decide.unrest import Unrest, no_storm, not_flapping
 
@@ -61,7 +63,7 @@ class GuardFacts:
         acted: This run has already done an effect.
         kill: Reasons for which everything is stopped (switch, file); empty when nothing is.
         mode: The effective mode.
-        approved: A person approved exactly this plan.
+        approved: A person approved exactly this plan, or the whole of which it is the rest.
         alerts: See `AlertSight`.
         plan_valid_until: When the plan becomes stale.
         lock_holder: The other run that holds the target's lock.
@@ -72,10 +74,11 @@ class GuardFacts:
         others_open: Other open incidents of the cluster.
         lead_left: Seconds until this process fences itself.
         lead_needed: Seconds that must be left for the effect to begin.
-        maintenance: Reasons of the maintenance windows that are open.
+        windows: The maintenance windows, freezes and quiet hours that are open.
         unreadable: What could not be read, with why.
         unrest: Storms and flapping.
         around: What stands around the target: its fleet, its siblings, the platform.
+        rest: The playbook's breaker, where it holds this run back.
     """
 
     now: datetime
@@ -96,10 +99,11 @@ class GuardFacts:
     others_open: Sequence[int]
     lead_left: float
     lead_needed: float
-    maintenance: Sequence[str] = ()
+    windows: OpenWindows = field(default_factory=OpenWindows)
     unreadable: Sequence[str] = ()
     unrest: Unrest = field(default_factory=Unrest)
     around: Around = field(default_factory=Around)
+    rest: Rest | None = None
 
     @property
     def disruptive(self) -> bool:
@@ -119,8 +123,15 @@ def kill_switch(facts: GuardFacts, _rails: Rails) -> Refusal | None:
 
 def no_maintenance(facts: GuardFacts, _rails: Rails) -> Refusal | None:
     """Somebody works on the platform: what looks broken may be meant."""
-    if facts.maintenance:
-        return Refusal("maintenance", "; ".join(facts.maintenance), Patience.HOLD)
+    if facts.windows.maintenance:
+        return Refusal("maintenance", "; ".join(facts.windows.maintenance), Patience.HOLD)
+    return None
+
+
+def no_freeze(facts: GuardFacts, _rails: Rails) -> Refusal | None:
+    """Nothing may change now: people are paged as ever, and decide themselves."""
+    if facts.windows.freeze:
+        return Refusal("freeze", "; ".join(facts.windows.freeze), Patience.HOLD)
     return None
 
 
@@ -132,17 +143,31 @@ def readable(facts: GuardFacts, _rails: Rails) -> Refusal | None:
 
 
 def mode_allows(facts: GuardFacts, _rails: Rails) -> Refusal | None:
-    """Only `auto`, or `approve` with a person's yes; danger C always needs that yes."""
+    """In `off` and `shadow` nothing is done."""
     if facts.mode in (Mode.OFF, Mode.SHADOW):
         return Refusal("mode", f"the effective mode is {facts.mode}", Patience.STOP)
-    if needs_approval(facts.mode, facts.danger, undo=facts.undo) and not facts.approved:
-        return Refusal("approval", "no person has approved this plan")
     return None
 
 
-def needs_approval(mode: Mode, danger: Danger, *, undo: bool) -> bool:
-    """Return whether a person has to agree: what takes back our own change goes without."""
-    return danger is Danger.C or (mode is Mode.APPROVE and not undo)
+def approved(facts: GuardFacts, _rails: Rails) -> Refusal | None:
+    """Where a person has to agree, one has. Asked last: nobody agrees to what is refused anyway."""
+    why = why_approval(facts)
+    if why and not facts.approved:
+        return Refusal("approval", why)
+    return None
+
+
+def why_approval(facts: GuardFacts) -> str:
+    """Return why a person has to agree, or nothing: what takes back our own change goes without."""
+    if facts.danger is Danger.C:
+        return "danger C always needs a person's yes"
+    if facts.undo:
+        return ""
+    if facts.mode is Mode.APPROVE:
+        return "in mode approve a person has to agree"
+    if facts.windows.quiet and facts.danger is not Danger.A:
+        return f"danger {facts.danger} needs a person's yes now: {'; '.join(facts.windows.quiet)}"
+    return ""
 
 
 def not_suppressed(facts: GuardFacts, _rails: Rails) -> Refusal | None:
@@ -227,6 +252,7 @@ def lead_lasts(facts: GuardFacts, _rails: Rails) -> Refusal | None:
 GUARDS: tuple[Guard, ...] = (
     kill_switch,
     no_maintenance,
+    no_freeze,
     nothing_of_ours,
     readable,
     mode_allows,
@@ -245,12 +271,14 @@ GUARDS: tuple[Guard, ...] = (
     few_in_flight,
     cooled_down,
     within_budget,
+    playbook_has_helped,
     one_at_a_time,
     healthy_floor,
     fleet_share,
     pace,
     no_scale_down_in_trouble,
     scale_down_floor,
+    approved,
     lead_lasts,
 )
 

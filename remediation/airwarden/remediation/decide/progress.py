@@ -8,6 +8,8 @@ from enum import StrEnum
 
 from pydantic import TypeAdapter
 
+from airwarden.remediation.decide.approvals import Part
+
 
 class Phase(StrEnum):
     """A run's three phases."""
@@ -42,6 +44,9 @@ class Progress:
         wave_since: When the wave that is to be verified was done.
         remedy: Index of the playbook's remedy that this run is an attempt of.
         restoring: Only the undo steps are done: what an ended remedy left in force is taken back.
+        asked: What a person was asked about last, in this step.
+        changed: How that differs from what was asked before, in words.
+        agreed: Keys of the effects that a person agreed to, in this step.
     """
 
     phase: Phase = Phase.CONFIRM
@@ -64,6 +69,9 @@ class Progress:
     wave_since: datetime | None = None
     remedy: int = 0
     restoring: bool = False
+    asked: tuple[Part, ...] = ()
+    changed: tuple[str, ...] = ()
+    agreed: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return it as JSON, for the journal."""

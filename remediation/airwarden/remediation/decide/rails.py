@@ -99,6 +99,15 @@ class Rails:
         clock_offset_most: A database's clock that differs more holds all effects (a judgement).
         fight_reverts: The same effect on the same target, taken back by somebody else so often: hands off.
         fight_window: And counted within this.
+        playbook_failures: Runs of one playbook in one cluster that acted in vain, one after another:
+            its breaker opens (a judgement: two incidents of two attempts). 0 for never.
+        playbook_rest: So long it does nothing then; after that one run may try.
+        promotion_shadow: In shadow for so long since its first firing before it has earned `approve`
+            (Draino: always dry-run first; the number is a judgement).
+        promotion_firings: And so many firings that people judged, live or replayed (a judgement).
+        promotion_right_percent: Of which so many were judged right, and none harmful (a judgement).
+        promotion_approved_runs: So many runs that people approved and that healed before it has
+            earned `auto` (a judgement).
     """
 
     effects_in_flight: int = 3
@@ -161,6 +170,12 @@ class Rails:
     clock_offset_most: timedelta = timedelta(seconds=2)
     fight_reverts: int = 2
     fight_window: timedelta = _HOUR
+    playbook_failures: int = 4
+    playbook_rest: timedelta = _HOUR
+    promotion_shadow: timedelta = timedelta(days=14)
+    promotion_firings: int = 20
+    promotion_right_percent: int = 95
+    promotion_approved_runs: int = 10
 
     @staticmethod
     def names() -> frozenset[str]:

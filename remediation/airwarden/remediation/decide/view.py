@@ -52,6 +52,25 @@ class EffectView:
 
 
 @dataclass(frozen=True, slots=True)
+class ApprovalView:
+    """A plan that waits for a person.
+
+    Attributes:
+        plan: The first characters of the plan's hash, to tell one plan from another.
+        nonce: Names this very request; it is good for one decision.
+        effects: What would be done, in order.
+        changed: How it differs from what was asked before; empty for the first time.
+    """
+
+    plan: str
+    nonce: str
+    effects: tuple[str, ...]
+    changed: tuple[str, ...]
+    requested_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineEntry:
     """One sentence of the incident's story."""
 
@@ -91,6 +110,7 @@ class IncidentView:
         owner: Who acknowledged it, or empty.
         approval_expires_at: Until when an approval is awaited, None when none is.
         healed_by_itself: It ended healthy and no effect of ours was done.
+        approval: The plan that a person is asked about, None when none is.
     """
 
     incident_id: str
@@ -120,6 +140,7 @@ class IncidentView:
     owner: str = ""
     approval_expires_at: datetime | None = None
     healed_by_itself: bool = False
+    approval: ApprovalView | None = None
 
     def to_json(self) -> str:
         """Return it as JSON, for the outbox and the API."""

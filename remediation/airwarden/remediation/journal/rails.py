@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, func, or_, select, update
 
 from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.journal.runs import Run
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.journal.tables import approval, budget, switch, target_lock
 from airwarden.remediation.journal.upsert import insert_into
@@ -19,9 +20,28 @@ EVERYWHERE = "*"
 KILL = "kill"
 
 
+def kill_scope(playbook: str = "") -> str:
+    """Return the scope of the kill switch of all playbooks, or of one."""
+    return f"{KILL}/{playbook}" if playbook else KILL
+
+
+def mode_scope(playbook: str, *, for_a_while: bool = False) -> str:
+    """Return the scope of a playbook's mode, or of all playbooks' (`*`).
+
+    What holds for a while only has a scope of its own: what it covers is in force again when it ends.
+    """
+    scope = EVERYWHERE if playbook == EVERYWHERE else f"playbook/{playbook}"
+    return f"{scope}/while" if for_a_while else scope
+
+
+def stops(scope: str) -> bool:
+    """Return whether a scope is a kill switch's."""
+    return scope == KILL or scope.startswith(f"{KILL}/")
+
+
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """A mode that an operator set for a scope: `*`, `kill`, or `playbook/NAME`."""
+    """A mode set for a scope: `*`, `playbook/NAME`, or a kill switch: `kill`, `kill/NAME`."""
 
     scope: str
     cluster: str
@@ -244,16 +264,19 @@ def approval_of(tx: Tx, run_id: int, plan_hash: str) -> Approval | None:
     return Approval(*row) if row else None
 
 
-def open_approval(tx: Tx, run_id: int) -> Approval | None:
-    """Return the approval that a run waits for now."""
-    query = (
-        select(approval)
-        .where(approval.c.run_id == run_id, approval.c.decision.is_(None))
-        .order_by(approval.c.id.desc())
-        .limit(1)
-    )
+def approval_by_nonce(tx: Tx, run_id: int, nonce: str) -> Approval | None:
+    """Return the request of a run that a nonce stands for, open or not."""
+    query = select(approval).where(approval.c.run_id == run_id, approval.c.nonce == nonce)
     row = tx.connection.execute(query).first()
     return Approval(*row) if row else None
+
+
+def pending(tx: Tx, one: Run) -> Approval | None:
+    """Return the request that a run waits with now: the one for its present plan."""
+    if one.state.terminal or one.plan_hash is None:
+        return None
+    found = approval_of(tx, one.id, one.plan_hash)
+    return found if found is not None and found.decision is None else None
 
 
 def decide(tx: Tx, one: Approval, *, decision: str, by: str, reason: str) -> bool:

@@ -57,6 +57,7 @@ class SlackComposer:
             _header(f"{words.standing(view)}: {words.headline(view)}"),
             *_section("What broke", words.what_broke(view)),
             *_section(done, words.what_was_done(view)),
+            *_section("Waits for a yes", words.what_waits(view)),
             *_section("Why", [words.why(view)] if view.reason else []),
             *_section("For a person to do", [redact(step) for step in view.human_steps]),
             *_evidence(words.evidence(view)),

@@ -71,6 +71,19 @@ def _effect(effect: EffectView, *, shadow: bool) -> str:
     return f"{effect.at:%H:%M:%S} {undo}{effect.summary}: {state}{error}"
 
 
+def what_waits(view: IncidentView) -> list[str]:
+    """Return what a person is asked to agree to, how it differs from before, and how to answer."""
+    asked = view.approval
+    if asked is None or view.state.terminal:
+        return []
+    changed = [f"differs from before: {line}" for line in asked.changed]
+    answer = (
+        f"airwarden approve {view.incident_id} --plan {asked.plan}, or airwarden deny"
+        f" {view.incident_id}, until {asked.expires_at:%H:%M} UTC"
+    )
+    return [redact(line) for line in (*asked.effects, *changed)] + [answer]
+
+
 def why(view: IncidentView) -> str:
     """Return why it stands as it does, and what is at fault."""
     return redact(view.reason)

@@ -1,7 +1,8 @@
 -- overdue_runs: by DAG, what the scheduler could have done by now: a run that is due and not created, a
 -- queued run that may start, an open run past its deadline. Left out are paused, stale and broken DAGs,
--- DAGs at their limit of active runs, and backfills. Cost: the DAGs, the open runs by their partial
--- indexes, the deadlines of a week by the index on (missed, deadline_time).
+-- DAGs at their limit of active runs, and backfills. Cost: the DAGs that are due, by the index on
+-- next_dagrun_create_after; the open runs, by their partial indexes; the deadlines of a week, by the
+-- index on (missed, deadline_time).
 WITH running AS MATERIALIZED (
   SELECT dag_id, count(*) AS runs FROM dag_run WHERE state = 'running' GROUP BY dag_id
 ), late AS MATERIALIZED (
@@ -9,24 +10,24 @@ WITH running AS MATERIALIZED (
   UNION
   SELECT dagrun_id FROM deadline WHERE missed AND deadline_time > now() - interval '7 days'
 )
-SELECT dag_id, 'not_created' AS kind, 1 AS runs, next_dagrun AS due, next_dagrun_create_after AS due_at
+SELECT dag_id, 'not_created' AS kind, 1 AS runs, next_dagrun AS due
 FROM dag
 WHERE next_dagrun_create_after < now() - make_interval(secs => %(grace)s)
-  AND NOT exceeds_max_non_backfill
   AND NOT is_paused AND NOT is_stale AND NOT coalesce(has_import_errors, false)
+  AND NOT exceeds_max_non_backfill
 UNION ALL
-SELECT r.dag_id, 'not_started', count(*)::int, NULL, NULL
+SELECT r.dag_id, 'not_started', count(*)::int, NULL
 FROM dag_run AS r
-JOIN dag AS a USING (dag_id)
+JOIN dag AS d USING (dag_id)
 LEFT JOIN running AS u USING (dag_id)
 WHERE r.state = 'queued'
   AND r.run_type <> 'backfill'
-  AND coalesce(u.runs, 0) < coalesce(a.max_active_runs, 16)
+  AND NOT d.is_paused AND NOT d.is_stale AND NOT coalesce(d.has_import_errors, false)
+  AND coalesce(u.runs, 0) < coalesce(d.max_active_runs, 16)
   AND greatest(r.queued_at, r.run_after) < now() - make_interval(secs => %(grace)s)
-  AND NOT a.is_paused AND NOT a.is_stale AND NOT coalesce(a.has_import_errors, false)
 GROUP BY r.dag_id
 UNION ALL
-SELECT r.dag_id, 'deadline', count(*)::int, NULL, NULL
+SELECT r.dag_id, 'deadline', count(*)::int, NULL
 FROM late AS x
 JOIN dag_run AS r ON r.id = x.dagrun_id
 WHERE r.state IN ('running', 'queued')

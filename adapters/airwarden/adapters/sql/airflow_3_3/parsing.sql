@@ -1,6 +1,5 @@
--- parsing: by bundle, its files' parse times and ages, DAGs that are behind the bundle's version, and
--- DAGs without any stored version (never serialized). A file counts once however many DAGs it makes;
--- its age is that of its newest parse. Cost: the DAGs, and one index look-up each.
+-- parsing: by bundle, its files' parse times and ages, and DAGs that are behind the bundle's version. A
+-- file counts once however many DAGs it makes; its age is that of its newest parse. Cost: the DAGs.
 WITH files AS MATERIALIZED (
   SELECT
     bundle_name,
@@ -21,10 +20,7 @@ WITH files AS MATERIALIZED (
 ), behind AS (
   SELECT
     d.bundle_name,
-    (count(*) FILTER (WHERE d.bundle_version IS DISTINCT FROM b.version))::int AS behind,
-    (count(*) FILTER (
-      WHERE NOT EXISTS (SELECT 1 FROM dag_version AS v WHERE v.dag_id = d.dag_id)
-    ))::int AS unserialized
+    (count(*) FILTER (WHERE d.bundle_version IS DISTINCT FROM b.version))::int AS behind
   FROM dag AS d
   JOIN dag_bundle AS b ON b.name = d.bundle_name
   WHERE NOT d.is_stale
@@ -37,7 +33,6 @@ SELECT
   coalesce(p.seconds, 0) AS seconds,
   p.oldest,
   coalesce(h.behind, 0) AS behind,
-  coalesce(h.unserialized, 0) AS unserialized,
   (SELECT count(*)::int FROM import_error AS e WHERE e.bundle_name = b.name) AS import_errors
 FROM dag_bundle AS b
 LEFT JOIN parsed AS p ON p.bundle_name = b.name

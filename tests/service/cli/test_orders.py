@@ -1,0 +1,159 @@
+"""The operators' commands against a running remediator."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from airwarden.cli.main import run
+from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.operators import Operator, Operators, digest
+from support.engine import alert, webhook
+from support.eventually import eventually
+from support.remediator import API_TOKEN, Running
+
+OTHER = "pipeline-" + "p" * 23
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[Running]:
+    people = Operators({digest(OTHER): Operator("deploys", person=False)})
+    running = Running(f"sqlite:///{tmp_path / 'journal.db'}", mode=Mode.APPROVE, operators=people)
+    yield running
+    running.stop()
+
+
+Command = Callable[..., str]
+
+
+@pytest.fixture
+def command(running: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Run a command line; return what it printed, on stderr too where it must fail."""
+    listen = f"127.0.0.1:{running.remediator.port}"
+    for name, token in (("token", API_TOKEN), ("other", OTHER)):
+        (tmp_path / name).write_text(token)
+        text = f"remediator: {{listen: '{listen}', api_token_file: {name}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+
+    def say(line: str, *, exits: int = 0, who: str = "token") -> str:
+        words = [*line.split(), "--config", str(tmp_path / f"{who}.yaml")]
+        code = run(words)
+        out, err = capsys.readouterr()
+        assert code == exits, out + err
+        return out + err
+
+    return say
+
+
+def fire(running: Running) -> None:
+    running.machine.healthy = False
+    one = alert(starts=running.clock.now())
+    running.alertmanager.shown.append(one)
+    assert running.webhook(webhook(one)).status_code == 200
+
+
+def waiting(running: Running) -> dict[str, Any]:
+    def look() -> dict[str, Any] | None:
+        found = running.get("/api/v1/incidents")["incidents"]
+        asked: dict[str, Any] | None = found[0]["approval"] if found else None
+        return asked
+
+    asked = eventually(look, within=30)
+    assert asked is not None
+    return asked
+
+
+def state(running: Running) -> str:
+    return str(running.get("/api/v1/incidents")["incidents"][0]["state"])
+
+
+def test_a_plan_is_shown_approved_healed_and_judged(running: Running, command: Command) -> None:
+    assert "waits for no decision" not in command("incidents")
+    assert "there is no incident 1" in command("approve 1", exits=1)
+    fire(running)
+    plan = waiting(running)["plan"]
+    assert f"airwarden approve 1 --plan {plan}" in command("explain 1")
+    refused = command("approve 1", exits=2)
+    assert "restart lab/machine/one" in refused
+    assert f"give --plan {plan}" in refused
+    assert "airwarden explain 1" in command("approve 1 --plan 000000", exits=1)
+    assert "only a person may" in command(f"approve 1 --plan {plan}", exits=1, who="other")
+    assert "incident 1" in command(f"approve 1 --plan {plan} --reason fine")
+    eventually(lambda: state(running) == "RESOLVED", within=30)
+    assert running.machine.restarts == 1
+    assert "waits for no decision" in command("approve 1 --yes", exits=1)
+    said = command("verdict 1 right --ref OPS-1")
+    assert said == "incident 1 is judged right: it did restart lab/machine/one\n"
+    card = command("scorecard machine-restart")
+    assert "1 approved runs that healed" in card
+    assert "for approve: it has not fired in shadow yet" in card
+    assert "incident 1: did restart lab/machine/one (right)" in card
+
+
+def test_a_denied_incident_is_taken_over_and_closed(running: Running, command: Command) -> None:
+    fire(running)
+    waiting(running)
+    command("deny 1 --reason deploying")
+    eventually(lambda: state(running) == "ESCALATED", within=30)
+    assert "HUMAN_OWNED" in command("acknowledge 1 --reason mine")
+    assert "only an ESCALATED one can be taken over" in command("acknowledge 1", exits=1)
+    assert "Missing option" in command("close 1", exits=2)
+    assert "RESOLVED" in command("close 1 --reason replaced")
+    assert "only one that people own is closed" in command("close 1 --reason again", exits=1)
+
+
+def test_maintenance_from_a_pipeline(running: Running, command: Command) -> None:
+    line = "maintenance start --for 30m --cluster lab --reason release --wait 5 --format json"
+    (begun,) = json.loads(command(line, who="other"))
+    assert (begun["open"], begun["set_by"], begun["cluster"]) == (True, "deploys", "lab")
+    assert "maintenance 1: open until" in command("maintenance list")
+    stop = "maintenance stop --cluster lab --format json"
+    assert [one["id"] for one in json.loads(command(stop, who="other"))] == [begun["id"]]
+    # Said twice, it is no error.
+    assert json.loads(command(stop, who="other")) == []
+    assert "no maintenance window is open" in command("maintenance stop --cluster lab")
+    assert "no windows" in command("maintenance list")
+    assert "there is no cluster 'prod'; known: lab" in command(
+        "maintenance stop --cluster prod", exits=1
+    )
+    assert "is not a duration" in command("maintenance start --for soon", exits=2)
+
+
+def test_windows_modes_and_the_kill_switch(
+    running: Running, command: Command, tmp_path: Path
+) -> None:
+    added = command(
+        "windows add quiet --for 2d --starts 2026-01-03T00:00 --repeats FREQ=WEEKLY;BYDAY=SA"
+        " --timezone Europe/Berlin --playbook machine-restart"
+    )
+    assert "again by FREQ=WEEKLY;BYDAY=SA (Europe/Berlin)" in added
+    assert "quiet 1" in command("windows list")
+    assert "quiet 1 is over" in command("windows end 1")
+    assert "there is no window 1" in command("windows end 1", exits=1)
+    assert "repeats at most daily" in command(
+        "windows add freeze --for 1h --starts 2026-01-03T00:00 --repeats FREQ=HOURLY", exits=2
+    )
+    assert "all remedies are stopped (everywhere" in command("pause --reason look")
+    assert "only a person may let remedies" in command("resume --reason x", exits=1, who="other")
+    assert "remedies run as their modes allow" in command("resume --reason looked")
+    lowered = command("mode machine-restart off --for 2h --reason replacing", who="other")
+    assert "machine-restart (cluster lab): off" in lowered
+    assert "off until" in command("mode")
+    assert "only a person may" in command(
+        "mode machine-restart settings --reason x", exits=1, who="other"
+    )
+    assert "machine-restart (cluster lab): approve" in command(
+        "mode machine-restart settings -r done"
+    )
+    assert "do no more than approve" in command("mode machine-restart auto -r please", exits=1)
+    assert "there is no playbook" in command("mode machine-restat off -r x", exits=1)
+    shadow = tmp_path / "march.jsonl"
+    firing = {"at": "2026-03-01T12:00:00Z", "would_do": ["restart it"], "verdict": "right"}
+    shadow.write_text(json.dumps(firing) + "\n")
+    card = command(f"scorecard machine-restart --cluster lab --replayed {shadow}")
+    assert "1 firings, 1 of them replayed; judged 1 right" in card
+    assert "without having earned it" in card
