@@ -21,7 +21,7 @@ from support.postgres import FreshDatabase
 from support.remediator import WEBHOOK_TOKEN, Running
 
 #: Long enough that a busy machine does not lose it, short enough to wait for.
-LEASE = LeaseTimes(ttl=6, renew=1.5, standby_poll=0.3, self_fence=5.5)
+LEASE = LeaseTimes(ttl=10, renew=1, standby_poll=0.3, self_fence=9)
 
 
 def test_the_engine_heals_on_postgresql_as_on_sqlite(postgresql_url: str) -> None:
