@@ -58,8 +58,8 @@ STATIC = (
     (f"{BIN}lint-imports", "--no-logo"),
 )
 
-#: `test` starts on a fresh machine and has 25 minutes, of which browser and soak tests will take
-#: four; `check` runs on a warm one and has 90 seconds.
+#: `test` starts on a fresh machine and has 25 minutes, of which browser tests will take two; `check`
+#: runs on a warm one and has 90 seconds.
 PLANS: dict[str, tuple[Layer, ...]] = {
     "test": (
         Layer("set-up", 240, (("sh", "deploy/local/bootstrap.sh", "platform"),)),

@@ -8,6 +8,7 @@ checked against the journal at the very moment at which it is done.
 from __future__ import annotations
 
 import contextlib
+import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -459,7 +460,7 @@ def breaches(bench: ChaosBench, platform: Platform) -> list[str]:
     return wrong
 
 
-def unfinished(bench: ChaosBench) -> list[str]:
+def unfinished(bench: ChaosBench, platform: Platform) -> list[str]:
     """Return what does not stand as it must when all has come to rest."""
     wrong: list[str] = []
     with bench.journal.read() as tx:
@@ -472,6 +473,20 @@ def unfinished(bench: ChaosBench) -> list[str]:
             for summary, state in states
             if not AttemptState(state).settled
         ]
+        c = tables.attempt.c
+        owned = {
+            (target, json.loads(request)["generation"])
+            for target, request in tx.connection.execute(
+                select(c.target, c.request_json).where(
+                    c.state.in_((AttemptState.CONFIRMED, AttemptState.UNDECIDABLE))
+                )
+            )
+        }
+    wrong += [
+        f"{target} generation {generation} was restarted, and no attempt owns to it"
+        for target, generation in platform.done
+        if "/unit/" in target and (target, generation) not in owned
+    ]
     for one in bench.incidents():
         paged = any(event.dedup_key == one.dedup_key for event in bench.recorder.events)
         over = one.state in (IncidentState.RESOLVED, IncidentState.CLOSED)

@@ -28,15 +28,15 @@ def keeper(bench: Bench, folder: Path, **terms: Any) -> Upkeep:
     )
 
 
-def sweep(bench: Bench, keeper: Upkeep) -> None:
-    """Let the housekeeping come to the end of a sweep."""
+def sweep(bench: Bench, keeper: Upkeep) -> int:
+    """Let the housekeeping come to the end of a sweep; returns its steps."""
     bench.leadership.step()
     before = keeper.state.swept_at
-    for _ in range(2000):
+    for steps in range(2000):
         keeper.step()
         assert not keeper.state.trouble
         if keeper.state.swept_at != before:
-            return
+            return steps
     pytest.fail("the sweep does not end")
 
 

@@ -62,7 +62,8 @@ def install(platform: Platform, *, steps: Steps) -> Installation:
         # Those of an earlier demo run what was installed then.
         remove(platform)
         # What an earlier demo left open (a scale-up not yet taken back) is not this one's story.
-        for old in folder.glob("journal.db*"):
+        # Checkpoints of another journal would say, rightly, that this one was cut off.
+        for old in (*folder.glob("journal.db*"), *folder.glob("airwarden-audit.checkpoints")):
             old.unlink()
         supervisor = Supervisor(platform)
         for spec in _specs(installed, folder):

@@ -36,10 +36,11 @@ class Closer:
             with self._parts.journal.lead(fence) as tx:
                 self._page(tx, incidents.get(tx, incident_id))
 
-    def _page(self, tx: Tx, one: Incident) -> None:
+    def _page(self, tx: Tx, one: Incident, *, sick: bool = False) -> None:
         tally = alerts.tally(tx, one.id)
         silenced = 0 < tally.firing == tally.suppressed
         over = tally.firing == 0 and not records.acted(tx, one) and not storms.is_storm(one)
+        over = over and not sick
         if silenced or over or one.state.terminal or one.paged_at is not None:
             return
         storm = storms.over(tx, self._parts.playbooks(), one)
@@ -80,6 +81,9 @@ class Closer:
         with parts.journal.lead(parts.leadership.fence) as tx:
             later = tx.now + 2 * rails.recheck
             if firing or (reading is not None and reading.verdict is not Verdict.TRUE):
+                if reading is not None and self._page_overdue(tx, one, reading):
+                    self._page(tx, one, sick=True)
+                    one = incidents.get(tx, incident_id)
                 self._later(tx, one, healthy_since=None, next_at=later)
                 return
             since = one.healthy_since or tx.now
@@ -100,6 +104,18 @@ class Closer:
             sentence = reading.sentence if reading is not None else "its alerts are gone"
             by_itself = not records.acted(tx, one) and not one.owner
             ends.resolve_incident(parts, tx, one, sentence, by_itself=by_itself)
+
+    def _page_overdue(self, tx: Tx, one: Incident, reading: Reading) -> bool:
+        """Return whether a page that its ended alerts held back is due all the same.
+
+        An exporter that dies resolves its alerts; what still reads sick, or cannot be read for long,
+        would otherwise stay with people who never heard of it.
+        """
+        if one.paged_at is not None or one.page_at is None:
+            return False
+        patience = self._parts.playbooks().rails_of(one.playbook).unreadable_patience
+        unread = reading.verdict is Verdict.UNKNOWN
+        return tx.now >= one.page_at + (patience if unread else timedelta(0))
 
     def _later(self, tx: Tx, one: Incident, **fields: datetime | None) -> None:
         # A look that changes nothing for people leaves the time of the last change alone.

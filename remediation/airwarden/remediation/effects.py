@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from airwarden.core.errors import AirwardenError, ConflictError, RejectedError
+from airwarden.remediation import playbook_breakers
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.case import Case, Parts
 from airwarden.remediation.crash import crash_at
@@ -76,6 +77,8 @@ class Effects:
         spent = rails.reserve(tx, self._guarding.budgets(case, plan.step, planned, action))
         if spent is not None:
             raise FencedError(f"budget {spent.scope} was used up in the same instant")
+        if planned.undo_of is None and not case.acted:
+            playbook_breakers.probe(tx, case)
         before = [a for a in case.attempts if a.step_seq == planned.seq]
         number = len(before) + 1
         key = f"{case.run.id}/{planned.seq}/{number}/{effect.target}/{plan.content_hash}"

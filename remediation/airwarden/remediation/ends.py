@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from airwarden.remediation import records
+from airwarden.remediation import playbook_breakers, records
 from airwarden.remediation.case import Case, Parts
 from airwarden.remediation.decide.backoff import jittered
 from airwarden.remediation.decide.paging import Escalation, page_at
@@ -21,6 +21,7 @@ from airwarden.remediation.triage import begin_run, highest_danger
 
 def _end_run(tx: Tx, case: Case, state: RunState, reason: str) -> Case:
     rails.unlock(tx, case.run.id)
+    playbook_breakers.count(tx, case, state)
     return case.save(tx, state=state, reason=reason, ended_at=tx.now)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from datetime import datetime
 
-from airwarden.remediation import ends, records, storms
+from airwarden.remediation import ends, playbook_breakers, records, storms
 from airwarden.remediation.actions.base import Action, Danger
 from airwarden.remediation.case import Case, Parts, effective
 from airwarden.remediation.decide import calendar
@@ -99,6 +99,7 @@ class Guarding:
             windows=self._windows(tx, case),
             unreadable=(*seen.unreadable, *unknown),
             around=around,
+            rest=playbook_breakers.seen(tx, case),
             unrest=self._unrest(tx, case),
         )
 

@@ -48,7 +48,7 @@ class RetentionTerms:
     deliveries: timedelta = timedelta(days=7)
     notices: timedelta = timedelta(days=7)
     every: timedelta = timedelta(hours=1)
-    batch: int = 200
+    batch: int = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +115,16 @@ class Retention:
                 return
             file = self.terms.archive / f"incidents-{month}.jsonl"
             archive.append_lines(file, self._lines(some))
-            for number, rev in some:
-                gone = self.terms.batch
-                total = 0
-                while gone >= self.terms.batch:
-                    with self._journal.lead(fence()) as tx:
-                        gone = pruning.drop_incident(tx, number, rev, self.terms.batch)
-                    total += gone
-                    yield Pruned("incident_row", gone)
-                if total == 0:
-                    # It came back to life in between: the next pass looks again.
-                    return
-                yield Pruned("incident", 1)
+            gone, ended = self.terms.batch, 0
+            while gone >= self.terms.batch:
+                with self._journal.lead(fence()) as tx:
+                    gone, over = pruning.drop_incidents(tx, some, self.terms.batch)
+                ended += over
+                yield Pruned("incident_row", gone - over)
+            if ended == 0:
+                # All of them came back to life in between: the next pass looks again.
+                return
+            yield Pruned("incident", ended)
 
     def _lines(self, some: list[tuple[int, int]]) -> Iterator[str]:
         for number, _ in some:

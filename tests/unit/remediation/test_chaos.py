@@ -327,9 +327,9 @@ class Chaos(RuleBasedStateMachine):
             for _ in range(6):
                 self._turn()
                 self.clock.advance(10)
-            if not unfinished(self.pair[0]) and not self.platform.late:
+            if not unfinished(self.pair[0], self.platform) and not self.platform.late:
                 break
-        assert unfinished(self.pair[0]) == [], "\n".join(self.pair[0].story()[-40:])
+        assert unfinished(self.pair[0], self.platform) == [], "\n".join(self.pair[0].story()[-40:])
         self.nothing_forbidden_has_happened()
 
 
@@ -345,7 +345,7 @@ _COMMON = settings(
 def test_whatever_goes_wrong_the_invariants_hold() -> None:
     run_state_machine_as_test(
         Chaos,
-        settings=settings(_COMMON, max_examples=12, stateful_step_count=40, derandomize=True),
+        settings=settings(_COMMON, max_examples=7, stateful_step_count=40, derandomize=True),
     )
 
 

@@ -11,11 +11,13 @@ from airwarden.core.catalogue import own
 from airwarden.core.metrics import metric
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.holding import FLAPPING
+from airwarden.remediation.journal import incidents, tables
 from airwarden.remediation.journal.memory import JournalBreakers
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.upkeep import Upkeep
 from airwarden.remediation.world import BreakerState
-from support.engine import Bench
+from support.engine import Bench, alert
 from support.keeping import DAY, heal_one, keeper
 
 SERVED = [entry.name for entry in own.METRICS if "remediator" in entry.source]
@@ -153,6 +155,32 @@ def prune_then_fail(scene: Scene) -> None:
     scene.keep_house()
 
 
+def storm(scene: Scene) -> None:
+    scene.bench.deliver(*(alert(starts=scene.bench.clock.now(), name=f"m{n}") for n in range(12)))
+    scene.bench.turn()
+
+
+def flap(scene: Scene) -> None:
+    scene.bench.fire()
+    scene.bench.turn()
+    with scene.bench.journal.write() as tx:
+        incidents.change(tx, incidents.search(tx)[0], evidence={FLAPPING: "since noon"})
+
+
+def set_aside(scene: Scene) -> None:
+    """A delivery that nobody can read, and a chat message that nobody takes."""
+    scene.bench.fire()
+    scene.bench.engine.tick()
+    scene.bench.deliver(alert())
+    with scene.bench.journal.write() as tx:
+        tx.connection.execute(tables.inbox.update().values(state="failed"))
+        tx.connection.execute(tables.outbox.update().values(state="failed"))
+
+
+def cut_short(scene: Scene) -> None:
+    scene.bench.telemetry.truncated(3)
+
+
 #: Each story, and the metrics that it moves.
 SCENES: dict[Callable[[Scene], None], tuple[str, ...]] = {
     refuse: ("config_reload_success",),
@@ -181,6 +209,10 @@ SCENES: dict[Callable[[Scene], None], tuple[str, ...]] = {
         "journal_size_bytes",
         "retention_last_success_timestamp_seconds",
     ),
+    storm: ("storm",),
+    flap: ("flapping_incidents",),
+    set_aside: ("inbox_set_aside", "outbox_given_up"),
+    cut_short: ("intake_truncated_alerts_total",),
     forge: ("audit_intact",),
     prune_then_fail: ("retention_pruned_total", "retention_success"),
 }

@@ -56,6 +56,6 @@ class Retention(Section):
     every: Duration = timedelta(hours=1)
     """How often the leader looks for what is old."""
 
-    batch: int = Field(default=200, ge=1, le=10_000)
+    batch: int = Field(default=500, ge=1, le=10_000)
     """Rows that one transaction takes out at most. Between two transactions it rests four times as
     long as one took, so that work never waits for it."""

@@ -36,6 +36,7 @@ from airwarden.remediation.decide.holds import (
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.refusal import Patience as Patience
 from airwarden.remediation.decide.refusal import Refusal as Refusal
+from airwarden.remediation.decide.resting import Rest, playbook_has_helped
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.decide.unrest import Unrest, no_storm, not_flapping
 
@@ -77,6 +78,7 @@ class GuardFacts:
         unreadable: What could not be read, with why.
         unrest: Storms and flapping.
         around: What stands around the target: its fleet, its siblings, the platform.
+        rest: The playbook's breaker, where it holds this run back.
     """
 
     now: datetime
@@ -101,6 +103,7 @@ class GuardFacts:
     unreadable: Sequence[str] = ()
     unrest: Unrest = field(default_factory=Unrest)
     around: Around = field(default_factory=Around)
+    rest: Rest | None = None
 
     @property
     def disruptive(self) -> bool:
@@ -268,6 +271,7 @@ GUARDS: tuple[Guard, ...] = (
     few_in_flight,
     cooled_down,
     within_budget,
+    playbook_has_helped,
     one_at_a_time,
     healthy_floor,
     fleet_share,

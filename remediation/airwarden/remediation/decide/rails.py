@@ -99,6 +99,9 @@ class Rails:
         clock_offset_most: A database's clock that differs more holds all effects (a judgement).
         fight_reverts: The same effect on the same target, taken back by somebody else so often: hands off.
         fight_window: And counted within this.
+        playbook_failures: Runs of one playbook in one cluster that acted in vain, one after another:
+            its breaker opens (a judgement: two incidents of two attempts). 0 for never.
+        playbook_rest: So long it does nothing then; after that one run may try.
         promotion_shadow: In shadow for so long since its first firing before it has earned `approve`
             (Draino: always dry-run first; the number is a judgement).
         promotion_firings: And so many firings that people judged, live or replayed (a judgement).
@@ -167,6 +170,8 @@ class Rails:
     clock_offset_most: timedelta = timedelta(seconds=2)
     fight_reverts: int = 2
     fight_window: timedelta = _HOUR
+    playbook_failures: int = 4
+    playbook_rest: timedelta = _HOUR
     promotion_shadow: timedelta = timedelta(days=14)
     promotion_firings: int = 20
     promotion_right_percent: int = 95

@@ -62,50 +62,64 @@ def old_incidents(tx: Tx, before: datetime, limit: int) -> list[tuple[int, int]]
 def rows_of(tx: Tx, incident_id: int) -> Iterator[str]:
     """Yield an incident and all that hangs on it as lines of JSON: `{"table": …, "row": {…}}`."""
     yield from _lines(tx, incident, incident.c.id == incident_id)
-    for table, where in _hanging(incident_id):
+    for table, where in _hanging([incident_id]):
         yield from _lines(tx, table, where)
     mine = select(incident_alert.c.event_key).where(incident_alert.c.incident_id == incident_id)
     yield from _lines(tx, alert_event, alert_event.c.event_key.in_(mine))
 
 
-def drop_incident(tx: Tx, incident_id: int, rev: int, limit: int) -> int:
-    """Take an incident out, or as much of it as fits; returns how many rows went.
+def drop_incidents(tx: Tx, some: Sequence[tuple[int, int]], limit: int) -> tuple[int, int]:
+    """Take incidents out, or as much of them as fits.
 
-    The incident itself goes last, so that what a crash leaves is found again. One that changed since
-    it was archived stays.
+    The incidents themselves go last, so that what a crash leaves is found again. One that changed
+    since it was archived stays.
+
+    Args:
+        tx: The leader's transaction.
+        some: Number and rev of each as they were archived.
+        limit: Rows to take out at most.
+
+    Returns:
+        How many rows went in all, and how many incidents: what is left wants another call as long as
+        the first is the limit.
     """
-    query = select(incident.c.rev).where(
-        incident.c.id == incident_id, incident.c.rev == rev, incident.c.state.in_(TERMINAL)
-    )
-    if tx.connection.execute(query.with_for_update()).first() is None:
-        return 0
+    same = tuple_(incident.c.id, incident.c.rev).in_(some)
+    query = select(incident.c.id).where(same, incident.c.state.in_(TERMINAL))
+    numbers = list(tx.connection.execute(query.with_for_update()).scalars())
+    if not numbers:
+        return 0, 0
     gone = 0
-    quiet = and_(alert.c.incident_id == incident_id, alert.c.status == "resolved")
-    sent = and_(outbox.c.incident_id == incident_id, outbox.c.state != "new")
+    quiet = and_(alert.c.incident_id.in_(numbers), alert.c.status == "resolved")
+    sent = and_(outbox.c.incident_id.in_(numbers), outbox.c.state != "new")
     # What hangs deepest goes first.
-    for table, where in ((alert, quiet), (outbox, sent), *reversed(_hanging(incident_id))):
+    for table, where in ((alert, quiet), (outbox, sent), *reversed(_hanging(numbers))):
         gone += _delete(tx, table, where, limit - gone)
         if gone >= limit:
-            return gone
-    return gone + _delete(tx, incident, incident.c.id == incident_id, 1)
+            return gone, 0
+    ended = _delete(tx, incident, incident.c.id.in_(numbers), limit - gone)
+    return gone + ended, ended
 
 
-def _hanging(incident_id: int) -> list[tuple[Table, ColumnElement[bool]]]:
-    """Return the tables that refer to an incident, directly or by others, each with its condition."""
+def _hanging(numbers: Sequence[int]) -> list[tuple[Table, ColumnElement[bool]]]:
+    """Return the tables that refer to incidents, directly or by others, each with its condition."""
     found: dict[str, tuple[Table, ColumnElement[bool]]] = {
-        incident.name: (incident, incident.c.id == incident_id)
+        incident.name: (incident, incident.c.id.in_(numbers))
     }
     for table in metadata.sorted_tables:
         for key in sorted(table.foreign_keys, key=lambda one: one.target_fullname):
-            parent = key.column.table.name
-            if table.name not in found and parent in found:
-                found[table.name] = (table, _refers(key, found[parent][1]))
+            parent = key.column.table
+            if table.name not in found and parent.name in found:
+                found[table.name] = (table, _refers(key, numbers, found[parent.name][1]))
     del found[incident.name]
     return list(found.values())
 
 
-def _refers(key: ForeignKey, where: ColumnElement[bool]) -> ColumnElement[bool]:
+def _refers(
+    key: ForeignKey, numbers: Sequence[int], where: ColumnElement[bool]
+) -> ColumnElement[bool]:
     child: Column[Any] = key.parent
+    if key.column is incident.c.id:
+        return child.in_(numbers)
     return child.in_(select(key.column).where(where))
 
 
@@ -169,12 +183,11 @@ def give_back(tx: Tx, pages: int) -> None:
     """Return freed pages to the file system (SQLite; PostgreSQL's own vacuum does it there)."""
     if tx.postgresql:
         return
-    # The driver's own cursor: each page is a step that returns a row without columns, which
-    # SQLAlchemy takes for no rows at all, and all of them must be fetched.
+    # The driver ends the statement after its first step, and each page is a step.
     cursor = tx.connection.connection.cursor()
     try:
-        cursor.execute(f"PRAGMA incremental_vacuum({int(pages)})")
-        cursor.fetchall()
+        for _ in range(min(pages, free_pages(tx))):
+            cursor.execute("PRAGMA incremental_vacuum(1)")
     finally:
         cursor.close()
 

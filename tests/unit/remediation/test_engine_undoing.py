@@ -1,0 +1,79 @@
+"""Steps that wait, and the way back from what was done."""
+
+from __future__ import annotations
+
+from airwarden.remediation.decide.states import IncidentState
+from support.engine import Make, playbook
+
+
+def test_a_hold_waits_for_the_world_and_is_taken_back(make: Make) -> None:
+    steps = [
+        {"id": "hold", "action": "number.hold", "with": {"value": 1}},
+        {"id": "gone", "wait": {"check": "flag"}, "within": "10m", "stable": "10s"},
+        {"id": "release", "undo": "hold"},
+        {"id": "tell", "human": "Ask the owner."},
+        {"id": "restart", "action": "machine.restart"},
+    ]
+    bench = make(books=[playbook(steps=steps)])
+    bench.fire()
+    bench.run(60)
+    assert bench.hold.value == 1
+    bench.machine.extra["flag"] = True
+    bench.run(90)
+    assert bench.hold.value == 10
+    assert bench.machine.restarts == 1
+    assert bench.incident.human_steps == ("Ask the owner.",)
+    assert bench.state() is IncidentState.RESOLVED
+    # What a person has to do is paged for, and healing does not do it for them.
+    assert len(bench.paged()) == 1
+    assert bench.paged("resolve") == []
+
+
+def test_a_wait_that_is_not_met_in_time_calls_a_human(make: Make) -> None:
+    steps = [
+        {"id": "hold", "action": "number.hold", "with": {"value": 1}},
+        {"id": "gone", "wait": {"check": "flag"}, "within": "2m"},
+        {"id": "release", "undo": "hold"},
+    ]
+    bench = make(books=[playbook(steps=steps)])
+    bench.fire()
+    bench.run(200)
+    assert bench.state() is IncidentState.ESCALATED
+    assert bench.hold.value == 1
+    assert len(bench.paged()) == 1
+
+
+def test_what_a_remedy_left_in_force_is_taken_back_once_all_is_well(make: Make) -> None:
+    steps = [
+        {"id": "hold", "action": "number.hold", "with": {"value": 1}},
+        {"id": "gone", "wait": {"check": "flag"}, "within": "1m"},
+        {"id": "release", "undo": "hold"},
+    ]
+    bench = make(books=[playbook(steps=steps)])
+    one = bench.fire()
+    bench.run(120)
+    assert bench.state() is IncidentState.ESCALATED
+    assert bench.incident.evidence["still in force"] == "number 10 → 1"
+    bench.machine.healthy = True
+    bench.clear(one)
+    bench.run(120)
+    assert bench.hold.value == 10
+    assert bench.state() is IncidentState.RESOLVED
+    assert len(bench.paged("resolve")) == 1
+
+
+def test_what_people_changed_meanwhile_is_not_taken_back(make: Make) -> None:
+    steps = [
+        {"id": "hold", "action": "number.hold", "with": {"value": 1}},
+        {"id": "gone", "wait": {"check": "flag"}, "within": "1m"},
+        {"id": "release", "undo": "hold"},
+    ]
+    bench = make(books=[playbook(steps=steps)])
+    one = bench.fire()
+    bench.run(120)
+    bench.hold.value = 5
+    bench.machine.healthy = True
+    bench.clear(one)
+    bench.run(120)
+    assert bench.hold.value == 5
+    assert bench.state() is IncidentState.RESOLVED
