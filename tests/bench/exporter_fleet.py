@@ -75,6 +75,8 @@ def page(
     lines += [
         f"| **all** | **{wall * 1000:.0f}** | **{seconds * 1000:.0f}** | **{buffers:,}** | "
         f"**{total:,}** ({buffers / total - 1:+.0%}) | **{series:,}** |",
+        f"| all, the least of five each | {sum(c.least_wall for c in found) * 1000:.0f} | "
+        f"{sum(c.least_database for c in found) * 1000:.0f} | | | |",
         f"| {labels.name} | {labels.wall * 1000:.1f} | {labels.database * 1000:.1f} | "
         f"{labels.buffers:,} | | |",
         "",

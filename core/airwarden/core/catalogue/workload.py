@@ -35,7 +35,7 @@ METRICS = (
         "airwarden_dag_runs_finished_total",
         _COUNTER,
         ("state", "run_type", "type", "tier", "team"),
-        "DAG runs that ended, each completion once; 0 from the start for every kind the fleet has.",
+        "DAG runs that ended, each completion once; 0 from the start for scheduled runs of every kind the fleet has, for others once one is open.",
         _DELTA,
     ),
     Metric(
