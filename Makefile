@@ -2,7 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= python3
 PY := .venv/bin/python
-export PYTHONPATH := deploy/local
+export PYTHONPATH := deploy/local:tests
 .PHONY: help venv platform lock generate format check test reliability soak bench demo up down clean
 
 help:

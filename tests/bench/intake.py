@@ -87,7 +87,7 @@ def storm(kind: str) -> str:
 def first_effect(kind: str) -> str:
     """Faults at a rate below a storm's, each with a remedy."""
     with loaded(kind) as remediator:
-        posts = bodies(alerts(40, prefix="act"), each=1)
+        posts = bodies(alerts(40, prefix="act", per_second=0.8), each=1)
         post_at(remediator.port, posts, per_second=0.8)
         eventually(lambda: len(remediator.to_effect()) == len(posts), within=90, what="all effects")
         found = sorted(remediator.to_effect())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from importlib import resources
 
 import psycopg
 import pytest
@@ -18,33 +16,9 @@ from support.airflow_rows import AirflowRows
 from support.eventually import eventually
 from support.postgres import Database, FreshDatabase, PostgresServer
 from support.proxy import FreezableProxy
+from support.queries import PARAMETERS, QUERIES
 
 Make = Callable[..., PostgresMetadata]
-#: What each query takes, beside nothing.
-PARAMETERS: dict[str, dict[str, object]] = {
-    "sessions": {"application": "airwarden"},
-    "new_runs": {"after": 0, "missing": [1, 2]},
-    "runs": {"ids": [1]},
-    "rerun_runs": {"lookback": 60.0},
-    "live_task_ids": {"lookback": 60.0},
-    "runs_of_tasks": {"tasks": ["01890000-0000-7000-8000-000000000000"]},
-    "tasks_of_runs": {"settle": [1], "open": [2], "lookback": 60.0},
-    "assets": {"names": ["a"]},
-    "last_successes": {"dags": ["d"]},
-    "dag_patches": {"dag_id": "d"},
-    "live_ages": {"queued": 600.0, "silent": 300.0, "unattended": 300.0},
-    "not_running": {"parallelism": None, "limit": 600.0},
-    "overdue_runs": {"grace": 15.0},
-    "due_runs": {"dags": ["d"], "due": [datetime(2026, 1, 5, tzinfo=UTC)]},
-    "task_events": {"after": 0, "until": 9},
-    "new_dag_versions": {"after": "01890000-0000-7000-8000-000000000000"},
-    "recent_outcomes": {"dags": ["d"]},
-}
-QUERIES = sorted(
-    file.name.removesuffix(".sql")
-    for file in (resources.files("airwarden.adapters") / "sql" / "airflow_3_3").iterdir()
-    if file.name.endswith(".sql") and file.name != "grants.sql"
-)
 
 
 @pytest.fixture

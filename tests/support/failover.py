@@ -72,7 +72,7 @@ class Replicas:
 
         through = make_url(url).set(port=self.proxy.port).render_as_string(hide_password=False)
         self.leader = start(through, crash_at=crash_at, freeze_at=freeze_at)
-        eventually(lambda: self.holder() == self.leader.pid, within=30, what="the first leads")
+        eventually(lambda: self.holder() == self.leader.pid, within=90, what="the first leads")
         self.standbys = [start(url, clock_step=clock_step) for _ in range(2)]
         for standby in self.standbys:
             assert standby.port

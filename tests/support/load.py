@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import http.client
 import itertools
-import json
 import statistics
 import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +26,15 @@ from support.servers import Child
 _HEADERS = {"Authorization": f"Bearer {WEBHOOK_TOKEN}", "Content-Type": "application/json"}
 
 
-def alerts(count: int, *, prefix: str, kinds: int = BOOKS) -> list[Alert]:
-    """Return so many distinct alerts, spread evenly over `kinds` playbooks, that began now."""
+def alerts(count: int, *, prefix: str, per_second: float = 0.0) -> list[Alert]:
+    """Return so many distinct alerts, spread evenly over the playbooks.
+
+    They begin now, or at this rate from now on, as they will be posted.
+    """
     now = datetime.now(UTC)
+    every = timedelta(seconds=1 / per_second if per_second else 0)
     return [
-        alert(f"Fault{number % kinds}", name=f"{prefix}-{number}", starts=now)
+        alert(f"Fault{number % BOOKS}", name=f"{prefix}-{number}", starts=now + number * every)
         for number in range(count)
     ]
 
@@ -150,8 +153,3 @@ def _moment(value: Any) -> datetime:
 def bodies(some: Sequence[Alert], *, each: int) -> list[bytes]:
     """Return webhook bodies with `each` alerts in every one."""
     return [webhook(*some[at : at + each]) for at in range(0, len(some), each)]
-
-
-def read_json(body: bytes) -> Any:
-    """Return a body's content."""
-    return json.loads(body)

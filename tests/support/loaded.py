@@ -102,7 +102,6 @@ def main() -> None:
     """Serve until SIGTERM."""
     folder, url = Path(sys.argv[1]), sys.argv[2]
     stopped = threading.Event()
-    sys.setswitchinterval(0.0005)
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     targets = Targets()
     running = Running(

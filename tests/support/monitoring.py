@@ -6,6 +6,7 @@ import json
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -105,6 +106,27 @@ class Alertmanager:
         answer.raise_for_status()
         found: list[dict[str, Any]] = answer.json()
         return found
+
+    def silence(self, matchers: Mapping[str, str]) -> str:
+        """Silence what has these labels, from now on; returns the silence's identifier."""
+        now = datetime.now(UTC)
+        body = {
+            "matchers": [
+                {"name": name, "value": value, "isRegex": False, "isEqual": True}
+                for name, value in matchers.items()
+            ],
+            "startsAt": now.isoformat(),
+            "endsAt": (now + timedelta(hours=1)).isoformat(),
+            "createdBy": "ada",
+            "comment": "for a test",
+        }
+        answer = httpx.post(f"{self.url}/api/v2/silences", json=body, timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["silenceID"])
+
+    def expire(self, silence: str) -> None:
+        """End a silence."""
+        httpx.delete(f"{self.url}/api/v2/silence/{silence}", timeout=30).raise_for_status()
 
     def stop(self) -> None:
         """End the process."""

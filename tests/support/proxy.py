@@ -61,9 +61,13 @@ class FreezableProxy:
         while not self._closing:
             try:
                 near, _ = self._server.accept()
-                far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
             except OSError:
                 return
+            try:
+                far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
+            except OSError:
+                near.close()
+                continue
             far.settimeout(None)
             self._sockets += [near, far]
             for source, sink, held in ((near, far, True), (far, near, False)):

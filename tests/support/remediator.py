@@ -13,6 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from airwarden.core.clock import Clock
+from airwarden.core.ports import Alertmanager
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
 from airwarden.remediation.checks.base import Check
@@ -112,6 +113,7 @@ class Running:
         told: Any = None,
         rails: Rails | None = None,
         clock: RealClock | None = None,
+        alertmanager: Alertmanager | None = None,
         operators: Operators | None = None,
     ) -> None:
         self.machine = machine or Machine()
@@ -134,7 +136,7 @@ class Running:
                 chat_composer=compose_chat,
                 pager_composer=compose_page,
                 operators=operators or Operators(),
-                alertmanager=self.alertmanager if with_alertmanager else None,
+                alertmanager=(alertmanager or self.alertmanager) if with_alertmanager else None,
                 pager=told or self.recorder,
                 chat=told or self.recorder,
             ),

@@ -77,7 +77,7 @@ class PostgresMetadata:
         *,
         statement_timeout: float = 5.0,
         connect_timeout: float = 3.0,
-        connections: int = 3,
+        connections: int = 4,
         application: str = "airwarden",
     ) -> None:
         self._statement_timeout = statement_timeout

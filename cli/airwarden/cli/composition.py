@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airwarden.adapters.broker_rabbitmq import RabbitBroker
     from airwarden.adapters.broker_redis import RedisBroker
     from airwarden.adapters.host_supervisord import SupervisordHost
+    from airwarden.adapters.mariadb import MariaDbServer
     from airwarden.adapters.metadata_database import PostgresMetadata
     from airwarden.adapters.pooler_pgbouncer import PgBouncerPools
     from airwarden.adapters.prometheus import PrometheusApi
@@ -45,6 +46,7 @@ class ClusterPorts:
     database: PostgresMetadata | None
     session_ender: PostgresSessionEnder | None
     pooler: PgBouncerPools | None
+    mariadb: MariaDbServer | None
     broker: RedisBroker | RabbitBroker | None
     workers: CeleryWorkers | None
     host: SupervisordHost | None
@@ -65,6 +67,7 @@ def cluster_ports(cluster: Cluster) -> ClusterPorts:
         database=database(cluster, place=f"{place}.metadata_database"),
         session_ender=_session_ender(cluster, place=f"{place}.metadata_database"),
         pooler=_pooler(cluster, place=f"{place}.metadata_database"),
+        mariadb=_mariadb(cluster, place=f"{place}.mariadb"),
         broker=broker,
         workers=_workers(cluster, broker_url, broker),
         host=supervisord(cluster.host.supervisord, place=f"{place}.host.supervisord")
@@ -154,6 +157,19 @@ def _pooler(cluster: Cluster, *, place: str) -> PgBouncerPools | None:
         read_secret(wanted.pgbouncer_dsn, place=f"{place}.pgbouncer_dsn").get_secret_value(),
         timeout=wanted.connect_timeout.total_seconds(),
     )
+
+
+def _mariadb(cluster: Cluster, *, place: str) -> MariaDbServer | None:
+    wanted = cluster.mariadb
+    if wanted is None:
+        return None
+    from airwarden.adapters.mariadb import MariaDbServer
+
+    dsn = read_secret(wanted.dsn, place=f"{place}.dsn").get_secret_value()
+    try:
+        return MariaDbServer(dsn, timeout=wanted.timeout.total_seconds())
+    except WrongInputError as error:
+        raise WrongInputError(error.message, place=f"{place}.dsn", hint=error.hint) from None
 
 
 def _broker(broker: Broker | None, url: str, *, place: str) -> RedisBroker | RabbitBroker | None:
@@ -252,6 +268,6 @@ def probes(settings: Settings, cluster: str) -> Mapping[str, Probe]:
 def close(ports: Sequence[ClusterPorts]) -> None:
     """Close connections that are kept open."""
     for one in ports:
-        for adapter in (one.database, one.session_ender, one.pooler, one.broker):
+        for adapter in (one.database, one.session_ender, one.pooler, one.mariadb, one.broker):
             if adapter is not None:
                 adapter.close()

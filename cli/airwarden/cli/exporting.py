@@ -80,6 +80,7 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
         workers=ports.workers,
         host=ports.host,
         pooler=ports.pooler,
+        mariadb=ports.mariadb,
         queues=cluster.broker.queues if cluster.broker else (),
         rules=dag_rules(settings, cluster),
         targets=tuple(

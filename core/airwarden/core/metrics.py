@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from airwarden.core.catalogue import own, platform, postgresql, reported, waiting, workload
+from airwarden.core.catalogue import mariadb, own, platform, postgresql, reported, waiting, workload
 from airwarden.core.catalogue.left_out import LEFT_OUT
 from airwarden.core.catalogue.types import Metric, MetricType
 from airwarden.core.errors import WrongInputError
@@ -30,6 +30,7 @@ SECTIONS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
         "What waits, is late or was lost": waiting.METRICS,
         "Components, hosts, broker, workers, database, dependencies": platform.METRICS,
         "Inside the metadata database": postgresql.METRICS,
+        "A MariaDB server": mariadb.METRICS,
         "What Airflow reports of itself": reported.METRICS,
         "Airwarden itself": own.METRICS,
     }

@@ -195,6 +195,36 @@ class BrokerState:
 
 
 @dataclass(frozen=True, slots=True)
+class MariaDbState:
+    """What a MariaDB or MySQL server says of itself; counters since it started.
+
+    Attributes:
+        connected, running: Sessions, and those of them that execute something.
+        connections_max: Sessions that it admits.
+        oldest_transaction: Seconds; 0 without one.
+        lock_waits: Row locks that are waited for now.
+        queries, slow_queries, aborted, deadlocks: Counters.
+        pages_asked, pages_read: Pages asked of the buffer pool, and read from disk for it.
+        replication_lag: Seconds; None where it is no replica, or replication stands still.
+        replicating: Whether both threads of a replica run; None where it is none.
+    """
+
+    connected: int
+    running: int
+    connections_max: int
+    oldest_transaction: float
+    lock_waits: int
+    queries: int
+    slow_queries: int
+    aborted: int
+    deadlocks: int
+    pages_asked: int
+    pages_read: int
+    replication_lag: float | None = None
+    replicating: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class StatsdSample:
     """One line that a process reported over StatsD.
 

@@ -23,6 +23,7 @@ from airwarden.core.platform import (
     Delivered,
     HostProcess,
     Job,
+    MariaDbState,
     PagerEvent,
     Pool,
     PoolerPool,
@@ -212,6 +213,14 @@ class Pooler(Protocol):
 
     def pools(self) -> Sequence[PoolerPool]:
         """Return its pools, its own console left out."""
+        ...
+
+
+class MariaDb(Protocol):
+    """A MariaDB or MySQL server: its own state, nothing of what is stored in it."""
+
+    def state(self) -> MariaDbState:
+        """Return connections, transactions, locks and counters."""
         ...
 
 

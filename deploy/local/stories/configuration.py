@@ -77,6 +77,9 @@ PLAYBOOKS = {name: _QUICK | ({"steps": steps} if steps else {}) for name, steps 
 RAILS = {
     "cool_down": "1s",
     "recurrence_window": "1s",
+    # Broken again and again on purpose, and mended at once, everything here flaps.
+    "flap_cycles": 1000,
+    "flap_percent": 100,
     "target_per_hour": 50,
     "target_per_day": 200,
     "playbook_per_hour": 100,

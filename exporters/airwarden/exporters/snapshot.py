@@ -12,6 +12,8 @@ from airwarden.exporters.exposition import Block, Renderer, page
 from airwarden.exporters.families import Family
 
 _GZIP = 16 + zlib.MAX_WBITS
+#: Seconds for which a page may be served while a newer one is being joined.
+FRESH = 2.0
 
 
 class Page:
@@ -56,7 +58,7 @@ class Snapshot:
         self._renderers: dict[tuple[str, str], Renderer] = {}
         self._version = 0
         self._join_lock = threading.Lock()
-        self._joined: dict[bool, tuple[int, Page]] = {}
+        self._joined: dict[bool, tuple[int, float, Page]] = {}
         self._render_seconds = 0.0
 
     @property
@@ -83,17 +85,29 @@ class Snapshot:
         self._cap.forget()
 
     def body(self, *, openmetrics: bool) -> Page:
-        """Return the page of what was last published."""
-        with self._join_lock:
-            with self._lock:
-                version = self._version
-                blocks = [block for group in self._blocks.values() for block in group]
+        """Return the page of what was last published.
+
+        While one scrape joins it, others that come at once get the page before, if that is fresh.
+        """
+        with self._lock:
+            version = self._version
+            blocks = [block for group in self._blocks.values() for block in group]
+        known = self._joined.get(openmetrics)
+        if known is not None and known[0] >= version:
+            return known[2]
+        if known is not None and time.monotonic() - known[1] < FRESH:
+            if not self._join_lock.acquire(blocking=False):
+                return known[2]
+        else:
+            self._join_lock.acquire()
+        try:
             known = self._joined.get(openmetrics)
-            if known is not None and known[0] == version:
-                return known[1]
+            if known is not None and known[0] >= version:
+                return known[2]
             begun = time.perf_counter()
-            text = page(blocks, openmetrics=openmetrics).encode()
-            joined = Page(text)
+            joined = Page(page(blocks, openmetrics=openmetrics).encode())
             self._render_seconds = time.perf_counter() - begun
-            self._joined[openmetrics] = (version, joined)
+            self._joined[openmetrics] = (version, time.monotonic(), joined)
             return joined
+        finally:
+            self._join_lock.release()

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from airwarden.core.ports import (
     Airflow,
     Host,
+    MariaDb,
     MeasuredBroker,
     MetadataDatabase,
     Pooler,
@@ -72,6 +73,7 @@ class ClusterSources:
     workers: Workers | None = None
     host: Host | None = None
     pooler: Pooler | None = None
+    mariadb: MariaDb | None = None
     statsd: Statsd | None = None
     api_name: str = "api-server"
     queues: tuple[str, ...] = ("default",)

@@ -19,6 +19,9 @@ from airwarden.remediation.journal import alerts
 from airwarden.remediation.journal.inbox import InboxWriter
 from airwarden.remediation.journal.store import Fence, Journal
 
+#: Alerts noted as seen in one transaction.
+_TOUCHED = 400
+
 
 @dataclass(frozen=True, slots=True)
 class PollTimes:
@@ -78,10 +81,16 @@ class Poller:
             AirwardenError: Alertmanager did not answer; nothing is concluded from that.
         """
         seen = [normalised(one) for one in self.active()]
-        with self._journal.lead(fence) as tx:
+        with self._journal.read() as tx:
             known = alerts.known(tx, self._source, [one.fingerprint for one in seen])
             self._suppressed = tx.now, _suppressed(seen, known)
-            alerts.touch(tx, self._source, {one.fingerprint: one.suppressed_by for one in seen})
+        for start in range(0, len(seen), _TOUCHED):
+            # A storm's in parts: a delivery must not wait for it to be acknowledged.
+            some = seen[start : start + _TOUCHED]
+            with self._journal.lead(fence) as tx:
+                by = {one.fingerprint: one.suppressed_by for one in some}
+                alerts.touch(tx, self._source, by)
+        with self._journal.lead(fence) as tx:
             horizon = tx.now - timedelta(seconds=self.times.absent_after)
             gone = [
                 replace(one.alert, status=AlertStatus.RESOLVED, ends_at=tx.now)

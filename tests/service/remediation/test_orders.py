@@ -171,6 +171,16 @@ def test_freezes_come_again_by_the_wall_clock_and_only_a_person_ends_them(
         refused = approving.post("/api/v1/windows", {**order, **wrong})
         assert (refused.status_code, place in refused.json()["detail"]) == (400, True), wrong
     assert approving.get("/api/v1/windows")["windows"] == []
+    # What PostgreSQL cannot keep, or JSON cannot say, is no error of ours on either journal.
+    for path, body in (
+        ("pause", '{"reason": "a\\u0000b"}'),
+        ("windows", '{"kind": "quiet", "for": "1h", "playbooks": ["a\\u0000b"]}'),
+        ("pause", '{"reason": "a\\ud800b"}'),
+        ("playbooks/machine-restart/mode", '{"mode": "off", "reason": "x", "override": "\\u0000"}'),
+    ):
+        headers = {"Authorization": f"Bearer {ADA}", "Content-Type": "application/json"}
+        answer = approving.http.post(f"/api/v1/{path}", content=body, headers=headers)
+        assert answer.status_code == 422, (path, answer.text)
 
 
 def test_the_kill_switch_stops_a_fan_out_within_two_seconds(journal_url: str) -> None:

@@ -9,8 +9,9 @@ from airwarden.adapters.airflow_auth import CommandToken, FileToken, PasswordTok
 from airwarden.adapters.probes import HttpProbe, TcpProbe
 from airwarden.adapters.secrets import SecretToken
 from airwarden.cli import composition, exporting, remediating
+from airwarden.cli.listeners import Listeners
 from airwarden.core.errors import WrongInputError
-from airwarden.core.settings import Settings, parse
+from airwarden.core.settings import Settings, WrongSettingsError, parse
 from airwarden.remediation.decide.states import Mode
 
 CLUSTER = "clusters: [{name: prod, airflow: {url: 'http://h', auth: {command: [x]}}}]\n"
@@ -171,3 +172,59 @@ def test_a_reload_takes_up_who_is_told_and_names_what_needs_a_restart(tmp_path: 
             program.remediator.reload()
     finally:
         program.stop()
+
+
+EVERY_SOURCE = """
+clusters:
+  - name: prod
+    airflow: {url: "http://h", auth: {command: [x]}}
+    metadata_database: {dsn: "postgresql://h/airflow", pgbouncer_dsn: "postgresql://h:6432/pgbouncer"}
+    broker:
+      url: "amqp://h:5672//"
+      management: {url: "http://h:15672", username: w, password_env: RABBIT}
+    mariadb: {dsn: "mysql://h:3306"}
+    statsd: {listen: "127.0.0.1:0", forward: "127.0.0.1:9125"}
+    parallelism: 96
+"""
+
+
+def test_optional_sources_are_built_and_handed_to_the_exporter(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RABBIT", "a-password")
+    settings = read(EVERY_SOURCE)
+    ports = composition.cluster_ports(settings.clusters[0])
+    assert ports.broker is not None
+    assert ports.broker.kind == "rabbitmq"
+    sources = exporting.sources(settings, ports)
+    assert (sources.pooler, sources.mariadb) == (ports.pooler, ports.mariadb)
+    assert sources.pooler is not None
+    assert sources.mariadb is not None
+    assert sources.parallelism == 96
+    composition.close([ports])
+
+
+def test_a_statsd_listener_outlives_a_reload_that_does_not_concern_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RABBIT", "a-password")
+    cluster = read(EVERY_SOURCE).clusters[0]
+    listeners = Listeners()
+    try:
+        first = listeners.of(cluster)
+        assert first is not None
+        assert first.port > 0
+        again = read(EVERY_SOURCE.replace("96", "64")).clusters[0]
+        listeners.keep([again])
+        assert listeners.of(again) is first
+        other = read(EVERY_SOURCE.replace("9125", "9126")).clusters[0]
+        listeners.keep([other])
+        second = listeners.of(other)
+        assert second is not first
+    finally:
+        listeners.close()
+
+
+def test_a_statsd_listener_is_not_open_to_other_machines_unasked() -> None:
+    with pytest.raises(WrongSettingsError, match="allow_non_loopback"):
+        read(EVERY_SOURCE.replace("127.0.0.1:0", "0.0.0.0:8125"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import math
+import threading
 import zlib
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as text
 
-from airwarden.exporters.exposition import Renderer, page
+from airwarden.exporters.exposition import Block, Renderer, page
 from airwarden.exporters.families import Counter, Family, Histogram, Labels, gauge
 from airwarden.exporters.snapshot import Page, Snapshot
 
@@ -142,3 +143,30 @@ def test_a_wrong_type_or_label_count_is_our_mistake() -> None:
         Histogram("airwarden_db_up").family()
     with pytest.raises(TypeError, match="labels"):
         gauge("airwarden_db_up", {("a",): 1})
+
+
+def test_a_scrape_that_comes_while_another_joins_the_page_gets_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    snapshot = Snapshot()
+    snapshot.publish("east", "dags", [gauge("airwarden_dags", {("active",): 1})])
+    before = snapshot.body(openmetrics=False)
+    snapshot.publish("east", "dags", [gauge("airwarden_dags", {("active",): 2})])
+    joining, go_on = threading.Event(), threading.Event()
+    join = page
+
+    def slow(blocks: list[Block], *, openmetrics: bool) -> str:
+        joining.set()
+        assert go_on.wait(10)
+        return join(blocks, openmetrics=openmetrics)
+
+    monkeypatch.setattr("airwarden.exporters.snapshot.page", slow)
+    found: list[Page] = []
+    other = threading.Thread(target=lambda: found.append(snapshot.body(openmetrics=False)))
+    other.start()
+    assert joining.wait(10)
+    assert snapshot.body(openmetrics=False) is before
+    go_on.set()
+    other.join(10)
+    assert found[0].text(b"") != before.text(b"")
+    assert snapshot.body(openmetrics=False) is found[0]

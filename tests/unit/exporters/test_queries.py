@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,8 @@ import pytest
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import DatabaseSession
 from airwarden.exporters.collectors.queries import QueriesCollector
+from airwarden.exporters.families import Family
+from airwarden.exporters.in_turn import TIMEOUT, InTurn
 from airwarden.exporters.queries import CountedDatabase
 from support.families import every
 
@@ -42,3 +45,44 @@ def test_time_and_rows_by_query() -> None:
     seconds = every(families, "db_query_seconds_total")
     assert set(seconds) == {("pools",), ("sessions",), ("gone",)}
     assert seconds["pools",] >= 0
+
+
+class Detail:
+    """A collector that says when it is in, and waits to be let out."""
+
+    interval, timeout = 15.0, 15.0
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.entered, self.leave = threading.Event(), threading.Event()
+
+    def collect(self) -> Sequence[Family]:
+        self.entered.set()
+        assert self.leave.wait(10)
+        if self.name == "bad":
+            raise UnavailableError("gone")
+        return []
+
+
+def test_details_take_turns_and_a_failed_one_gives_its_turn_back() -> None:
+    turn = threading.Lock()
+    bad, good = Detail("bad"), Detail("good")
+    first, second = InTurn(bad, turn), InTurn(good, turn)
+    assert (second.name, second.interval, second.timeout) == ("good", 15.0, TIMEOUT)
+
+    def fail() -> None:
+        with pytest.raises(UnavailableError):
+            first.collect()
+
+    threads = [threading.Thread(target=fail), threading.Thread(target=second.collect)]
+    threads[0].start()
+    assert bad.entered.wait(5)
+    threads[1].start()
+    assert not good.entered.wait(0.2)
+    with pytest.raises(UnavailableError, match="details"):
+        InTurn(Detail("late"), turn, patience=0.1).collect()
+    bad.leave.set()
+    assert good.entered.wait(5)
+    good.leave.set()
+    for thread in threads:
+        thread.join(5)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from airwarden.adapters.fakes import FakeClock, FakePooler, FakeStatsd
+from airwarden.adapters.fakes import FakeClock, FakeMariaDb, FakePooler, FakeStatsd
 from airwarden.adapters.statsd import parse
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import PoolerPool, StatsdCounts
 from airwarden.exporters.collector import PartialCollectError
+from airwarden.exporters.collectors.mariadb import MariaDbCollector
 from airwarden.exporters.collectors.pooler import PoolerCollector
 from airwarden.exporters.collectors.statsd import FORGET, MAX_VALUES, StatsdCollector
 from airwarden.exporters.families import Bins
@@ -128,3 +131,20 @@ def test_a_pooler_tells_who_waits_and_one_that_is_silent_is_down() -> None:
     with pytest.raises(PartialCollectError) as caught:
         PoolerCollector(pooler).collect()
     assert every(caught.value.families, "pgbouncer_up") == {(): 0}
+
+
+def test_a_mariadb_server_and_its_replica() -> None:
+    mariadb = FakeMariaDb()
+    mariadb.told = replace(mariadb.told, connected=30, connections_max=40, lock_waits=2)
+    families = MariaDbCollector(mariadb).collect()
+    assert every(families, "mariadb_connection_utilization_ratio") == {(): 0.75}
+    assert every(families, "mariadb_row_lock_waits") == {(): 2}
+    assert every(families, "mariadb_replicating") == {}
+    mariadb.told = replace(mariadb.told, replicating=False)
+    families = MariaDbCollector(mariadb).collect()
+    assert every(families, "mariadb_replicating") == {(): 0}
+    assert every(families, "mariadb_replication_lag_seconds") == {}
+    mariadb.break_with(UnavailableError("gone"))
+    with pytest.raises(PartialCollectError) as caught:
+        MariaDbCollector(mariadb).collect()
+    assert every(caught.value.families, "mariadb_up") == {(): 0}

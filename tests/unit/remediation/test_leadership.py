@@ -296,7 +296,7 @@ def test_an_unreachable_journal_is_told_and_ends_leadership(
     leader = Leadership(journal, clock)
     leader.step()
 
-    def gone() -> Any:
+    def gone(*, urgent: bool = False) -> Any:
         raise UnavailableError("journal: gone")
 
     monkeypatch.setattr(journal, "write", gone)

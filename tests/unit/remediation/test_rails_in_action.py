@@ -267,7 +267,9 @@ def test_a_delivery_that_waits_is_lag_and_one_that_is_put_off_is_none(make: Make
         }
         due = {**row, "delivery_hash": "a", "next_at": tx.now - timedelta(seconds=7)}
         later = {**row, "delivery_hash": "b", "next_at": tx.now + timedelta(seconds=9)}
-        tx.connection.execute(tables.inbox.insert(), [due, later])
+        tx.connection.execute(tables.inbox.insert(), [later])
+        assert surroundings.inbox_lag(tx) == 0.0
+        tx.connection.execute(tables.inbox.insert(), [due])
         assert surroundings.inbox_lag(tx) == 7.0
 
 

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -26,8 +25,7 @@ from support.engine import Bench, alert, playbook
 Make = Callable[..., Bench]
 LIMIT = Rails().storm_incidents
 #: Shorter than in production, so that the virtual time of these tests is short too.
-SHORT: dict[str, Any] = {"storm_window": timedelta(minutes=1), "storm_calm": timedelta(minutes=2)}
-QUICK = Rails(**SHORT)
+QUICK = Rails(storm_window=timedelta(minutes=1), storm_calm=timedelta(minutes=2))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from airwarden.adapters.fakes.broker import FakeBroker
 from airwarden.adapters.fakes.clock import FakeClock
 from airwarden.adapters.fakes.faults import Faults
 from airwarden.adapters.fakes.host import FakeHost
+from airwarden.adapters.fakes.mariadb import FakeMariaDb
 from airwarden.adapters.fakes.observability import FakeAlertmanager, FakePrometheus
 from airwarden.adapters.fakes.pooler import FakePooler
 from airwarden.adapters.fakes.probe import FakeProbe
@@ -23,6 +24,7 @@ __all__ = [
     "FakeBroker",
     "FakeClock",
     "FakeHost",
+    "FakeMariaDb",
     "FakePooler",
     "FakeProbe",
     "FakePrometheus",

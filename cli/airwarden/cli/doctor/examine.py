@@ -55,6 +55,7 @@ def examine_machines(cluster: Cluster) -> Iterator[Finding]:
         return
     yield from systems.probe_broker(f"{cluster.name}: celery", ports)
     yield from systems.probe_pooler(f"{cluster.name}: pgbouncer", ports)
+    yield from systems.probe_mariadb(f"{cluster.name}: mariadb", ports)
     yield from systems.probe_host(f"{cluster.name}: host", ports)
 
 

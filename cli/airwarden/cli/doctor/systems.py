@@ -76,6 +76,18 @@ def probe_pooler(system: str, ports: ClusterPorts) -> Iterator[Finding]:
         )
 
 
+def probe_mariadb(system: str, ports: ClusterPorts) -> Iterator[Finding]:
+    """Yield whether a configured MariaDB server answers."""
+    mariadb = ports.mariadb
+    if mariadb is not None:
+        yield _attempt(
+            system,
+            "server",
+            lambda: f"answers; {mariadb.state().connected} sessions",
+            "check clusters[].mariadb.dsn; the role needs PROCESS and REPLICA MONITOR",
+        )
+
+
 def probe_host(system: str, ports: ClusterPorts) -> Iterator[Finding]:
     """Yield whether the supervisor answers and knows the processes that are listed."""
     host = ports.host

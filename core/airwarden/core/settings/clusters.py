@@ -105,6 +105,21 @@ class MetadataDatabase(Section):
     """Deadline for opening a connection."""
 
 
+class MariaDb(Section):
+    """A MariaDB or MySQL server that the platform uses: its own state, nothing of what it stores.
+    Airflow's metadata is read from PostgreSQL alone."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("dsn",)
+    addresses: ClassVar[tuple[str, ...]] = ("dsn",)
+
+    dsn: SecretRef
+    """`mysql://USER:PASSWORD@HOST:3306`, by a role with PROCESS and REPLICA MONITOR (MySQL: REPLICATION
+    CLIENT); with `?ssl_ca=PATH` where the server asks for TLS."""
+
+    timeout: Duration = timedelta(seconds=3)
+    """Deadline of a connection attempt, and of each answer."""
+
+
 class RabbitManagement(Section):
     """RabbitMQ's management plugin: the only place where it tells what waits in a queue."""
 
@@ -280,6 +295,9 @@ class Cluster(Section):
 
     host: Host | None = None
     """What supervises its processes."""
+
+    mariadb: MariaDb | None = None
+    """A MariaDB or MySQL server to measure; none by default."""
 
     statsd: Statsd | None = None
     """A listener for what Airflow reports over StatsD; none by default."""

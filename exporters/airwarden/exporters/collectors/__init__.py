@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -26,6 +27,7 @@ from airwarden.exporters.collectors.heartbeats import HeartbeatsCollector
 from airwarden.exporters.collectors.host import HostCollector
 from airwarden.exporters.collectors.late_runs import LateRunsCollector
 from airwarden.exporters.collectors.machine import MachineCollector
+from airwarden.exporters.collectors.mariadb import MariaDbCollector
 from airwarden.exporters.collectors.parsing import ParsingCollector
 from airwarden.exporters.collectors.pooler import PoolerCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
@@ -37,6 +39,7 @@ from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
 from airwarden.exporters.collectors.triggers import TriggersCollector
 from airwarden.exporters.collectors.waiting import WaitingCollector
 from airwarden.exporters.collectors.workers import WorkersCollector
+from airwarden.exporters.in_turn import InTurn
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.queries import CountedDatabase
 from airwarden.exporters.sources import ClusterSources
@@ -46,7 +49,7 @@ from airwarden.exporters.successes import Successes
 NAMES = (
     "api_server", "assets", "broker", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
-    "deployments", "heartbeats", "host", "late_runs", "machine", "parsing", "pooler", "pools", "queries",
+    "deployments", "heartbeats", "host", "late_runs", "machine", "mariadb", "parsing", "pooler", "pools", "queries",
     "scheduler_lag", "statsd", "task_events", "task_instances", "triggers", "waiting", "workers",
 )  # fmt: skip
 
@@ -61,6 +64,12 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
     if cluster.database is not None or cluster.airflow is not None:
         found.append(HeartbeatsCollector(clock, cluster.database, cluster.airflow))
         found.append(PoolsCollector(cluster.database, cluster.airflow))
+    return [*found, *_of_systems(cluster, clock)]
+
+
+def _of_systems(cluster: ClusterSources, clock: Clock) -> list[Collector]:
+    """Return the collectors of what stands beside the database."""
+    found: list[Collector] = []
     if cluster.airflow is not None:
         found.append(ApiServerCollector(cluster.airflow, cluster.api_name))
     if cluster.host is not None:
@@ -77,6 +86,8 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
         found.append(WorkersCollector(cluster.workers, clock, cluster.host, cluster.queues))
     if cluster.pooler is not None:
         found.append(PoolerCollector(cluster.pooler))
+    if cluster.mariadb is not None:
+        found.append(MariaDbCollector(cluster.mariadb))
     if cluster.statsd is not None:
         found.append(StatsdCollector(cluster.statsd, clock))
     if cluster.dependencies:
@@ -91,24 +102,28 @@ def _of_database(
 ) -> list[Collector]:
     registry = DagRegistry(database, cluster.rules, clock)
     successes = Successes(clock)
-    return [
-        QueriesCollector(database),
-        DatabaseCollector(database),
-        DatabaseActivityCollector(database),
+    turn = threading.Lock()
+    details: list[Collector] = [
         DatabaseTablesCollector(database),
         DatabaseStatementsCollector(database),
-        DagsCollector(registry),
-        DagRunsCollector(database, registry, clock, successes),
         DagHealthCollector(database, registry, clock),
         LateRunsCollector(database, registry),
-        TaskInstancesCollector(database, clock),
         TaskEventsCollector(database, registry),
         WaitingCollector(database, cluster.parallelism),
-        SchedulerLagCollector(database),
         TriggersCollector(database),
         ParsingCollector(database, clock),
         DeploymentsCollector(database, registry),
         DeadlinesCollector(database, registry),
         ConsistencyCollector(database),
+    ]
+    return [
+        QueriesCollector(database),
+        DatabaseCollector(database),
+        DatabaseActivityCollector(database),
+        DagsCollector(registry),
+        DagRunsCollector(database, registry, clock, successes),
+        TaskInstancesCollector(database, clock),
+        SchedulerLagCollector(database),
         AssetsCollector(database, registry, cluster.targets, clock, successes),
+        *(InTurn(collector, turn) for collector in details),
     ]

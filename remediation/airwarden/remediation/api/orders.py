@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from airwarden.core.durations import Duration
 from airwarden.core.errors import NotFoundError, WrongInputError
@@ -19,9 +19,17 @@ from airwarden.remediation.windowing import Listed, Windowing
 
 
 class Body(BaseModel):
-    """An order; unknown fields are refused."""
+    """An order; unknown fields are refused, and so is a character that PostgreSQL cannot keep."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_zero(cls, value: Any) -> Any:
+        texts = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(one, str) and "\0" in one for one in texts):
+            raise ValueError("must not hold the character U+0000")
+        return value
 
 
 class Reasoned(Body):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import AwareDatetime, Field, SecretStr
@@ -117,8 +119,17 @@ def build_app(edge: Edge, version: str) -> FastAPI:
     app.include_router(_reload(edge), dependencies=door)
     app.include_router(_plain(edge))
     app.add_exception_handler(AirwardenError, _answer)
+    app.add_exception_handler(RequestValidationError, _invalid)
     app.add_middleware(BodyLimit, streaming=INTAKE, limit=MAX_COMMAND)
     return app
+
+
+def _invalid(_request: Request, error: Exception) -> Response:
+    """Say what is wrong with which field, without what was sent: that may not even be text."""
+    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for these
+    faults = [{key: one[key] for key in ("type", "loc", "msg")} for one in error.errors()]
+    # In ASCII: a lone surrogate in a key's name cannot be written as UTF-8.
+    return Response(json.dumps({"detail": faults}), 422, media_type="application/json")
 
 
 def _answer(_request: Request, error: Exception) -> JSONResponse:

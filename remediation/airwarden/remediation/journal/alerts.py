@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import Row, func, select, update
 
 from airwarden.core.alerts import Alert, AlertStatus, Severity
 from airwarden.remediation.decide.episodes import Known
@@ -127,22 +127,19 @@ def _linked(*, postgres: bool) -> Upsert:
 
 def touch(tx: Tx, source: str, seen: Mapping[str, tuple[str, ...]]) -> None:
     """Note that a poll saw these alerts active: fingerprint → by what each is suppressed."""
-    rows = [
-        {"b_source": source, "b_print": fingerprint, "b_by": " ".join(by), "b_now": tx.now}
-        for fingerprint, by in seen.items()
-    ]
-    if not rows:
-        return
-    tx.connection.execute(
-        update(alert)
-        .where(
-            alert.c.source == bindparam("b_source"),
-            alert.c.fingerprint == bindparam("b_print"),
-            alert.c.status == "firing",
+    alike: dict[str, list[str]] = {}
+    for fingerprint, by in seen.items():
+        alike.setdefault(" ".join(by), []).append(fingerprint)
+    for suppressed_by, fingerprints in alike.items():
+        tx.connection.execute(
+            update(alert)
+            .where(
+                alert.c.source == source,
+                alert.c.fingerprint.in_(fingerprints),
+                alert.c.status == "firing",
+            )
+            .values(last_seen=tx.now, suppressed_by=suppressed_by)
         )
-        .values(last_seen=bindparam("b_now"), suppressed_by=bindparam("b_by")),
-        rows,
-    )
 
 
 def unseen_since(tx: Tx, source: str, moment: datetime) -> list[StoredAlert]:

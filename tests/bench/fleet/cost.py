@@ -1,0 +1,173 @@
+"""What our exporter costs on a filled fleet: wall time, database time, buffers, series."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from airwarden.adapters.clock import SystemClock
+from airwarden.adapters.metadata_database import PostgresMetadata
+from airwarden.exporters.caps import series_of
+from airwarden.exporters.collector import Collector
+from airwarden.exporters.collectors import collectors_for
+from airwarden.exporters.sources import ClusterSources
+from bench.fleet.serve import PORT
+from support.postgres import ROOT, Database
+
+#: Collects before the measured ones: the first one begins, the second one settles.
+_WARM, _MEASURED = 2, 5
+_COST = """
+SELECT coalesce(sum(total_exec_time), 0), coalesce(sum(shared_blks_hit + shared_blks_read), 0)
+FROM pg_stat_statements AS s JOIN pg_database AS d ON d.oid = s.dbid
+WHERE d.datname = current_database() AND query NOT LIKE '%pg_stat_statements%'
+"""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One collect: seconds of wall time and within the database, buffers touched, series."""
+
+    name: str
+    wall: float
+    database: float
+    buffers: int
+    series: int
+
+
+def costs(database: Database) -> list[Cost]:
+    """Return the median cost of each collector's steady collect, all of them after another."""
+    metadata = PostgresMetadata(database.dsn)
+    metadata.open()
+    try:
+        collectors = collectors_for(ClusterSources("bench", database=metadata), SystemClock())
+        rounds = [[_cost(database, c) for c in collectors] for _ in range(_WARM + _MEASURED)]
+    finally:
+        metadata.close()
+    return [_median(found) for found in zip(*rounds[_WARM:], strict=True)]
+
+
+def labels_cost(database: Database) -> Cost:
+    """Return what looking whether the fleet's labels changed costs, once a minute."""
+    metadata = PostgresMetadata(database.dsn)
+    metadata.open()
+    try:
+        found = []
+        for _ in range(_MEASURED):
+            database.execute("SELECT pg_stat_statements_reset()")
+            begun = time.perf_counter()
+            metadata.rows("dags_digest")
+            wall = time.perf_counter() - begun
+            milliseconds, buffers = database.execute(_COST)[0]
+            found.append(Cost("labels (once a minute)", wall, milliseconds / 1000, int(buffers), 0))
+        return _median(found)
+    finally:
+        metadata.close()
+
+
+def _cost(database: Database, collector: Collector) -> Cost:
+    database.execute("SELECT pg_stat_statements_reset()")
+    begun = time.perf_counter()
+    families = collector.collect()
+    wall = time.perf_counter() - begun
+    milliseconds, buffers = database.execute(_COST)[0]
+    series = sum(series_of(family) for family in families)
+    return Cost(collector.name, wall, milliseconds / 1000, int(buffers), series)
+
+
+def _median(found: Sequence[Cost]) -> Cost:
+    return Cost(
+        found[0].name,
+        statistics.median(cost.wall for cost in found),
+        statistics.median(cost.database for cost in found),
+        int(statistics.median(cost.buffers for cost in found)),
+        found[-1].series,
+    )
+
+
+@dataclass(frozen=True)
+class Served:
+    """The whole exporter as a process of its own.
+
+    Attributes:
+        bootstrap: Seconds from its start to the end of every first collect.
+        p99, median: Seconds of a scrape, gzip, ten scrapers at once.
+        page: Bytes of the page, gzipped.
+        peak: Bytes of resident memory at most.
+    """
+
+    bootstrap: float
+    median: float
+    p99: float
+    page: int
+    peak: int
+
+
+def served(database: Database, scrapes: int = 100) -> Served:
+    """Run the exporter as a process and scrape it with ten scrapers at once."""
+    with _process(database) as (process, port):
+        begun = time.monotonic()
+        while not _answers(port, "/readyz"):
+            if time.monotonic() - begun > 120:
+                raise TimeoutError("the exporter is not ready within two minutes")
+            time.sleep(0.05)
+        bootstrap = time.monotonic() - begun
+        times: list[float] = []
+        sizes: list[int] = []
+
+        def scrape() -> None:
+            for _ in range(scrapes):
+                at = time.perf_counter()
+                sizes.append(len(_get(port, "/metrics")))
+                times.append(time.perf_counter() - at)
+                time.sleep(0.1)
+
+        scrapers = [threading.Thread(target=scrape) for _ in range(10)]
+        for scraper in scrapers:
+            scraper.start()
+        for scraper in scrapers:
+            scraper.join()
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
+    ordered = sorted(times)
+    p99 = ordered[int(0.99 * len(ordered))]
+    return Served(bootstrap, statistics.median(times), p99, max(sizes), peak)
+
+
+@contextmanager
+def _process(database: Database) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).parent / "serve.py"), database.dsn],
+        stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        port = next(line for line in process.stdout if line.startswith(PORT))
+        yield process, int(port.removeprefix(PORT))
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _get(port: int, path: str) -> bytes:
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}{path}", headers={"Accept-Encoding": "gzip"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as reply:
+        body: bytes = reply.read()
+    return body
+
+
+def _answers(port: int, path: str) -> bool:
+    try:
+        _get(port, path)
+    except OSError:
+        return False
+    return True

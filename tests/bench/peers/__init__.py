@@ -1,0 +1,1 @@
+"""The exporters that ours is measured beside."""
