@@ -162,6 +162,10 @@ def test_a_chain_that_was_rewritten_throughout_shows_by_what_lies_outside(
     assert all(fault.startswith("trigger") for fault in alone.faults)
     found = examine_journal(bench.journal, outside=outside)
     assert "two checkpoints at 20 name different entries" in found.faults
+    exported = [entry.line() for entry in pages(bench.journal, after=0)]
+    assert examine_lines(exported).holds
+    (fault,) = examine_lines(exported, outside=outside).faults
+    assert fault == "entry 20 is not the one that was signed off at 2026-03-01 12:00 UTC"
 
 
 def test_with_a_key_no_checkpoint_can_be_forged(bench: Bench, tmp_path: Path) -> None:
