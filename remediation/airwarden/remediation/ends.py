@@ -13,10 +13,10 @@ from airwarden.remediation.decide.paging import Escalation, page_at
 from airwarden.remediation.decide.progress import Progress
 from airwarden.remediation.decide.remedies import next_remedy
 from airwarden.remediation.decide.states import IncidentState, Mode, RunState
+from airwarden.remediation.joining import begin_run, highest_danger
 from airwarden.remediation.journal import incidents, rails, runs
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.leftovers import left_in_force
-from airwarden.remediation.triage import begin_run, highest_danger
 
 
 def _end_run(tx: Tx, case: Case, state: RunState, reason: str) -> Case:

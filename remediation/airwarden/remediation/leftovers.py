@@ -8,12 +8,12 @@ from airwarden.remediation import records
 from airwarden.remediation.case import Parts
 from airwarden.remediation.decide.progress import Phase, Progress
 from airwarden.remediation.decide.states import AttemptState
+from airwarden.remediation.joining import begin_run, highest_danger
 from airwarden.remediation.journal import runs
 from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.runs import Attempt, Run
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.playbook import Playbook, UndoStep
-from airwarden.remediation.triage import begin_run, highest_danger
 
 
 def left_in_force(book: Playbook, attempts: Sequence[Attempt]) -> list[Attempt]:

@@ -20,12 +20,12 @@ from airwarden.remediation.decide.promotion import (
     tally,
 )
 from airwarden.remediation.decide.states import Mode, RunState
+from airwarden.remediation.joining import highest_danger
 from airwarden.remediation.journal import audit, incidents, rails, runs, scorecards
 from airwarden.remediation.journal.rails import EVERYWHERE, Switch
 from airwarden.remediation.journal.store import Fence, Tx
 from airwarden.remediation.modes import mode_for, mode_switches
 from airwarden.remediation.operations import require_known
-from airwarden.remediation.triage import highest_danger
 
 #: Modes in which effects are done: they have to be earned.
 ACTING = (Mode.APPROVE, Mode.AUTO)

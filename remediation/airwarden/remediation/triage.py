@@ -4,38 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.errors import UnavailableError, WrongInputError
-from airwarden.remediation import records
-from airwarden.remediation.actions.base import Action, Danger
+from airwarden.remediation.actions.base import Action
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.decide.correlate import (
-    LoadedPlaybook,
     Place,
     PlaybookSet,
-    highest,
     place,
-    shared_labels,
-    subject_words,
 )
 from airwarden.remediation.decide.episodes import Known, news
-from airwarden.remediation.decide.flapping import flapping
-from airwarden.remediation.decide.paging import NO_PLAYBOOK_PAGE, Escalation, page_at
-from airwarden.remediation.decide.progress import Progress
-from airwarden.remediation.decide.states import IncidentState, Mode
-from airwarden.remediation.holding import HELD, held_evidence, held_until, held_words
 from airwarden.remediation.intake import Parsed, parse
-from airwarden.remediation.journal import alerts, inbox, incidents, rails, runs, unrest
-from airwarden.remediation.journal.incidents import Incident
+from airwarden.remediation.joining import Joining
+from airwarden.remediation.journal import alerts, inbox, incidents, runs
 from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx
-from airwarden.remediation.modes import mode_for
-from airwarden.remediation.playbook import ActionStep, Playbook
 from airwarden.remediation.storms import Storms, is_storm, storm_place
 from airwarden.remediation.telemetry import Telemetry
 
@@ -46,8 +33,6 @@ T = TypeVar("T")
 _CHUNK, _OPENED = 50, 2
 #: Alerts that fire on although their incident was resolved, taken up again in one transaction.
 _STUBBORN = 50
-#: An alert that fires on after its incident was closed as healthy so many times is a person's.
-_READ_WELL = 2
 
 Read = tuple[inbox.Stored, Parsed]
 Groups = dict[Place, dict[str, Alert]]
@@ -87,12 +72,10 @@ class Triage:
         actions: Mapping[str, Action],
         telemetry: Telemetry,
     ) -> None:
-        self._telemetry = telemetry
         self._journal = journal
         self._playbooks = playbooks
-        self._clusters = clusters
-        self._actions = actions
         self.storms = Storms(playbooks)
+        self._joining = Joining(playbooks, clusters, actions, self.storms, telemetry)
 
     def process_inbox(self, fence: Fence) -> int:
         """Work off deliveries that are due, each exactly once in effect; returns how many."""
@@ -114,7 +97,7 @@ class Triage:
                 groups.setdefault((one.source, where), []).append(one.alert)
             for (source, where), group in groups.items():
                 with self._journal.lead(fence) as tx:
-                    self._join(tx, source, where, group, unceasing=True)
+                    self._joining.join(tx, source, where, group, unceasing=True)
 
     def release(self, tx: Tx, members: Sequence[alerts.StoredAlert], room: int) -> int:
         """Open incidents that a storm held back, as many as there is room for; returns how many."""
@@ -124,7 +107,7 @@ class Triage:
             groups.setdefault((one.source, where), []).append(one.alert)
         chosen = list(groups.items())[:room]
         for (source, where), group in chosen:
-            self._join(tx, source, where, group, released=True)
+            self._joining.join(tx, source, where, group, released=True)
         return len(chosen)
 
     def _parsed(self, fence: Fence, waiting: Sequence[inbox.Stored]) -> Iterator[Read]:
@@ -262,7 +245,7 @@ class Triage:
         for where, group in waiting:
             members, above = list(group.values()), storm_place(where)
             if (where.cluster, where.key) in open_now:
-                self._join(tx, source, where, members, again=again)
+                self._joining.join(tx, source, where, members, again=again)
                 continue
             storm = open_now.get((above.cluster, above.key))
             if storm is None and opened >= _OPENED:
@@ -275,7 +258,7 @@ class Triage:
                 held.extend((alert, storm.id) for alert in members)
                 continue
             opened += 1
-            self._join(tx, source, where, members, again=again)
+            self._joining.join(tx, source, where, members, again=again)
         alerts.store(tx, source, held)
         if held:
             # Whoever ends a storm in the same instant has to see that it goes on.
@@ -293,264 +276,6 @@ class Triage:
             # A resolved alert is a hint too: whoever waits for a slow confirmation looks at once.
             if not run.state.terminal and run.next_at > tx.now:
                 runs.change(tx, run, next_at=tx.now)
-
-    def _join(
-        self,
-        tx: Tx,
-        source: str,
-        where: Place,
-        group: Sequence[Alert],
-        *,
-        again: Collection[str] = (),
-        unceasing: bool = False,
-        released: bool = False,
-    ) -> None:
-        loaded = self._playbooks().by_name.get(where.playbook)
-        restless = self._flapping(tx, source, loaded, [a.fingerprint for a in group], again)
-        one = incidents.open_by_key(tx, where.cluster, where.key)
-        if one is not None:
-            one = self._widen(tx, one, loaded, group, again, restless)
-        elif unceasing and (storm := self._stormed(tx, where, loaded, group)) is not None:
-            alerts.store(tx, source, [(alert, storm.id) for alert in group])
-            return
-        else:
-            one = self._open(tx, where, loaded, group, restless)
-        alerts.store(tx, source, [(alert, one.id) for alert in group])
-        if released:
-            records.say(tx, one, "storm", "A storm had held it back.")
-        if one.state in (IncidentState.OPEN, IncidentState.REOPENED):
-            since = min(alert.starts_at for alert in group) if unceasing else None
-            self._route(tx, one, loaded, unceasing_since=since)
-        elif restless and one.state is IncidentState.REMEDIATING and not records.acted(tx, one):
-            self._to_people(tx, one, loaded, held_words(one.evidence), stuck=True)
-
-    def _stormed(
-        self, tx: Tx, where: Place, loaded: LoadedPlaybook | None, group: Sequence[Alert]
-    ) -> Incident | None:
-        above = storm_place(where)
-        storm = incidents.open_by_key(tx, above.cluster, above.key)
-        return self.storms.takes(tx, where, loaded, group, storm)
-
-    def _flapping(
-        self,
-        tx: Tx,
-        source: str,
-        loaded: LoadedPlaybook | None,
-        fingerprints: Sequence[str],
-        again: Collection[str],
-    ) -> str:
-        """Return which of these alerts flaps; only one that has fired before can."""
-        suspects = [one for one in fingerprints if one in again]
-        if not suspects:
-            return ""
-        numbers = loaded.rails if loaded else self._playbooks().rails
-        return flapping(unrest.histories(tx, source, suspects, numbers), tx.now, numbers)
-
-    def _widen(
-        self,
-        tx: Tx,
-        one: Incident,
-        loaded: LoadedPlaybook | None,
-        group: Sequence[Alert],
-        again: Collection[str],
-        restless: str,
-    ) -> Incident:
-        severity = highest([one.severity, *(alert.severity for alert in group)])
-        fields: dict[str, Any] = {
-            "labels": shared_labels([one.labels, *(alert.labels for alert in group)]),
-            "severity": severity,
-        }
-        if one.page_at is None and severity is not one.severity:
-            escalated = one.state in (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED)
-            fields["page_at"] = page_at(
-                loaded.playbook.page if loaded else NO_PLAYBOOK_PAGE,
-                severity,
-                one.opened_at,
-                tx.now,
-                escalation=Escalation.BY_DESIGN if escalated else None,
-            )
-        names = ", ".join(sorted({alert.name for alert in group}))
-        numbers = loaded.rails if loaded else self._playbooks().rails
-        if held_until(one, tx.now) is not None:
-            # Known to flap: each coming and going is in the events, and would only be noise here.
-            return incidents.change(tx, one, **fields)
-        if restless:
-            fields["evidence"] = {**one.evidence, **held_evidence(restless, tx.now, numbers)}
-            return records.change(
-                tx, one, "flapping", f"{held_words(fields['evidence'])}.", **fields
-            )
-        if all(alert.fingerprint in again for alert in group):
-            return records.change(tx, one, "alerts", f"{names} fires again.", **fields)
-        sentence = f"{len(group)} more alert(s) joined: {names}."
-        return records.change(tx, one, "alerts", sentence, **fields)
-
-    def _open(
-        self,
-        tx: Tx,
-        where: Place,
-        loaded: LoadedPlaybook | None,
-        group: Sequence[Alert],
-        restless: str,
-    ) -> Incident:
-        severity = highest(alert.severity for alert in group)
-        labels = shared_labels([alert.labels for alert in group])
-        book = loaded.playbook if loaded else None
-        numbers = loaded.rails if loaded else self._playbooks().rails
-        window = max(numbers.recurrence_window, numbers.flap_hold)
-        last = incidents.last_ended(tx, where.cluster, where.key, tx.now - window)
-        evidence: Mapping[str, str] = {}
-        if restless:
-            evidence = held_evidence(restless, tx.now, numbers)
-        elif last is not None and held_until(last, tx.now) is not None:
-            evidence = {name: last.evidence[name] for name in HELD if name in last.evidence}
-        fields: dict[str, Any] = {
-            "severity": severity,
-            "labels": labels,
-            "started_at": min(alert.starts_at for alert in group),
-            "page_at": page_at(
-                book.page if book else NO_PLAYBOOK_PAGE,
-                severity,
-                tx.now,
-                tx.now,
-                escalation=None if book else Escalation.BY_DESIGN,
-            ),
-            "mode": mode_for(loaded, rails.switches(tx), where.cluster),
-            "evidence": evidence,
-        }
-        names = ", ".join(sorted({alert.name for alert in group}))
-        if last is not None and last.comes_back(tx.now - numbers.recurrence_window):
-            self._telemetry.recurred(where.cluster, where.playbook)
-            return records.move(
-                tx,
-                last,
-                IncidentState.REOPENED,
-                f"It came back: {names} fires again; this is the same incident.",
-                **{**records.AFRESH, **fields},
-                reason="",
-                next_at=tx.now,
-                recurrence=last.recurrence + 1,
-            )
-        one = incidents.open_new(
-            tx,
-            cluster=where.cluster,
-            correlation_key=where.key,
-            playbook=where.playbook,
-            title=_title(book, group[0], labels),
-            dedup_key=records.dedup_key(tx, where),
-            **fields,
-        )
-        records.say(tx, one, "incident", f"{names} fires; the incident is opened.", state=one.state)
-        return one
-
-    def _route(
-        self,
-        tx: Tx,
-        one: Incident,
-        loaded: LoadedPlaybook | None,
-        *,
-        unceasing_since: datetime | None = None,
-    ) -> None:
-        one = incidents.move(tx, one, IncidentState.TRIAGE)
-        reason, stuck = "", False
-        if one.cluster not in self._clusters():
-            reason = f"cluster {one.cluster!r} is not configured here, nothing can be done"
-        elif loaded is None:
-            one = incidents.move(tx, one, IncidentState.NO_PLAYBOOK)
-            reason = "no playbook matches this alert"
-        elif not loaded.playbook.ordered:
-            reason = (
-                f"for a human only: {loaded.playbook.human_only or 'the playbook has no steps'}"
-            )
-        elif one.mode is Mode.OFF:
-            reason = f"playbook {one.playbook} is switched off"
-        elif held_until(one, tx.now) is not None:
-            reason, stuck = held_words(one.evidence), True
-        elif unceasing_since is not None and _tried_since(tx, one, unceasing_since) >= _READ_WELL:
-            # Either may be wrong; taking and closing it for ever would keep it from everybody.
-            reason = "its alert has never stopped, and the live state reads healthy each time"
-        if reason:
-            self._to_people(tx, one, loaded, reason, stuck=stuck)
-            return
-        assert loaded is not None  # noqa: S101 - the branches above took every other case
-        records.move(
-            tx,
-            one,
-            IncidentState.REMEDIATING,
-            f"Playbook {one.playbook} takes it, in mode {one.mode}.",
-            next_at=tx.now,
-        )
-        begin_run(tx, one, loaded, danger=highest_danger(self._actions, loaded.playbook))
-
-    def _to_people(
-        self, tx: Tx, one: Incident, loaded: LoadedPlaybook | None, reason: str, *, stuck: bool
-    ) -> None:
-        due = page_at(
-            loaded.playbook.page if loaded else NO_PLAYBOOK_PAGE,
-            one.severity,
-            tx.now,
-            tx.now,
-            escalation=Escalation.STUCK if stuck else Escalation.BY_DESIGN,
-            acted=stuck and records.acted(tx, one),
-        )
-        records.move(
-            tx,
-            one,
-            IncidentState.ESCALATED,
-            f"Left to people: {reason}.",
-            reason=reason,
-            page_at=due,
-            next_at=tx.now,
-        )
-        self._telemetry.escalated(one.cluster, one.playbook)
-
-
-def _tried_since(tx: Tx, one: Incident, moment: datetime) -> int:
-    """Return how many times the incident was taken, and closed as healthy, since then."""
-    return len({run.episode for run in runs.of_incident(tx, one.id) if run.started_at >= moment})
-
-
-def begin_run(
-    tx: Tx,
-    one: Incident,
-    loaded: LoadedPlaybook,
-    *,
-    danger: Danger,
-    wait: float = 0.0,
-    progress: Progress | None = None,
-) -> runs.Run:
-    """Begin the incident's next run, after `wait` seconds, pinned to the playbook as it is now."""
-    book = loaded.playbook
-    earlier = runs.of_incident(tx, one.id)
-    runs.pin_playbook(tx, book, loaded.mode, danger)
-    retry = any(run.episode == one.recurrence for run in earlier)
-    return runs.begin(
-        tx,
-        cluster=one.cluster,
-        incident_id=one.id,
-        playbook_sha=book.sha256,
-        generation=len(earlier) + 1,
-        episode=one.recurrence,
-        mode=one.mode,
-        progress=(progress or Progress()).to_json(),
-        # A retry looks for a fault that is there now: what the first remedy started is newer than
-        # the alert and would otherwise never be touched again.
-        fault_since=tx.now if retry else one.started_at,
-        deadline=tx.now + book.deadline + timedelta(seconds=wait),
-        next_at=tx.now + timedelta(seconds=wait),
-    )
-
-
-def highest_danger(actions: Mapping[str, Action], book: Playbook) -> Danger:
-    """Return the highest danger among a playbook's actions."""
-    named = (step.action for step in book.all_steps if isinstance(step, ActionStep))
-    return max((actions[name].danger for name in named if name in actions), default=Danger.A)
-
-
-def _title(book: Playbook | None, alert: Alert, labels: Mapping[str, str]) -> str:
-    words = subject_words(labels)
-    if book is None:
-        return alert.annotations.get("summary") or f"{alert.name} ({words})"
-    return f"{book.title} ({words})" if words else book.title
 
 
 def _batches(read: Iterable[Read]) -> Iterator[list[Read]]:
