@@ -88,6 +88,7 @@ def test_after_its_rest_one_run_tries_and_closes_it(bench: Bench) -> None:
     assert state(bench) is BreakerState.CLOSED
 
 
+@pytest.mark.reliability
 def test_a_try_in_vain_lets_it_rest_again(bench: Bench) -> None:
     in_vain(bench, "one")
     in_vain(bench, "two")

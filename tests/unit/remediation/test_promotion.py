@@ -166,6 +166,7 @@ def test_promotion_is_refused_until_it_is_earned_and_then_is_not(make: Make) -> 
     assert card(bench).mode is Mode.APPROVE
 
 
+@pytest.mark.reliability
 def test_approved_runs_that_heal_earn_auto(make: Make) -> None:
     rails = Rails(promotion_approved_runs=2, cool_down=timedelta(0), target_per_hour=9)
     bench = make(mode=Mode.AUTO, rails=rails)

@@ -18,6 +18,7 @@ def bench(memory_path: Path) -> Iterator[Bench]:
     made.close()
 
 
+@pytest.mark.reliability
 def test_one_page_for_an_alert_that_fires_on_while_all_reads_healthy(bench: Bench) -> None:
     one = bench.fire()
     bench.machine.healthy = True
