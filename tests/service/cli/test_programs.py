@@ -125,8 +125,8 @@ def test_operators_commands_reach_the_remediator(
         for arguments, code, said in (
             (("incidents",), 0, "no open incidents"),
             (("pause", "--reason", "a trial"), 0, "all remedies are stopped (everywhere; "),
-            (("maintenance", "--for", "1h", "--reason", "patching"), 0, "maintenance (everywhere)"),
-            (("maintenance", "--end"), 0, "all remedies are stopped"),
+            (("maintenance", "start", "--for", "1h", "--reason", "patching"), 0, "open until"),
+            (("maintenance", "stop"), 0, "is over"),
             (("resume", "--reason", "over"), 0, "remedies run as their modes allow"),
             (("explain", "7"), 1, "there is no incident 7"),
             (("approve", "7"), 1, "there is no incident 7"),
