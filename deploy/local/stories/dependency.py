@@ -59,7 +59,8 @@ class Dependency(Story):
                 Mark.ACTION,
                 Mark.VERIFIED,
                 "pool and DAGs are as before",
-                lambda: self.well(scene),
+                # They are before the hold too: only what follows the breaker's closing counts.
+                lambda: self._closed(scene) and self.well(scene),
             ),
             looks.resolved(scene, PLAYBOOK),
         )
@@ -99,6 +100,9 @@ class Dependency(Story):
         """No try that began after the breaker opened may have failed, the canary's apart."""
         burned, _ = self._burned(scene)
         return f"{burned} retries burned after the breaker opened" if burned else ""
+
+    def _closed(self, scene: Scene) -> bool:
+        return any(effect["undo"] for effect in scene.effects(PLAYBOOK, action="breaker.open"))
 
     def _burned(self, scene: Scene) -> tuple[int, int]:
         """Count failed tries begun between the hold and the breaker's closing: others, canary's."""
