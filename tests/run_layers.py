@@ -46,13 +46,17 @@ class Result:
     complaints: list[str] = field(default_factory=list)
 
 
-def pytest(*folders: str, processes: tuple[str, ...] = ()) -> tuple[str, ...]:
+def pytest(
+    *folders: str, processes: tuple[str, ...] = (), marked: str = "not reliability"
+) -> tuple[str, ...]:
     """Return the command that runs these test folders."""
-    return (f"{BIN}python", "-m", "pytest", "-q", "-m", "not reliability", *processes, *folders)
+    return (f"{BIN}python", "-m", "pytest", "-q", "-m", marked, *processes, *folders)
 
 
 #: Tests that share nothing but the processor: on two cores in half the time.
 TWO = ("-n", "2", "--dist", "worksteal")
+#: What `check` runs of the unit tests: those that follow the engine for hours of virtual time are left out.
+QUICK = "not reliability and not thorough"
 #: Those that share a server within a file.
 TWO_BY_FILE = ("-n", "2", "--dist", "loadfile")
 
@@ -78,9 +82,9 @@ PLANS: dict[str, tuple[Layer, ...]] = {
     ),
     "check": (
         Layer("set-up", 5, (("sh", "deploy/local/bootstrap.sh", "venv"),)),
-        Layer("static", 30, STATIC),
-        Layer("unit", 35, (pytest("tests/unit", processes=TWO),)),
-        Layer("CLI", 20, (pytest("tests/cli"),)),
+        Layer("static", 25, STATIC),
+        Layer("unit", 45, (pytest("tests/unit", processes=TWO, marked=QUICK),)),
+        Layer("CLI", 15, (pytest("tests/cli"),)),
     ),
 }
 

@@ -28,6 +28,7 @@ from airwarden.core.errors import (
 from airwarden.core.platform import Component, Dag, Pool, TaskKey
 from airwarden.core.ports import Airflow
 from support.airflow_api import DAG_ID, PASSWORD, POOL, USER, VIEWER, AirflowApi
+from support.servers import freeze
 
 _RUNS = itertools.count(1)
 
@@ -343,7 +344,7 @@ def test_a_frozen_api_server_is_unavailable_for_reads_and_unknown_for_effects(
     airflow.pools()
     pids = process_tree(airflow_api.child.pid)
     for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
     try:
         begun = time.monotonic()
         with pytest.raises(UnavailableError):

@@ -17,6 +17,7 @@ from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.core.platform import Delivered
 from airwarden.core.ports import MeasuredBroker
 from support.redis import RedisServer
+from support.servers import freeze
 
 
 @dataclass
@@ -111,7 +112,7 @@ def test_a_broker_that_is_gone_is_unavailable_and_back_again_later(own_redis: Re
 def test_a_frozen_broker_costs_a_deadline(own_redis: RedisServer) -> None:
     broker = RedisBroker(own_redis.url, timeout=0.5)
     broker.ping()
-    os.kill(own_redis.child.pid, signal.SIGSTOP)
+    freeze(own_redis.child.pid)
     begun = time.monotonic()
     with pytest.raises(UnavailableError):
         broker.ping()

@@ -21,6 +21,7 @@ from airwarden.core.errors import (
 )
 from airwarden.core.platform import Component, HostProcess, ProcessState
 from airwarden.core.ports import Host
+from support import servers
 from support.eventually import eventually
 from support.supervisord import PASSWORD, USER, Supervisord
 
@@ -68,7 +69,7 @@ def case(request: pytest.FixtureRequest) -> Case:
     def freeze(name: str) -> None:
         pid = find(host, name).pid
         assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
+        servers.freeze(pid)
 
     return Case(host, freeze)
 
@@ -187,7 +188,7 @@ def test_children_that_were_frozen_with_it_do_not_stay(supervisord: Supervisord)
     assert parent.pid is not None
     (child,) = eventually(lambda: descendants(parent.pid or 0), within=5)
     for pid in (parent.pid, child.pid):
-        os.kill(pid, signal.SIGSTOP)
+        servers.freeze(pid)
     eventually(lambda: state(host, "parent") is ProcessState.FROZEN, within=5)
 
     host.restart("parent", generation=find(host, "parent").generation)
@@ -225,7 +226,7 @@ def test_a_frozen_supervisord_is_unavailable_within_the_deadline(
     supervisord: Supervisord,
 ) -> None:
     host = real_host(supervisord, timeout=0.5)
-    os.kill(supervisord.child.pid, signal.SIGSTOP)
+    servers.freeze(supervisord.child.pid)
     try:
         with pytest.raises(UnavailableError):
             host.processes()

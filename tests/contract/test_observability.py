@@ -24,6 +24,7 @@ from airwarden.core.ports import Alertmanager, Prometheus
 from support import monitoring
 from support.eventually import eventually
 from support.monitoring import Scripted
+from support.servers import freeze
 
 _CONFIG = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 LABELS = {"alertname": "Late", "cluster": "east", "severity": "critical"}
@@ -178,7 +179,7 @@ def test_a_scalar_is_taken_as_one_sample_and_a_range_is_rejected(
 
 def test_a_frozen_prometheus_costs_one_deadline(prometheus_server: monitoring.Prometheus) -> None:
     api = PrometheusApi(prometheus_server.url, timeout=0.5)
-    os.kill(prometheus_server.child.pid, signal.SIGSTOP)
+    freeze(prometheus_server.child.pid)
     begun = time.monotonic()
     try:
         with pytest.raises(UnavailableError):

@@ -19,6 +19,7 @@ from airwarden.core.ports import Workers
 from support.celery_worker import CeleryWorker
 from support.eventually import eventually
 from support.redis import RedisServer
+from support.servers import freeze
 
 NAME = "w0@contract"
 
@@ -107,7 +108,7 @@ def test_a_frozen_worker_does_not_answer_and_costs_no_more_than_the_deadline(
     celery_worker: CeleryWorker, server: RedisServer
 ) -> None:
     workers = CeleryWorkers(server.url, reply_timeout=0.5)
-    os.kill(celery_worker.child.pid, signal.SIGSTOP)
+    freeze(celery_worker.child.pid)
     try:
         begun = time.monotonic()
         assert workers.workers() == []
@@ -137,7 +138,7 @@ def test_a_broker_that_is_gone_or_frozen_is_unavailable_within_the_deadline(
 ) -> None:
     workers = CeleryWorkers(own_redis.url, reply_timeout=0.5, connect_timeout=0.5)
     assert workers.workers() == []
-    os.kill(own_redis.child.pid, signal.SIGSTOP)
+    freeze(own_redis.child.pid)
     begun = time.monotonic()
     with pytest.raises(UnavailableError):
         workers.workers()

@@ -10,6 +10,8 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from support.eventually import eventually
+
 
 def free_port() -> int:
     """Return a TCP port of 127.0.0.1 that was free a moment ago."""
@@ -24,6 +26,23 @@ def answers(port: int) -> bool:
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False
+
+
+def freeze(pid: int) -> None:
+    """Stop a process with SIGSTOP, and return once each of its threads has stopped.
+
+    The signal is on its way when `kill` returns: a server with several threads may answer once more.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    tasks = Path(f"/proc/{pid}/task")
+
+    def stopped() -> bool:
+        states = [
+            (one / "stat").read_text().rpartition(")")[2].split()[0] for one in tasks.iterdir()
+        ]
+        return set(states) == {"T"}
+
+    eventually(stopped, within=10, every=0.01, what=f"process {pid} is stopped")
 
 
 class Child:

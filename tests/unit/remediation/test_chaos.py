@@ -43,6 +43,8 @@ from support.chaos import (
 )
 from support.engine import FakeAlertmanager, Recorder, VirtualClock, alert
 
+pytestmark = pytest.mark.thorough
+
 places = st.tuples(st.sampled_from(CLUSTERS), st.sampled_from(NAMES))
 kinds = st.sampled_from(["UnitDown", "NumberHot"])
 #: Points at which no transaction is open, so that another process can be at work meanwhile.

@@ -11,6 +11,8 @@ import pytest
 from airwarden.remediation.decide.states import IncidentState
 from support.engine import Bench
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:

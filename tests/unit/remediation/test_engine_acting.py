@@ -17,6 +17,8 @@ from airwarden.remediation.operations import Operations
 from airwarden.remediation.windowing import Windowing
 from support.engine import Bench, Make, alert, playbook
 
+pytestmark = pytest.mark.thorough
+
 
 def test_a_sick_machine_is_restarted_once_and_verified(bench: Bench) -> None:
     bench.fire()

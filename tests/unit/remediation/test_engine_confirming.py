@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from airwarden.core.alerts import AlertStatus
 from airwarden.remediation.decide.states import IncidentState
 from support.engine import Bench, alert
+
+pytestmark = pytest.mark.thorough
 
 
 def test_nothing_is_done_before_the_fault_read_true_often_enough(bench: Bench) -> None:

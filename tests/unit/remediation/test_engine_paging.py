@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+
 from airwarden.core.errors import UnavailableError
 from airwarden.remediation.decide.states import IncidentState, Mode, RunState
 from airwarden.remediation.operations import Operations
 from support.engine import Bench, Make, alert, playbook
+
+pytestmark = pytest.mark.thorough
 
 
 def test_an_incident_is_one_message_that_is_updated(bench: Bench) -> None:

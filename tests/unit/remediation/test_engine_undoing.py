@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from airwarden.remediation.decide.states import IncidentState
 from support.engine import Make, playbook
+
+pytestmark = pytest.mark.thorough
 
 
 def test_a_hold_waits_for_the_world_and_is_taken_back(make: Make) -> None:

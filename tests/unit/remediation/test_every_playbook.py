@@ -21,6 +21,8 @@ import pytest
 from airwarden.remediation.decide.states import IncidentState
 from support.fleet_bench import SITUATIONS, FleetBench
 
+pytestmark = pytest.mark.thorough
+
 SIZES = (1, 2, 3, 12, 500)
 
 #: Words of a reason → the reason that the incident has to give.

@@ -17,6 +17,8 @@ from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import IncidentState
 from support.engine import START, Bench, alert
 
+pytestmark = pytest.mark.thorough
+
 Make = Callable[..., Bench]
 RAILS = Rails()
 

@@ -20,6 +20,8 @@ from airwarden.remediation.world import BreakerState
 from support.engine import Bench, alert
 from support.keeping import DAY, heal_one, keeper
 
+pytestmark = pytest.mark.thorough
+
 SERVED = [entry.name for entry in own.METRICS if "remediator" in entry.source]
 #: True of the process as such: it stands from the start and says the same as long as it runs.
 CONSTANT = {"airwarden_build_info"}

@@ -20,6 +20,8 @@ from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.playbooks_loader import load_playbooks
 from support.engine import Bench, playbook
 
+pytestmark = pytest.mark.thorough
+
 RESTART = {"id": "restart", "action": "machine.restart"}
 HOLD = {"id": "hold", "action": "number.hold", "with": {"value": 3}}
 #: Budgets wide enough for six restarts of one target within an hour.

@@ -13,6 +13,8 @@ from airwarden.remediation.journal.memory import JournalBreakers
 from airwarden.remediation.world import BreakerState
 from support.engine import Bench, playbook
 
+pytestmark = pytest.mark.thorough
+
 HOUR = 3600.0
 NAME = "lab/playbook/machine-restart"
 #: Two runs in vain open it; budgets and cool-down are not what these tests are about.

@@ -14,6 +14,8 @@ from airwarden.remediation.decide.correlate import Place, PlaybookSet, place
 from airwarden.remediation.decide.states import IncidentState
 from support.engine import Bench, alert, webhook
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def bench(memory_path: Path) -> Iterator[Bench]:

@@ -16,6 +16,8 @@ from airwarden.remediation.operations import Operations
 from airwarden.remediation.promotion import NewMode, Promotion, Scorecard
 from support.engine import START, Bench, Make, playbook
 
+pytestmark = pytest.mark.thorough
+
 DAY = timedelta(days=1)
 NOW = START + 30 * DAY
 READY = Tally(since=START, fired=25, right=20, wrong=1)

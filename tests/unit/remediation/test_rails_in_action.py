@@ -22,6 +22,8 @@ from support.engine import Bench, playbook
 from support.fleet_bench import SITUATIONS, FleetBench, node, worker
 from support.platform_bench import CLUSTER
 
+pytestmark = pytest.mark.thorough
+
 Make = Callable[[int], FleetBench]
 
 

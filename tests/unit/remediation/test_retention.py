@@ -17,6 +17,8 @@ from airwarden.remediation.journal import audit, checkpoints, pruning, tables
 from support.engine import Bench
 from support.keeping import DAY, counts, heal_one, keeper, lines, sweep
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def bench(memory_path: Path) -> Iterator[Bench]:

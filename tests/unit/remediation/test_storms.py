@@ -22,6 +22,8 @@ from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.storms import is_storm
 from support.engine import Bench, alert, playbook
 
+pytestmark = pytest.mark.thorough
+
 Make = Callable[..., Bench]
 LIMIT = Rails().storm_incidents
 #: Shorter than in production, so that the virtual time of these tests is short too.

@@ -27,6 +27,8 @@ from airwarden.remediation.work import InlineCrew
 from airwarden.remediation.world import BreakerState, Dependency, World
 from support.engine import Bench
 
+pytestmark = pytest.mark.thorough
+
 EAST, WEST = "east", "west"
 MINUTE = 60.0
 BOOK = "dependency-breaker"

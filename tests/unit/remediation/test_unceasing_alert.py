@@ -10,6 +10,8 @@ import pytest
 from airwarden.remediation.decide.states import IncidentState
 from support.engine import Bench
 
+pytestmark = pytest.mark.thorough
+
 
 @pytest.fixture
 def bench(memory_path: Path) -> Iterator[Bench]:

@@ -27,6 +27,8 @@ from airwarden.remediation.work import InlineCrew
 from airwarden.remediation.world import Json, Subject, World
 from support.engine import Bench, playbook
 
+pytestmark = pytest.mark.thorough
+
 
 class Many:
     """Sets each of many numbers to 1, unless it is one that refuses."""
