@@ -33,7 +33,8 @@ from support.soak_world import SoakWorld
 MINUTES = float(os.environ.get("SOAK_MINUTES", "0.8"))
 SHORT = MINUTES < 10
 REPLICAS = 3
-LEASE = LeaseTimes(ttl=6, renew=1.5, standby_poll=0.3, self_fence=5.5) if SHORT else LeaseTimes()
+#: An effect begins only while five seconds of the lease are sure: a shorter one would hardly let any begin.
+LEASE = LeaseTimes(ttl=10, renew=1.5, standby_poll=0.3, self_fence=9) if SHORT else LeaseTimes()
 #: Seconds: between two cuts of the database, two kills of the leader, two faults.
 CUT_EVERY = (3.0, 9.0) if SHORT else (5.0, 40.0)
 KILL_EVERY = 15.0 if SHORT else 60.0

@@ -28,8 +28,13 @@ from airwarden.remediation.leadership import LeaseTimes
 from airwarden.remediation.world import Json, Subject, World
 from support.remediator import Kit, Running, quick_playbook
 
-#: A soak does in an hour what a platform does in months: the budgets are not what it is about.
+#: A soak does in an hour what a platform does in months: what limits repetition is not what it is about.
 WIDE = Rails(
+    storm_incidents=10**6,
+    storm_alerts_per_minute=10**6,
+    flap_cycles=10**6,
+    flap_percent=100,
+    playbook_failures=10**6,
     mild_playbook_per_hour=10**6,
     mild_target_per_hour=10**6,
     mild_all_per_hour=10**6,

@@ -14,7 +14,7 @@ from support.failover import Replicas
 from support.postgres import FreshDatabase, PostgresServer
 
 #: As in production, at a third of the time.
-LEASE = LeaseTimes(ttl=6, renew=1.5, standby_poll=0.3, self_fence=5.5)
+LEASE = LeaseTimes(ttl=10, renew=1.5, standby_poll=0.3, self_fence=9)
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(240)]
 
