@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 
 import httpx
@@ -37,6 +38,22 @@ def newest_beat(platform: Platform, job_type: str) -> datetime:
 def seconds_since_beat(platform: Platform, job_type: str) -> float:
     query = "SELECT extract(epoch FROM now() - %s)"
     return float(str(rows(platform, "observer", query, newest_beat(platform, job_type))[0][0]))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def nobody_heals(platform: Platform) -> Iterator[None]:
+    """Stop the remediator that earlier tests left running: these faults are to last."""
+    supervisor = Supervisor(platform)
+    running = [
+        one.name
+        for one in supervisor.processes()
+        if one.name == "airwarden_remediator" and one.stoppable
+    ]
+    for name in running:
+        supervisor.stop(name)
+    yield
+    for name in running:
+        supervisor.start(name)
 
 
 def test_the_fleet_runs_by_itself_and_every_light_is_green(platform: Platform) -> None:
