@@ -129,7 +129,7 @@ class Outside:
                 try:
                     with self._mutex:
                         answer = getattr(getattr(self, system), method)(*arguments, **keywords)
-                except Exception as error:
+                except Exception as error:  # sent to the process that asked
                     connection.send((False, error))
                 else:
                     connection.send((True, answer))

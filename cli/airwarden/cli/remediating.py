@@ -81,7 +81,7 @@ class RemediatorProgram:
                 reload=self._reload,
                 runbook=runbook.read,
             )
-        except BaseException:
+        except BaseException:  # whatever ends the start, what is open is closed
             self._journal.close()
             raise
 

@@ -345,7 +345,7 @@ class Remediator:
         while not self._stopping.is_set():
             try:
                 self._watch()
-            except Exception:
+            except Exception:  # the one page past the journal hangs on this loop
                 _log.exception("watch loop")
             self._stopping.wait(1.0)
 
@@ -395,7 +395,7 @@ class Remediator:
             try:
                 wait = self._upkeep.step()
                 self.telemetry.keep(self._upkeep.state)
-            except Exception:
+            except Exception:  # keeping house must never end with one bad night
                 _log.exception("upkeep loop")
             self._stopping.wait(wait)
 

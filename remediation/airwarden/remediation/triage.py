@@ -122,7 +122,7 @@ class Triage:
             self._work_off(fence, batch)
         except (FencedError, UnavailableError):
             raise
-        except Exception as error:
+        except Exception as error:  # one delivery must not hold up the others
             # One delivery must not hold up the others, nor one alert the rest of its delivery.
             if len(batch) > 1:
                 for one in batch:

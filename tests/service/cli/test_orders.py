@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from airwarden.cli.main import run
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.operators import Operator, Operators, digest
-from support.engine import alert, webhook
 from support.eventually import eventually
 from support.remediator import API_TOKEN, Running
+from support.waiting_plan import fire, waiting
 
 OTHER = "pipeline-" + "p" * 23
 
@@ -47,24 +46,6 @@ def command(running: Running, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         return out + err
 
     return say
-
-
-def fire(running: Running) -> None:
-    running.machine.healthy = False
-    one = alert(starts=running.clock.now())
-    running.alertmanager.shown.append(one)
-    assert running.webhook(webhook(one)).status_code == 200
-
-
-def waiting(running: Running) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        found = running.get("/api/v1/incidents")["incidents"]
-        asked: dict[str, Any] | None = found[0]["approval"] if found else None
-        return asked
-
-    asked = eventually(look, within=30)
-    assert asked is not None
-    return asked
 
 
 def state(running: Running) -> str:

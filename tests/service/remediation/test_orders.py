@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -17,10 +16,11 @@ from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.store import Journal
 from airwarden.remediation.operators import Operator, Operators, digest
 from airwarden.remediation.world import World
-from support.engine import Ask, Machine, alert, webhook
+from support.engine import Ask, Machine
 from support.eventually import eventually
 from support.many_targets import Fleet
 from support.remediator import Kit, Running, quick_playbook
+from support.waiting_plan import fire, waiting
 
 ADA, BO, PIPELINE = "ada-" + "a" * 28, "bo-" + "b" * 29, "pipeline-" + "p" * 23
 PEOPLE = Operators(
@@ -48,24 +48,6 @@ def one(tmp_path: Path) -> Iterator[Running]:
     running = Running(f"sqlite:///{tmp_path / 'one.db'}", mode=Mode.APPROVE, operators=PEOPLE)
     yield running
     running.stop()
-
-
-def fire(running: Running) -> None:
-    running.machine.healthy = False
-    one = alert(starts=running.clock.now())
-    running.alertmanager.shown.append(one)
-    assert running.webhook(webhook(one)).status_code == 200
-
-
-def waiting(running: Running) -> dict[str, Any]:
-    def look() -> dict[str, Any] | None:
-        found = running.get("/api/v1/incidents")["incidents"]
-        asked: dict[str, Any] | None = found[0]["approval"] if found else None
-        return asked
-
-    asked = eventually(look, within=30, what="a plan waits for a person")
-    assert asked is not None
-    return asked
 
 
 def test_of_two_who_decide_at_once_one_does(approving: Running) -> None:
