@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
 from airwarden.core.errors import WrongInputError
-from airwarden.core.settings import SecretRef, Settings
+from airwarden.core.settings import SecretRef, Settings, alerting
 from airwarden.dashboards import generate
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.rules import build as rules_build
@@ -24,6 +24,7 @@ from airwarden.rules.config import (
     PagerDutyRoute,
     RemediatorRoute,
     RuleConfig,
+    ScopedOverride,
     SlackRoute,
     TeamRoute,
 )
@@ -126,8 +127,26 @@ def alert_overrides(settings: Settings) -> dict[str, AlertOverride]:
             enabled=wanted.enabled,
             over=wanted.over,
             at_least=wanted.at_least,
+            scoped=tuple(map(_scoped, wanted.overrides)),
         )
     return found
+
+
+def _scoped(wanted: alerting.ScopedOverride) -> ScopedOverride:
+    where = {
+        "dag_id" if name == "dag" else name: values
+        for name in alerting.Where.model_fields
+        if (values := getattr(wanted.where, name)) is not None
+    }
+    change = AlertOverride(
+        threshold=wanted.threshold,
+        hold=wanted.hold,
+        severity=Severity(wanted.severity) if wanted.severity else None,
+        enabled=wanted.enabled,
+        over=wanted.over,
+        at_least=wanted.at_least,
+    )
+    return ScopedOverride(where, change)
 
 
 def _file(reference: SecretRef | None, key: str) -> str:

@@ -2,10 +2,14 @@
 
 Grammar, spaces and case do not matter::
 
-    threshold = [operator] value ["utilization"] ["for" duration] | "for" duration
-    operator  = ">" | ">=" | "<" | "<="
-    value     = number "%" | duration | number | "SLA" [("+" | "-") number "%"]
+    threshold = [quantile] [operator] value ["utilization"] ["for" duration] | "for" duration
+    quantile  = "p" number | "median"
+    operator  = ">" | ">=" | "<" | "<=" | "above" | "over" | "below" | "under"
+              | "more than" | "less than" | "at least" | "at most"
+    value     = number "%" | duration | number ["k"] [noun] | "SLA" [("+" | "-") number "%"]
+              | number ("x" | "times") "usual" | number "%" "of" "usual"
     duration  = (number unit)+          units: ms, s, m, h, d, w and their names
+    noun      = "tasks", "runs", "messages", … : what is counted; it changes nothing
 
 Callers are the settings (reading) and the rules (rendering). Pure: no I/O.
 """
@@ -27,6 +31,14 @@ _LONGEST = 200
 _MS = Decimal(1000)
 _YEAR_MS = 365 * 86_400_000
 
+_NOUNS = frozenset(
+    ["tasks", "runs", "messages", "dags", "files", "connections", "sessions", "workers", "locks", "failures", "events", "retries", "triggers", "slots"]
+)
+_OPERATOR_WORDS = {
+    ("above",): ">", ("over",): ">", ("more", "than"): ">", ("at", "least"): ">=",
+    ("below",): "<", ("under",): "<", ("less", "than"): "<", ("at", "most"): "<=",
+}  # fmt: skip
+
 #: Every spelling of a unit that is understood, in milliseconds.
 _UNIT_MS = {
     spelling: Decimal(factor)
@@ -40,6 +52,7 @@ _UNIT_MS = {
     )
     for spelling in spellings.split()
 }
+_SIGN_HINTS = {"≥": "write >=", "=": "write >=", "≤": "write <=", "×": "write x"}
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]+(?:\.[0-9]+)?)"
     r"|(?P<word>[A-Za-z]+)|(?P<sign>>=|<=|[><%+\-]))"
@@ -65,6 +78,8 @@ class Unit(StrEnum):
     COUNT = "count"
     #: How far beyond the target agreed for the thing itself, as a share of that target.
     SLA = "sla"
+    #: How many times what is usual at this hour of the week.
+    USUAL = "usual"
     #: No limit, only how long: `for 30s`, for alerts on something being down.
     NONE = "none"
 
@@ -77,10 +92,13 @@ class Threshold:
         operator: None where the words name no side (`85% utilization for 5 minutes`): the setting
             that holds the threshold says which side is meant.
         value: In base units: a share (0.05 for 5%), seconds, a count; for `Unit.SLA` the share of
-            the target added to it (0.5 for `SLA + 50%`); 0 for `Unit.NONE`.
+            the target added to it (0.5 for `SLA + 50%`); for `Unit.USUAL` the factor (3 for
+            `3x usual`); 0 for `Unit.NONE`.
         unit: See `Unit`.
         window: How long the limit must be crossed without a break; None where nothing is said.
         utilization: Whether the word `utilization` was written; it changes nothing.
+        quantile: Of which quantile of a distribution the limit speaks (0.99 for `p99`); None where
+            the words name none.
     """
 
     operator: Operator | None
@@ -88,6 +106,7 @@ class Threshold:
     unit: Unit
     window: timedelta | None = None
     utilization: bool = False
+    quantile: Decimal | None = None
 
     @property
     def relative_to_sla(self) -> bool:
@@ -102,13 +121,16 @@ class Threshold:
             return f"SLA {'-' if self.value < 0 else '+'} {percent}" if self.value else "SLA"
         if self.unit is Unit.RATIO:
             return percent
+        if self.unit is Unit.USUAL:
+            return f"{_plain(self.value)}x usual"
         if self.unit is Unit.SECONDS:
             return _format_ms(self.value * _MS)
         return _plain(self.value) if self.unit is Unit.COUNT else ""
 
     def __str__(self) -> str:
         """Return the normal form; parsing it gives an equal threshold."""
-        parts = [self.operator.value] if self.operator else []
+        parts = [f"p{_plain(self.quantile.scaleb(2))}"] if self.quantile is not None else []
+        parts += [self.operator.value] if self.operator else []
         if self.limit:
             parts.append(self.limit)
         if self.utilization:
@@ -179,8 +201,12 @@ class _Reader:
             held = Threshold(None, Decimal(0), Unit.NONE, self._window())
             self._end("expected the end")
             return held
+        quantile = self._quantile()
         operator = self._operator()
+        column = self._column()
         value, unit = self._value()
+        if quantile is not None and unit in (Unit.SLA, Unit.USUAL):
+            self._refuse("a quantile needs a plain limit", column, "for example p99 > 10m")
         utilization = self._take_word("utilization", "utilisation")
         if utilization and unit is not Unit.RATIO:
             self._refuse("utilization is a share: expected a percentage", 1, "for example 85%")
@@ -188,7 +214,7 @@ class _Reader:
         if self._take_word("for"):
             window = self._window()
         self._end("expected 'for' and a duration, or the end")
-        return Threshold(operator, value, unit, window, utilization)
+        return Threshold(operator, value, unit, window, utilization, quantile)
 
     def _end(self, expected: str) -> None:
         if self._peek() is not None:
@@ -203,7 +229,7 @@ class _Reader:
                 while self._text[position].isspace():
                     position += 1
                 char = self._text[position]
-                hint = "write >=" if char in "≥=" else "write <=" if char == "≤" else ""
+                hint = _SIGN_HINTS.get(char, "")
                 self._refuse(f"unexpected {char!r}", position + 1, hint)
             kind = found.lastgroup
             tokens.append(_Token(kind, found[kind], found.start(kind) + 1))
@@ -229,7 +255,25 @@ class _Reader:
 
     def _operator(self) -> Operator | None:
         token = self._take("sign", *Operator)
-        return Operator(token.text) if token else None
+        if token:
+            return Operator(token.text)
+        for words, sign in _OPERATOR_WORDS.items():
+            following = self._tokens[self._at : self._at + len(words)]
+            if tuple(token.text.lower() for token in following) == words:
+                self._at += len(words)
+                return Operator(sign)
+        return None
+
+    def _quantile(self) -> Decimal | None:
+        if self._take_word("median"):
+            return Decimal("0.5")
+        if not self._take_word("p"):
+            return None
+        column = self._column()
+        percent = self._number()
+        if not 0 < percent < 100:
+            self._refuse("a quantile lies between p0 and p100", column, "for example p99")
+        return percent.scaleb(-2)
 
     def _value(self) -> tuple[Decimal, Unit]:
         if self._take_word("sla"):
@@ -244,12 +288,33 @@ class _Reader:
             return -share if sign.text == "-" else share, Unit.SLA
         number = self._number()
         if self._take("sign", "%"):
-            return number.scaleb(-2), Unit.RATIO
-        following = self._peek()
-        if following and following.kind == "word" and not self._ends_value(following):
+            if not self._take_word("of"):
+                return number.scaleb(-2), Unit.RATIO
+            self._usual()
+            return number.scaleb(-2), Unit.USUAL
+        if self._take_word("x", "times"):
+            self._usual()
+            return number, Unit.USUAL
+        if self._take_word("k"):
+            number *= 1000
+        elif self._is_duration():
             self._at -= 1
             return self._milliseconds() / _MS, Unit.SECONDS
+        self._take_word(*_NOUNS)
         return number, Unit.COUNT
+
+    def _is_duration(self) -> bool:
+        following = self._peek()
+        return (
+            following is not None
+            and following.kind == "word"
+            and following.text.lower() not in _NOUNS
+            and not self._ends_value(following)
+        )
+
+    def _usual(self) -> None:
+        if not self._take_word("usual"):
+            self._unexpected("expected 'usual'", "for example > 3x usual for 30m")
 
     @staticmethod
     def _ends_value(token: _Token) -> bool:
@@ -274,7 +339,7 @@ class _Reader:
             if factor is None:
                 near = difflib.get_close_matches(unit.text.lower(), _UNIT_MS, 1, 0.5)
                 hint = f"did you mean {near[0]}?" if near else "use s, m, h or d"
-                self._refuse(f"unknown unit {unit.text!r}", unit.column, hint)
+                self._refuse(f"unknown unit {unit.text[:20]!r}", unit.column, hint)
             total += number * factor
             following = self._peek()
             if not following or following.kind != "number":
@@ -295,10 +360,18 @@ class _Reader:
         if token is None:
             self._refuse(f"{expected}, found the end", len(self._text) + 1, hint)
         if token.kind == "word" and not hint:
-            near = difflib.get_close_matches(token.text.lower(), ("for", "sla", "utilization"), 1)
+            words = ("for", "sla", "utilization", "usual", "above", "below")
+            near = difflib.get_close_matches(token.text.lower(), words, 1)
             hint = f"did you mean {near[0]}?" if near else ""
-        self._refuse(f"{expected}, found {token.text!r}", token.column, hint)
+        self._refuse(f"{expected}, found {token.text[:20]!r}", token.column, hint)
 
     def _refuse(self, message: str, column: int, hint: str = "") -> NoReturn:
-        quote = repr(self._text if len(self._text) <= _LONGEST else self._text[:40] + "…")
-        raise WrongInputError(f"{quote}, column {column}: {message}", place=self._place, hint=hint)
+        raise WrongInputError(
+            f"column {column}: {message}{self._caret(column)}", place=self._place, hint=hint
+        )
+
+    def _caret(self, column: int) -> str:
+        """Show the text with a mark below the column; a long one is cut around it."""
+        start = max(0, column - 60)
+        shown = "".join(c if c.isprintable() else " " for c in self._text[start : start + 80])
+        return f"\n    {shown}\n    {' ' * (column - 1 - start)}^"

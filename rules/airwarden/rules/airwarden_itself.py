@@ -24,12 +24,13 @@ def _recordings(rules: Rules) -> tuple[RecordingRule, ...]:
     return (RecordingRule(_EXPECTED, clusters),)
 
 
-def _exporter_down(_: Context) -> str:
-    return f"{_EXPECTED} unless on (cluster) airwarden_collector_success"
+def _exporter_down(context: Context) -> str:
+    return f"{context.series(_EXPECTED, labels=())} unless on (cluster) airwarden_collector_success"
 
 
 def _snapshot_stale(context: Context) -> str:
-    age = f"min by (cluster) (airwarden_snapshot_age_seconds) {context.beyond}"
+    newest = context.series("airwarden_snapshot_age_seconds")
+    age = f"min by (cluster) ({newest}) {context.beyond}"
     return with_cluster(age, context.config.home)
 
 
@@ -54,13 +55,15 @@ def _not_taken(context: Context) -> str:
     expected = [
         other.name
         for other in context.rules.all()
-        if other.severity is Severity.CRITICAL and other.rule.route is Route.REMEDIATOR
+        if other.rule.route is Route.REMEDIATOR
+        and any(v.severity is Severity.CRITICAL for v in context.rules.variants(other.name))
     ]
 
     def by_name(vector: str) -> str:
         return f'label_replace({vector}, "untaken", "$1", "alertname", "(.+)")'
 
-    alerts = f'ALERTS{{alertstate="firing", severity="critical", alertname=~"{any_of(expected)}"}}'
+    matchers = ('alertstate="firing"', 'severity="critical"', f'alertname=~"{any_of(expected)}"')
+    alerts = context.series("ALERTS", *matchers, labels=())
     firing = f"count by (cluster, untaken) ({by_name(alerts)})"
     taken = f"max by (cluster, untaken) ({by_name('airwarden_remediator_alerts_taken')})"
     return (
@@ -143,7 +146,9 @@ AIRWARDEN_ITSELF = Subject(
             component="airwarden",
             severity=Severity.WARNING,
             hold=timedelta(minutes=5),
-            expr=lambda _: "max by (cluster, collector) (airwarden_collector_success) == 0",
+            expr=lambda c: (
+                f"max by (cluster, collector) ({c.series('airwarden_collector_success')}) == 0"
+            ),
             summary="Collector {{ $labels.collector }} of {{ $labels.cluster }} fails",
             description=(
                 "It has not succeeded for <<hold>>: its metrics stand still or are gone, and the "

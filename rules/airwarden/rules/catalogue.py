@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Mapping
 
@@ -18,6 +19,7 @@ from airwarden.rules.model import AlertRule, Rules, Subject
 from airwarden.rules.pipelines import PIPELINES
 from airwarden.rules.queues import QUEUES
 from airwarden.rules.scheduler import SCHEDULER
+from airwarden.rules.scopes import check_where, contradiction
 from airwarden.rules.workers import WORKERS
 
 #: One rule file each, in the order in which an operator looks: causes first.
@@ -46,6 +48,7 @@ _EXAMPLES = {
     Unit.SECONDS: "> 5m for 3m",
     Unit.COUNT: "> 1000 for 15m",
     Unit.SLA: "> SLA + 50% for 1h",
+    Unit.USUAL: "> 3x usual for 30m",
 }
 
 
@@ -71,18 +74,37 @@ def resolve(config: RuleConfig) -> Rules:
     if not config.clusters:
         raise WrongInputError("rules need at least one cluster", place="clusters")
     for name, override in config.overrides.items():
-        _check(alert(name, place=f"alerts.{name}"), override)
+        rule = alert(name, place=f"alerts.{name}")
+        _check(rule, override, f"alerts.{name}")
+        _check_scoped(rule, override)
     enabled = {
         name: rule
         for name, rule in ALERTS.items()
-        if config.overrides.get(name, AlertOverride()).enabled
+        if _heard_somewhere(config.overrides.get(name, AlertOverride()))
         and (config.remediator is not None or name not in _OF_THE_REMEDIATOR)
     }
     return Rules(config, enabled)
 
 
-def _check(rule: AlertRule, override: AlertOverride) -> None:
-    place = f"alerts.{rule.name}"
+def _heard_somewhere(override: AlertOverride) -> bool:
+    return override.enabled is not False or any(s.change.enabled for s in override.scoped)
+
+
+def _check_scoped(rule: AlertRule, override: AlertOverride) -> None:
+    place = f"alerts.{rule.name}.overrides"
+    allowed = () if rule.about_airwarden else (*rule.scopes, "cluster")
+    for index, scoped in enumerate(override.scoped):
+        check_where(scoped, allowed, f"{place}[{index}]")
+        _check(rule, scoped.change, f"{place}[{index}]")
+    if pair := contradiction(override.scoped):
+        raise WrongInputError(
+            f"names the same as overrides[{pair[0]}] and wants something else of it",
+            place=f"{place}[{pair[1]}]",
+            hint="keep one of them, or name another label in one",
+        )
+
+
+def _check(rule: AlertRule, override: AlertOverride, place: str) -> None:
     if override.threshold is not None:
         _check_threshold(rule, override.threshold, f"{place}.threshold")
         window = override.threshold.window
@@ -119,9 +141,15 @@ def _check_threshold(rule: AlertRule, own: Threshold, place: str) -> None:
             place=place,
             hint=f"for example {examples}",
         )
-    if own.operator in (Operator.BELOW, Operator.AT_MOST):
+    if own.quantile is not None and not rule.quantiles:
         raise WrongInputError(
-            f"{str(own)!r}: this alert is about too much, not too little",
+            f"{str(own)!r}: this alert knows no quantiles", place=place, hint="leave out the p"
+        )
+    wanted, below = rule.threshold.operator, (Operator.BELOW, Operator.AT_MOST)
+    if own.operator is not None and (own.operator in below) != (wanted in below):
+        sides = ("too little, not too much", "too much, not too little")
+        raise WrongInputError(
+            f"{str(own)!r}: this alert is about {sides[wanted not in below]}",
             place=place,
-            hint=f"write {str(Threshold(Operator.ABOVE, own.value, own.unit, own.window))!r}",
+            hint=f"write {str(dataclasses.replace(own, operator=wanted))!r}",
         )

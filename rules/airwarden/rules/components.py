@@ -26,14 +26,14 @@ def _recordings(rules: Rules) -> tuple[RecordingRule, ...]:
 
 def _down(component: str) -> Callable[[Context], str]:
     def expression(context: Context) -> str:
-        return down_or_silent(component, silent_heartbeat(component, context))
+        return down_or_silent(component, silent_heartbeat(component, context), context)
 
     return expression
 
 
-def _api_server_down(_: Context) -> str:
-    silent = 'max by (cluster, hostname) (airwarden_component_up{component="api-server"}) == 0'
-    return down_or_silent("api-server", silent)
+def _api_server_down(context: Context) -> str:
+    up = context.series("airwarden_component_up", 'component="api-server"')
+    return down_or_silent("api-server", f"max by (cluster, hostname) ({up}) == 0", context)
 
 
 COMPONENTS = Subject(

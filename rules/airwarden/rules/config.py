@@ -18,17 +18,32 @@ class AlertOverride:
         threshold: The limit, and with a window also the hold.
         hold: How long the condition must last; for alerts that have no limit (something is down).
         severity: Replaces the label.
-        enabled: False leaves the alert out.
+        enabled: False leaves the alert out; None is True, where no wider override says otherwise.
         over: The range over which rates and counts are taken.
         at_least: How many events a ratio needs before it is judged.
+        scoped: Changes for a part of the platform, in the file's order.
     """
 
     threshold: Threshold | None = None
     hold: timedelta | None = None
     severity: Severity | None = None
-    enabled: bool = True
+    enabled: bool | None = None
     over: timedelta | None = None
     at_least: int | None = None
+    scoped: tuple[ScopedOverride, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedOverride:
+    """What an operator changes of one alert for a part of the platform.
+
+    Attributes:
+        where: Label → the values that are meant; a series must match all labels.
+        change: The change; its own `scoped` is empty.
+    """
+
+    where: Mapping[str, tuple[str, ...]]
+    change: AlertOverride
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ def _freshness(context: Context) -> str:
     bridge = context.bridge
     updated = (
         "max by (cluster, asset, tier, team) "
-        f"(max_over_time(airwarden_asset_last_update_timestamp_seconds[{bridge}]))"
+        f"(max_over_time({context.series('airwarden_asset_last_update_timestamp_seconds')}[{bridge}]))"
     )
     if context.limit.unit is Unit.SECONDS:
         return f"time() - {updated} {context.beyond}"
@@ -32,6 +32,7 @@ DATA = Subject(
             severity=Severity.WARNING,
             threshold=parse_threshold("> SLA + 50%"),
             units=(Unit.SLA, Unit.SECONDS),
+            scopes=("asset", "tier", "team"),
             hold=timedelta(hours=1),
             expr=_freshness,
             summary=(

@@ -19,7 +19,8 @@ DATABASE = Subject(
             units=(Unit.RATIO,),
             hold=timedelta(minutes=5),
             expr=lambda c: (
-                f"max by (cluster) (airwarden_db_connection_utilization_ratio) {c.beyond}"
+                "max by (cluster) "
+                f"({c.series('airwarden_db_connection_utilization_ratio')}) {c.beyond}"
             ),
             summary=(
                 "{{ $value | humanizePercentage }} of the metadata database's connections on "
@@ -35,7 +36,7 @@ DATABASE = Subject(
             component="database",
             severity=Severity.CRITICAL,
             hold=timedelta(minutes=1),
-            expr=lambda _: "max by (cluster) (airwarden_db_up) == 0",
+            expr=lambda c: f"max by (cluster) ({c.series('airwarden_db_up')}) == 0",
             summary="The metadata database of {{ $labels.cluster }} does not answer",
             description=(
                 "Every probe failed for <<hold>>. Nothing is scheduled and no task can report; "
@@ -49,7 +50,9 @@ DATABASE = Subject(
             threshold=parse_threshold("> 1s"),
             units=(Unit.SECONDS,),
             hold=timedelta(minutes=1),
-            expr=lambda c: f"max by (cluster) (airwarden_db_probe_last_seconds) {c.beyond}",
+            expr=lambda c: (
+                f"max by (cluster) ({c.series('airwarden_db_probe_last_seconds')}) {c.beyond}"
+            ),
             summary=(
                 "The metadata database of {{ $labels.cluster }} takes "
                 "{{ $value | humanizeDuration }} for SELECT 1"
@@ -67,8 +70,8 @@ DATABASE = Subject(
             units=(Unit.SECONDS,),
             hold=timedelta(minutes=1),
             expr=lambda c: (
-                "max by (cluster, application) (airwarden_db_scheduler_lock_held_seconds) "
-                f"{c.beyond}"
+                "max by (cluster, application) "
+                f"({c.series('airwarden_db_scheduler_lock_held_seconds')}) {c.beyond}"
             ),
             summary=(
                 "An idle session of {{ $labels.application }} holds the scheduler's lock on "

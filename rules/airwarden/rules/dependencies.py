@@ -15,7 +15,10 @@ DEPENDENCIES = Subject(
             component="dependency",
             severity=Severity.CRITICAL,
             hold=timedelta(minutes=1),
-            expr=lambda _: "max by (cluster, dependency) (airwarden_dependency_up) == 0",
+            expr=lambda c: (
+                f"max by (cluster, dependency) ({c.series('airwarden_dependency_up')}) == 0"
+            ),
+            scopes=("dependency",),
             summary="{{ $labels.dependency }}, which DAGs of {{ $labels.cluster }} need, is down",
             description=(
                 "Its probe failed for <<hold>>. Every task that needs it fails and burns a retry "

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import Enum
 
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
+from airwarden.core.metrics import metric
 from airwarden.core.thresholds import Operator, Threshold, Unit
 from airwarden.rules.config import AlertOverride, RuleConfig
+from airwarden.rules.scopes import Scope, partition
 
 _ZERO = timedelta(0)
+_UNCHANGED = AlertOverride()
 
 
 class Route(Enum):
@@ -29,6 +32,26 @@ class Route(Enum):
     PAGER = "pager"
     #: It always fires; whoever stops hearing it raises the alarm.
     HEARTBEAT = "heartbeat"
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What an alert compares with its limit, recorded, so that what is usual of it can be known.
+
+    Attributes:
+        record: The recorded series' name.
+        labels: Its labels.
+        expr: What is recorded.
+    """
+
+    record: str
+    labels: tuple[str, ...]
+    expr: str
+
+    @property
+    def usual(self) -> str:
+        """The name of the series that holds what is usual: see `promql.usual`."""
+        return f"{self.record}:usual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +73,12 @@ class AlertRule:
         about_airwarden: Its series name no cluster; the label is set to the installation's.
         route: See `Route`.
         keeps: Whether it keeps firing for a while when its series vanish or dip.
+        scopes: Labels beside `cluster` by which operators may give parts of the platform another
+            limit; `expr` selects with `Context.series`, which puts them in.
+        quantiles: Whether the limit may be on a quantile (`p99 > 10m`).
+        measure: What is compared with the limit, where the limit may be `3x usual`.
+        worst: Makes a query for the few worst offenders, and names the label that tells them apart;
+            they are named at the end of the description.
     """
 
     name: str
@@ -66,14 +95,34 @@ class AlertRule:
     about_airwarden: bool = False
     route: Route = Route.REMEDIATOR
     keeps: bool = True
+    scopes: tuple[str, ...] = ()
+    quantiles: bool = False
+    measure: Callable[[RuleConfig], Measure] | None = None
+    worst: Callable[[Context], Worst] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Worst:
+    """A query for the series of one alert that are worst, and the label that names them.
+
+    Attributes:
+        query: PromQL in which `%q` stands for the value of each of `given`, in their order.
+        given: Labels of the alert.
+        label: Label of the query's result.
+    """
+
+    query: str
+    given: tuple[str, ...]
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
 class RecordingRule:
-    """A series that alerts and dashboards share: its name and its expression."""
+    """A series that alerts and dashboards share: its name, its expression, labels to add."""
 
     record: str
     expr: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +142,15 @@ class Context:
         rule: The catalogue's entry.
         config: The installation.
         rules: All enabled alerts of the installation, for rules that look at each other.
+        override: What the operator changes, where this one is heard.
+        scope: Which series this one is about; empty for all of them.
     """
 
     rule: AlertRule
     config: RuleConfig
     rules: Rules
-
-    @property
-    def _override(self) -> AlertOverride:
-        return self.config.overrides.get(self.rule.name) or AlertOverride()
+    override: AlertOverride = _UNCHANGED
+    scope: Scope = ()
 
     @property
     def name(self) -> str:
@@ -111,16 +160,17 @@ class Context:
     @property
     def severity(self) -> Severity:
         """The severity after overrides."""
-        return self._override.severity or self.rule.severity
+        return self.override.severity or self.rule.severity
 
     @property
     def threshold(self) -> Threshold | None:
         """The limit after overrides, always with an operator."""
-        own, default = self._override.threshold, self.rule.threshold
+        own, default = self.override.threshold, self.rule.threshold
         if own is None or default is None or own.unit is Unit.NONE:
             return default
         operator = own.operator or default.operator
-        return Threshold(operator, own.value, own.unit, own.window, own.utilization)
+        quantile = own.quantile if own.quantile is not None else default.quantile
+        return Threshold(operator, own.value, own.unit, own.window, own.utilization, quantile)
 
     @property
     def limit(self) -> Threshold:
@@ -136,10 +186,16 @@ class Context:
         return f"{self.limit.operator or Operator.ABOVE} {self.limit.number}"
 
     @property
+    def beyond_in_words(self) -> str:
+        """The comparison as a person writes it, without the length: `p99 > 10m`."""
+        limit = self.limit
+        return str(Threshold(limit.operator, limit.value, limit.unit, quantile=limit.quantile))
+
+    @property
     def hold(self) -> timedelta:
         """The `for` after overrides."""
-        window = self._override.threshold.window if self._override.threshold else None
-        own = self._override.hold if self._override.hold is not None else window
+        window = self.override.threshold.window if self.override.threshold else None
+        own = self.override.hold if self.override.hold is not None else window
         return self.rule.hold if own is None else own
 
     @property
@@ -154,13 +210,13 @@ class Context:
     @property
     def over(self) -> timedelta:
         """The range of rates and counts: four scrapes at least, or Prometheus 3 finds too few."""
-        wanted = self._override.over or self.rule.over or _ZERO
+        wanted = self.override.over or self.rule.over or _ZERO
         return max(wanted, 4 * self.config.scrape_interval)
 
     @property
     def at_least(self) -> int:
         """The minimum of events for a ratio after overrides."""
-        own = self._override.at_least
+        own = self.override.at_least
         return self.rule.at_least if own is None else own
 
     @property
@@ -169,6 +225,38 @@ class Context:
         longest = timedelta(minutes=5)
         seconds = math.ceil(min(self.hold / 6, longest).total_seconds())
         return format_duration(max(timedelta(seconds=seconds), 4 * self.config.scrape_interval))
+
+    def series(self, name: str, *matchers: str, labels: tuple[str, ...] | None = None) -> str:
+        """Return a selector, with those matchers of the scope that the series has labels for.
+
+        Args:
+            name: A metric of the catalogue, or a recorded series.
+            matchers: Further matchers, as PromQL writes them.
+            labels: The labels of a recorded series beside `cluster`.
+        """
+        known = metric(name).labels if labels is None else labels
+        scoped = [str(m) for m in self.scope if m.label == "cluster" or m.label in known]
+        parts = [*matchers, *scoped]
+        return f"{name}{{{', '.join(parts)}}}" if parts else name
+
+    def by(self, *labels: str) -> str:
+        """Return what to aggregate by: these labels, and those that the scope tells apart by."""
+        own = [m.label for m in self.scope if m.positive and m.label not in labels]
+        return ", ".join([*labels, *own])
+
+    def exceeds(self) -> str:
+        """Return the comparison of what the alert measures with its limit, or with what is usual."""
+        if self.rule.measure is None:
+            raise AssertionError(f"{self.rule.name} measures nothing that is recorded")
+        measure = self.rule.measure(self.config)
+        value = self.series(measure.record, labels=measure.labels)
+        if self.limit.unit is not Unit.USUAL:
+            return f"{value} {self.beyond}"
+        usual = self.series(measure.usual, labels=measure.labels)
+        return (
+            f"{value}\n{self.limit.operator} on ({', '.join(measure.labels)}) "
+            f"{self.limit.number} * {usual}"
+        )
 
     def text(self, template: str) -> str:
         """Fill a summary or description with this installation's values."""
@@ -191,10 +279,30 @@ class Rules:
     catalogue: Mapping[str, AlertRule]
 
     def get(self, name: str) -> Context | None:
-        """Return an alert's context, or None where the operator switched it off."""
+        """Return an alert's context, or None where the operator switched it off everywhere.
+
+        It holds what applies where no narrower override does.
+        """
+        variants = self.variants(name)
+        if not variants:
+            return None
+        return Context(self.catalogue[name], self.config, self, variants[-1].override)
+
+    def variants(self, name: str) -> tuple[Context, ...]:
+        """Return an alert's contexts, one for each part of the platform with limits of its own.
+
+        Their scopes hold no series twice; the last is the widest.
+        """
         rule = self.catalogue.get(name)
-        return Context(rule, self.config, self) if rule else None
+        if rule is None:
+            return ()
+        override = self.config.overrides.get(name) or AlertOverride()
+        return tuple(
+            Context(rule, self.config, self, effect, scope)
+            for scope, effect in partition(override)
+            if effect.enabled is not False
+        )
 
     def all(self) -> tuple[Context, ...]:
         """Return every enabled alert."""
-        return tuple(Context(rule, self.config, self) for rule in self.catalogue.values())
+        return tuple(context for name in self.catalogue if (context := self.get(name)))

@@ -12,80 +12,97 @@ from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
 from airwarden.core.thresholds import Unit, parse_threshold
 from airwarden.rules.model import AlertRule, Context, RecordingRule, Rules, Subject
+from airwarden.rules.promql import surely_above
+from airwarden.rules.shares import breach, recordings
 
+_FINISHED = "airwarden_dag_runs_finished_total"
 _ENDED = 'state=~"success|failed"'
 _FAILED = 'state="failed"'
 #: DAGs that nobody labelled, and teams beyond the exporter's limit, are no team.
 _A_TEAM = 'team!~"|unset|_overflow"'
+_TEAM_LEVEL, _PLATFORM_LEVEL = "cluster_team", "cluster"
 
 
-def _series(level: str, what: str, context: Context) -> str:
-    return f"{level}:airwarden_dag_runs_{what}:increase{format_duration(context.over)}"
-
-
-def _ratio(level: str, context: Context) -> str:
-    return f"{level}:airwarden_dag_runs_failed:ratio_increase{format_duration(context.over)}"
+def _series(level: str, what: str, context: Context, *matchers: str) -> str:
+    name = f"{level}:airwarden_dag_runs_{what}increase{format_duration(context.over)}"
+    return context.series(name, *matchers, labels=("team",) if level == _TEAM_LEVEL else ())
 
 
 def _recordings(rules: Rules) -> tuple[RecordingRule, ...]:
     made: dict[str, RecordingRule] = {}
-    for context in (rules.get(PLATFORM.name), rules.get(TEAM.name)):
-        if context is None:
-            continue
+    for context in (*rules.variants(PLATFORM.name), *rules.variants(TEAM.name)):
         over = format_duration(context.over)
-        counts = (("failed", _FAILED), ("ended", _ENDED))
-        pairs = [
-            (
-                _series("cluster_team", what, context),
-                f"sum by (cluster, team) "
-                f"(increase(airwarden_dag_runs_finished_total{{{states}}}[{over}]))",
-            )
-            for what, states in counts
-        ]
-        pairs += [
-            (
-                _series("cluster", what, context),
-                f"sum by (cluster) ({_series('cluster_team', what, context)})",
-            )
-            for what, _ in counts
-        ]
-        pairs += [
-            (
-                _ratio(level, context),
-                f"{_series(level, 'failed', context)} / {_series(level, 'ended', context)}",
-            )
-            for level in ("cluster_team", "cluster")
-        ]
-        made |= {record: RecordingRule(record, expr) for record, expr in pairs}
+
+        def by_team(states: str, over: str = over) -> str:
+            return f"sum by (cluster, team) (increase({_FINISHED}{{{states}}}[{over}]))"
+
+        def of_all(what: str, over: str = over) -> str:
+            return f"sum by (cluster) (cluster_team:airwarden_dag_runs_{what}:increase{over})"
+
+        levels = (
+            (_TEAM_LEVEL, by_team(_FAILED), by_team(_ENDED)),
+            (_PLATFORM_LEVEL, of_all("failed"), of_all("ended")),
+        )
+        for level, failed, ended in levels:
+            prefix = f"{level}:airwarden_dag_runs"
+            rows = recordings(prefix, failed, ended, context.over, failed="failed", ended="ended")
+            made |= {row.record: row for row in rows}
     return tuple(made.values())
 
 
+def _of_a_part(context: Context, *labels: str, matcher: str = "") -> str:
+    """Return the breach among runs that the recorded series do not tell apart: of a type, a tier."""
+    by = context.by(*labels)
+    over = format_duration(context.over)
+
+    def count(states: str) -> str:
+        selector = context.series(_FINISHED, *filter(None, (states, matcher)))
+        return f"sum by ({by}) (increase({selector}[{over}]))"
+
+    failed, ended = count(_FAILED), count(_ENDED)
+    return breach(context, f"{failed} / {ended}", surely_above(failed, ended), ended, by)
+
+
+def _is_a_part(context: Context, *recorded: str) -> bool:
+    return any(m.label not in ("cluster", *recorded) for m in context.scope)
+
+
 def _team_breach(context: Context) -> str:
-    return (
-        f"{_ratio('cluster_team', context)}{{{_A_TEAM}}} {context.beyond}\n"
-        f"and on (cluster, team) {_series('cluster_team', 'ended', context)} >= {context.at_least}"
+    if _is_a_part(context, "team"):
+        return _of_a_part(context, "cluster", "team", matcher=_A_TEAM)
+    return breach(
+        context,
+        _series(_TEAM_LEVEL, "failed:ratio_", context, _A_TEAM),
+        _series(_TEAM_LEVEL, "failed:ratio_low_", context),
+        _series(_TEAM_LEVEL, "ended:", context),
+        "cluster, team",
     )
 
 
 def _platform_breach(context: Context) -> str:
-    breach = (
-        f"{_ratio('cluster', context)} {context.beyond}\n"
-        f"and on (cluster) {_series('cluster', 'ended', context)} >= {context.at_least}"
+    if _is_a_part(context):
+        return _of_a_part(context, "cluster")
+    beyond = breach(
+        context,
+        _series(_PLATFORM_LEVEL, "failed:ratio_", context),
+        _series(_PLATFORM_LEVEL, "failed:ratio_low_", context),
+        _series(_PLATFORM_LEVEL, "ended:", context),
+        "cluster",
     )
-    team = context.rules.get(TEAM.name)
-    if team is None:
-        return breach
-    theirs = _team_breach(team)
+    teams = context.rules.variants(TEAM.name)
+    if not teams:
+        return beyond
+    theirs = "\nor\n".join(map(_team_breach, teams))
 
     def rest(what: str) -> str:
-        own = _series("cluster_team", what, context)
+        own = _series(_TEAM_LEVEL, f"{what}:", context)
         return (
-            f"({_series('cluster', what, context)} - on (cluster) "
+            f"({_series(_PLATFORM_LEVEL, f'{what}:', context)} - on (cluster) "
             f"sum by (cluster) ({own} and on (cluster, team) ({theirs})))"
         )
 
     return f"""\
-{breach}
+{beyond}
 unless on (cluster) (
 count by (cluster) ({theirs}) == 1
 and on (cluster) ({rest("failed")} / {rest("ended")} <= {context.limit.number})
@@ -98,6 +115,7 @@ PLATFORM = AlertRule(
     severity=Severity.CRITICAL,
     threshold=parse_threshold("> 5%"),
     units=(Unit.RATIO,),
+    scopes=("type", "tier"),
     over=timedelta(minutes=10),
     at_least=20,
     hold=timedelta(minutes=10),
@@ -114,6 +132,7 @@ TEAM = AlertRule(
     severity=Severity.WARNING,
     threshold=parse_threshold("> 20%"),
     units=(Unit.RATIO,),
+    scopes=("team", "type", "tier"),
     over=timedelta(minutes=10),
     at_least=10,
     hold=timedelta(minutes=10),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from airwarden.core.durations import format_duration
 from airwarden.rules.config import RuleConfig
-from airwarden.rules.model import Context, RecordingRule
+from airwarden.rules.model import Context, Measure, RecordingRule
 
 
 def quoted(text: str) -> str:
@@ -20,14 +20,53 @@ def any_of(names: Iterable[str]) -> str:
     return "|".join(names)
 
 
+#: How many weeks back `usual` looks; those that Prometheus no longer keeps are left out.
+USUAL_WEEKS = 4
+
+
+def usual(measure: Measure) -> str:
+    """What is usual at this hour of the week: the median over the past weeks of the hour's mean.
+
+    The hour has now at its middle, so that a rhythm of 24 hours is followed without lag.
+    """
+    labels = ", ".join(measure.labels)
+    weeks = "\n  or\n".join(
+        "  label_replace("
+        f"avg_over_time({measure.record}[1h] offset {7 * week - 1}d23h30m)"
+        f', "week", "{week}", "", "")'
+        for week in range(1, USUAL_WEEKS + 1)
+    )
+    return f"quantile by ({labels}) (0.5,\n{weeks}\n)"
+
+
+#: Standard deviations below the measured share: the true one is above it with 90 % certainty.
+_WILSON_Z = 1.2816
+
+
+def surely_above(bad: str, total: str) -> str:
+    """Return the lower bound of a share (Wilson's score interval, one-sided, 90 %).
+
+    Three of seven is a share of 43 % and of no less than 22 %: few events prove little.
+
+    Args:
+        bad, total: Vectors with the same labels.
+    """
+    z = _WILSON_Z
+    return (
+        f"(({bad}) + {z**2 / 2:.4f} - {z} * sqrt(({bad}) * (({total}) - ({bad})) / ({total})"
+        f" + {z**2 / 4:.4f})) / (({total}) + {z**2:.4f})"
+    )
+
+
 def with_cluster(expression: str, cluster: str) -> str:
     """Give series without a `cluster` label this one, so that every alert carries it."""
     return f'label_replace(\n{expression}\n, "cluster", {quoted(cluster)}, "cluster", "")'
 
 
-def process_down(component: str) -> str:
+def process_down(component: str, context: Context) -> str:
     """Processes that the host itself reports as frozen, exited or given up."""
-    return f'max by (cluster, process) (airwarden_host_process_up{{component="{component}"}}) == 0'
+    up = context.series("airwarden_host_process_up", f'component="{component}"')
+    return f"max by (cluster, process) ({up}) == 0"
 
 
 def silent_heartbeat(component: str, context: Context) -> str:
@@ -35,10 +74,11 @@ def silent_heartbeat(component: str, context: Context) -> str:
 
     Only while heartbeats are being read: those of the last good reading grow old by themselves.
     """
+    beat = context.series(
+        "airwarden_component_heartbeat_timestamp_seconds", f'component="{component}"'
+    )
     return (
-        "time() - max by (cluster, hostname, job_id) "
-        f'(airwarden_component_heartbeat_timestamp_seconds{{component="{component}"}}) '
-        f"{context.beyond}\n"
+        f"time() - max by (cluster, hostname, job_id) ({beat}) {context.beyond}\n"
         'unless on (cluster) airwarden_collector_success{collector="heartbeats"} == 0'
     )
 
@@ -89,11 +129,12 @@ def unexplained(silent: str, component: str) -> str:
     )
 
 
-def down_or_silent(component: str, silent: str) -> str:
+def down_or_silent(component: str, silent: str, context: Context) -> str:
     """Two witnesses, one alert: the host's word goes first, since it says what to restart.
 
     Args:
         component: Whose processes.
         silent: What Airflow or Celery reports as silent, by host.
+        context: The alert.
     """
-    return f"{process_down(component)}\nor\n(\n{unexplained(silent, component)}\n)"
+    return f"{process_down(component, context)}\nor\n(\n{unexplained(silent, component)}\n)"

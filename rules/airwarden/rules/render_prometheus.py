@@ -7,10 +7,12 @@ from datetime import timedelta
 from typing import Any
 
 from airwarden.core.durations import format_duration
+from airwarden.core.thresholds import Unit
 from airwarden.rules.airwarden_itself import EXPORTER_JOB, REMEDIATOR_JOB
 from airwarden.rules.catalogue import SUBJECTS
 from airwarden.rules.config import RuleConfig
-from airwarden.rules.model import Context, Route, Rules, Subject
+from airwarden.rules.model import Context, RecordingRule, Route, Rules, Subject
+from airwarden.rules.promql import quoted, usual
 from airwarden.rules.yaml_text import dump
 
 _DASHBOARD = "/d/airwarden-overview"
@@ -20,22 +22,47 @@ def rule_files(rules: Rules) -> Mapping[str, str]:
     """Return file name → content, one file a subject; a subject without rules has none."""
     files = {}
     for subject in SUBJECTS:
-        group = _group(subject, rules)
-        if group["rules"]:
-            files[f"airwarden-{subject.name}.yml"] = dump({"groups": [group]})
+        groups = [group for group in _groups(subject, rules) if group["rules"]]
+        if groups:
+            files[f"airwarden-{subject.name}.yml"] = dump({"groups": groups})
     return files
 
 
-def _group(subject: Subject, rules: Rules) -> dict[str, Any]:
-    recordings = subject.recordings(rules) if subject.recordings else ()
-    entries: list[dict[str, Any]] = [
-        {"record": recording.record, "expr": recording.expr} for recording in recordings
+def _groups(subject: Subject, rules: Rules) -> list[dict[str, Any]]:
+    contexts = [variant for alert in subject.alerts for variant in rules.variants(alert.name)]
+    measures = {
+        measure.record: measure
+        for context in contexts
+        if context.rule.measure and (measure := context.rule.measure(rules.config))
+    }
+    recordings = [
+        *(subject.recordings(rules) if subject.recordings else ()),
+        *(RecordingRule(measure.record, measure.expr) for measure in measures.values()),
     ]
-    for alert in subject.alerts:
-        context = rules.get(alert.name)
-        if context is not None:
-            entries.append(alert_entry(context))
-    return {"name": f"airwarden-{subject.name}", "rules": entries}
+    name = f"airwarden-{subject.name}"
+    own = {
+        "name": name,
+        "rules": [*map(_recording, recordings), *map(alert_entry, contexts)],
+    }
+    compared = {
+        measure.usual: RecordingRule(measure.usual, usual(measure))
+        for context in contexts
+        if context.rule.measure and context.threshold and context.threshold.unit is Unit.USUAL
+        if (measure := context.rule.measure(rules.config))
+    }
+    baseline = {
+        "name": f"{name}-usual",
+        "interval": format_duration(max(timedelta(minutes=1), rules.config.evaluation_interval)),
+        "rules": [*map(_recording, compared.values())],
+    }
+    return [baseline, own]
+
+
+def _recording(rule: RecordingRule) -> dict[str, Any]:
+    entry: dict[str, Any] = {"record": rule.record, "expr": rule.expr}
+    if rule.labels:
+        entry["labels"] = dict(rule.labels)
+    return entry
 
 
 def alert_entry(context: Context) -> dict[str, Any]:
@@ -56,13 +83,26 @@ def alert_entry(context: Context) -> dict[str, Any]:
     entry["labels"] = labels
     entry["annotations"] = {
         "summary": context.text(rule.summary),
-        "description": context.text(rule.description),
+        "description": context.text(rule.description) + _worst(context),
         "runbook_url": f"{context.config.runbooks}/{rule.name}.md",
         "dashboard_url": (
             f"{context.config.dashboard_base_url.rstrip('/')}{_DASHBOARD}?var-cluster={cluster}"
         ),
     }
     return entry
+
+
+def _worst(context: Context) -> str:
+    """Return the template that names the few worst offenders."""
+    if context.rule.worst is None:
+        return ""
+    worst = context.rule.worst(context)
+    given = "".join(f" $labels.{label}" for label in worst.given)
+    query = quoted(f"topk(5, {worst.query})")
+    return (
+        f" Worst:{{{{ range printf {query}{given} | query | sortByLabel {quoted(worst.label)} }}}}"
+        f" {{{{ .Labels.{worst.label} }}}} ({{{{ .Value | humanize }}}}){{{{ end }}}}."
+    )
 
 
 def prometheus_config(config: RuleConfig, own_rules: str = "rules/*.yml") -> str:

@@ -18,7 +18,9 @@ _USUAL_RANGE = timedelta(hours=1)
 
 
 def _lag(context: Context) -> str:
-    return f"max by (cluster) (airwarden_scheduler_lag_seconds) {context.beyond}"
+    return (
+        f"max by (cluster) ({context.series('airwarden_scheduler_lag_seconds')}) {context.beyond}"
+    )
 
 
 def _heartbeat(context: Context) -> str:
@@ -34,7 +36,7 @@ def _stalled(context: Context) -> str:
     usual = math.ceil(_USUAL_STARTS * (_USUAL_RANGE / looked_at))
     return f"""\
 sum by (cluster) (
-  airwarden_task_instances{{state="scheduled"}}
+  {context.series("airwarden_task_instances", 'state="scheduled"')}
   unless on (cluster, pool) airwarden_pool_slots{{state="open"}} <= 0
 ) > 0
 and on (cluster) sum by (cluster) (increase(airwarden_task_instances_started_total[{over}])) == 0
@@ -52,7 +54,7 @@ PROCESS_DOWN = AlertRule(
     name="AirflowSchedulerProcessDown",
     component="scheduler",
     severity=Severity.CRITICAL,
-    expr=lambda _: process_down("scheduler"),
+    expr=lambda c: process_down("scheduler", c),
     hold=timedelta(seconds=30),
     summary="Scheduler process {{ $labels.process }} on {{ $labels.cluster }} is frozen or dead",
     description=(

@@ -10,15 +10,16 @@ from airwarden.rules.model import AlertRule, Context, Subject
 from airwarden.rules.promql import down_or_silent
 
 
-def _down(_: Context) -> str:
-    return down_or_silent("worker", "max by (cluster, hostname) (airwarden_celery_worker_up) == 0")
+def _down(context: Context) -> str:
+    up = context.series("airwarden_celery_worker_up")
+    return down_or_silent("worker", f"max by (cluster, hostname) ({up}) == 0", context)
 
 
 def _silent(context: Context) -> str:
     # A queue that other workers empty again and again is not empty: it waits longer than it could.
     waited = format_duration(max(context.hold, 4 * context.config.scrape_interval))
     return f"""\
-max by (cluster, hostname) (airwarden_celery_worker_queues) == 0
+max by (cluster, hostname) ({context.series("airwarden_celery_worker_queues")}) == 0
 and on (cluster, hostname) max by (cluster, hostname) (airwarden_celery_worker_up) == 1
 and on (cluster) sum by (cluster) (max_over_time(airwarden_celery_queue_messages[{waited}])) > 0"""
 
@@ -48,6 +49,7 @@ WORKERS = Subject(
             severity=Severity.WARNING,
             hold=timedelta(minutes=2),
             expr=_silent,
+            scopes=("hostname",),
             summary=(
                 "Worker {{ $labels.hostname }} of {{ $labels.cluster }} answers and consumes "
                 "nothing"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -28,11 +28,27 @@ def register(app: typer.Typer) -> None:
     app.command("check")(_check)
 
 
-def _check(config: ConfigOption = DEFAULT, output: FormatOption = OutputFormat.TEXT) -> None:
+def _check(
+    config: ConfigOption = DEFAULT,
+    output: FormatOption = OutputFormat.TEXT,
+    explain: Annotated[
+        str, typer.Option(metavar="ALERT", help="Show what applies to this alert, and where.")
+    ] = "",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL=VALUE", help="With --explain: for series with this label; repeatable."
+        ),
+    ] = None,
+) -> None:
     """Validate the settings, the rules and playbooks made from them, and the generated files.
 
-    Exit code 2 for wrong input, 1 when there are findings of severity error.
+    Exit code 2 for wrong input, 1 when there are findings of severity error. With --explain it shows
+    one alert instead: its thresholds in normal form, and which override applies where.
     """
+    if explain or where:
+        _explain(config, output, explain, where or [])
+        return
     import json
 
     from airwarden.cli.checks.finding import Level
@@ -50,6 +66,26 @@ def _check(config: ConfigOption = DEFAULT, output: FormatOption = OutputFormat.T
         typer.echo(f"{config}: {errors} error{'s' * (errors != 1)}, {others} other findings")
     if errors:
         raise typer.Exit(1)
+
+
+def _explain(config: Path, output: OutputFormat, alert: str, where: list[str]) -> None:
+    import json
+
+    from airwarden.cli.checks.explaining import applying, as_json, as_text
+
+    settings = load_settings(config)
+    with located(config):
+        shown = applying(settings, alert, where)
+    if output is OutputFormat.JSON:
+        typer.echo(json.dumps(as_json(shown), indent=2))
+    else:
+        typer.echo(as_text(shown, lambda key: _place(key, config)))
+
+
+def _place(key: str, config: Path) -> str:
+    from airwarden.cli.checks.finding import Finding, Level
+
+    return _placed(Finding(key, Level.INFO, ""), config).place
 
 
 def _findings(settings: Settings) -> Iterator[Finding]:

@@ -37,11 +37,96 @@ ThresholdWords = Annotated[
 ]
 
 
+def _names(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+#: One name, or a list of names.
+Names = Annotated[tuple[str, ...], BeforeValidator(_names), Field(min_length=1)]
+
+
+class Where(Section):
+    """Which part of the platform is meant: all labels given must match, one of each list."""
+
+    cluster: Names | None = None
+    """Airflow platforms, by their names under `clusters`."""
+
+    tier: Names | None = None
+    """Tiers (`critical`, `high`, `medium`, `low`, `unset`)."""
+
+    team: Names | None = None
+    """Teams."""
+
+    type: Names | None = None
+    """Types of pipelines (`etl`, `ml_training`, `reporting`, …)."""
+
+    dag: Names | None = None
+    """DAGs, by `dag_id`. Only alerts on metrics that tell DAGs apart know them."""
+
+    asset: Names | None = None
+    """Assets with a freshness target."""
+
+    queue: Names | None = None
+    """Celery queues."""
+
+    pool: Names | None = None
+    """Airflow pools."""
+
+    operator: Names | None = None
+    """Operators."""
+
+    kind: Names | None = None
+    """Kinds, where an alert tells several apart."""
+
+    resource: Names | None = None
+    """Resources (`cpu`, `memory`, `disk`, `slots`)."""
+
+    hostname: Names | None = None
+    """Hosts of components and workers."""
+
+    dependency: Names | None = None
+    """External dependencies."""
+
+    bundle: Names | None = None
+    """DAG bundles."""
+
+    slo: Names | None = None
+    """Objectives, by their names under `objectives`."""
+
+
+class ScopedOverride(Section):
+    """Changes one alert for a part of the platform; what it leaves out stays as it is elsewhere."""
+
+    where: Where
+    """The part. The most specific override wins, setting by setting: the one that names more
+    labels, and of two that name equally many, the one whose label says more (`dag` more than `team`,
+    `team` more than `tier`, `tier` more than `cluster`)."""
+
+    enabled: bool | None = None
+    """Off leaves this part out of the alert."""
+
+    threshold: ThresholdWords | None = None
+    """The threshold here, in words."""
+
+    severity: AlertSeverity | None = None
+    """The severity here."""
+
+    hold: Duration | None = None
+    """How long the condition must last here, for alerts that have no limit."""
+
+    over: Duration | None = None
+    """The range over which rates and counts are taken here."""
+
+    at_least: int | None = Field(default=None, ge=0)
+    """How many events a ratio needs here."""
+
+
 class AlertOverride(Section):
     """Changes one generated alert, named by the key above it."""
 
     enabled: bool = True
-    """Off leaves the alert out of the generated rules altogether."""
+    """Off leaves the alert out of the generated rules, but for the parts of the platform for which
+    `overrides` switches it on."""
 
     threshold: ThresholdWords | None = None
     """Its threshold, in words: `">5 minutes for 3 minutes"`. None keeps the built-in one."""
@@ -59,6 +144,10 @@ class AlertOverride(Section):
     at_least: int | None = Field(default=None, ge=0)
     """For alerts on a ratio: how many events it needs before it is judged. None keeps the built-in
     one."""
+
+    overrides: tuple[ScopedOverride, ...] = ()
+    """Changes for a part of the platform: `{where: {team: growth}, threshold: "> 40% for 30m"}`.
+    `airwarden check --explain ALERT` shows what applies where."""
 
 
 class Prometheus(Section):
