@@ -31,9 +31,10 @@ _LONGEST = 200
 _MS = Decimal(1000)
 _YEAR_MS = 365 * 86_400_000
 
-_NOUNS = frozenset(
-    ["tasks", "runs", "messages", "dags", "files", "connections", "sessions", "workers", "locks", "failures", "events", "retries", "triggers", "slots"]
-)
+_NOUNS = (
+    "tasks", "runs", "messages", "dags", "files", "connections", "sessions", "workers", "locks",
+    "failures", "events", "retries", "triggers", "slots",
+)  # fmt: skip
 _OPERATOR_WORDS = {
     ("above",): ">", ("over",): ">", ("more", "than"): ">", ("at", "least"): ">=",
     ("below",): "<", ("under",): "<", ("less", "than"): "<", ("at", "most"): "<=",
