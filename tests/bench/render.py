@@ -15,7 +15,10 @@ import prometheus_client
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
+from airwarden.adapters.clock import SystemClock
+from airwarden.exporters.exposition import page
 from airwarden.exporters.families import Labels, gauge
+from airwarden.exporters.rendering import Rendering
 from airwarden.exporters.snapshot import Snapshot
 
 _REPEATS = 5
@@ -30,7 +33,6 @@ def ours(series: int) -> Snapshot:
     """Return a snapshot that has been published to once, so that prefixes are kept."""
     snapshot = Snapshot()
     publish(snapshot, series, 0)
-    snapshot.body(openmetrics=True)
     return snapshot
 
 
@@ -67,16 +69,18 @@ def main() -> None:
     snapshot, registry = ours(series), stock(series)
     generate_openmetrics: Any = openmetrics.generate_latest  # untyped there
     turns = iter(range(1, 1000))
+    rendering = Rendering(
+        lambda openmetrics: page(snapshot.blocks(), openmetrics=openmetrics), SystemClock()
+    )
+    rendering.get(True, True)
 
     def publish_and_join() -> None:
         publish(snapshot, series, next(turns))
-        snapshot.body(openmetrics=True).gzipped(b"# EOF\n")
+        rendering.refresh()
 
     rows = {
-        "airwarden: publish, join, gzip (once per change)": publish_and_join,
-        "airwarden: scrape of a joined page, gzip": lambda: snapshot.body(openmetrics=True).gzipped(
-            b"# EOF\n"
-        ),
+        "airwarden: publish, join, gzip (once a second)": publish_and_join,
+        "airwarden: scrape, gzip": lambda: rendering.get(True, True),
         "prometheus_client: text": lambda: generate_latest(registry),
         "prometheus_client: OpenMetrics": lambda: generate_openmetrics(registry),
     }

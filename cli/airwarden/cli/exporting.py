@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from airwarden.adapters.clock import SystemClock
+from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.listeners import Listeners
@@ -13,7 +14,9 @@ from airwarden.cli.running import OpenPorts
 from airwarden.core.settings import Cluster, Settings, Sla
 from airwarden.exporters.app import Exporter, ExporterConfig
 from airwarden.exporters.collector import Timing
+from airwarden.exporters.door import Door
 from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget
+from airwarden.exporters.tls import TlsFiles
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
@@ -40,6 +43,8 @@ class ExporterProgram:
                 timings=timings,
                 reload=lambda: self._compose(self._load()),
                 max_series=settings.exporter.max_series,
+                door=door(settings),
+                tls=tls(settings),
             ),
             self.clock,
         )
@@ -67,6 +72,29 @@ class ExporterProgram:
             replace(sources(settings, one), statsd=self._listeners.of(one.cluster)) for one in ports
         ]
         return found, timings(settings)
+
+
+def door(settings: Settings) -> Door | None:
+    """Return who may read the metrics; raises WrongInputError where the secret cannot be read."""
+    auth = settings.exporter.auth
+    if auth is None:
+        return None
+    name, reference = ("password", auth.password) if auth.password else ("token", auth.token)
+    if reference is None:
+        raise AssertionError("the settings hold one way to sign in")
+
+    def read() -> str:
+        return read_secret(reference, place=f"exporter.auth.{name}").get_secret_value()
+
+    return Door(read, username=auth.username)
+
+
+def tls(settings: Settings) -> TlsFiles | None:
+    """Return certificate and key of the exporter."""
+    wanted = settings.exporter.tls
+    if wanted is None:
+        return None
+    return TlsFiles(wanted.cert_file, wanted.key_file, wanted.client_ca_file)
 
 
 def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:

@@ -14,6 +14,7 @@ from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import SecretRef, Settings, alerting
+from airwarden.core.settings.exporting import ScrapeTls
 from airwarden.dashboards import generate
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.rules import build as rules_build
@@ -25,6 +26,7 @@ from airwarden.rules.config import (
     RemediatorRoute,
     RuleConfig,
     ScopedOverride,
+    ScrapeAccess,
     SlackRoute,
     TeamRoute,
 )
@@ -84,7 +86,8 @@ def rule_config(settings: Settings) -> RuleConfig:
         evaluation_interval=settings.prometheus.evaluation_interval,
         overrides=alert_overrides(settings),
         teams=_teams(settings),
-        exporters=(_address(settings.exporter_url),),
+        exporters=tuple(map(_address, (settings.exporter_url, *settings.exporter.replicas))),
+        exporter_access=_exporter_access(settings),
         remediators=(_address(settings.remediator_url),),
         alertmanagers=(_address(settings.alertmanager.url or f"//{settings.alertmanager.listen}"),),
         remediator=RemediatorRoute(
@@ -149,13 +152,29 @@ def _scoped(wanted: alerting.ScopedOverride) -> ScopedOverride:
     return ScopedOverride(where, change)
 
 
-def _file(reference: SecretRef | None, key: str) -> str:
-    """Return the file of a secret that Alertmanager reads itself."""
+def _exporter_access(settings: Settings) -> ScrapeAccess:
+    auth, tls = settings.exporter.auth, settings.exporter.tls
+    key = "exporter.auth"
+    scraper = tls.prometheus if tls is not None else ScrapeTls()
+    return ScrapeAccess(
+        https=settings.exporter_url.startswith("https:"),
+        username=auth.username if auth else "",
+        password_file=_file(auth.password, f"{key}.password", "Prometheus") if auth else "",
+        token_file=_file(auth.token, f"{key}.token", "Prometheus") if auth else "",
+        ca_file=str(scraper.ca_file or ""),
+        server_name=scraper.server_name,
+        cert_file=str(scraper.cert_file or ""),
+        key_file=str(scraper.key_file or ""),
+    )
+
+
+def _file(reference: SecretRef | None, key: str, reader: str = "Alertmanager") -> str:
+    """Return the file of a secret that another program reads itself."""
     if reference is None:
         return ""
     if reference.file is None:
         raise WrongInputError(
-            "Alertmanager reads this secret itself, and only from a file",
+            f"{reader} reads this secret itself, and only from a file",
             place=key,
             hint=f"give {key.rsplit('.', 1)[-1]}_file",
         )

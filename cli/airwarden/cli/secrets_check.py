@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airwarden.cli import composition, remediating
+from airwarden.cli import composition, exporting, remediating
 from airwarden.core.settings import Settings
 
 
@@ -14,6 +14,7 @@ def read_every_secret(settings: Settings) -> None:
     """
     ports = [composition.cluster_ports(cluster) for cluster in settings.clusters]
     composition.close(ports)
+    exporting.door(settings)
     remediating.remediator_config(settings)
     remediating.journal_url(settings)
     remediating.composers(settings)

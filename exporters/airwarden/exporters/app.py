@@ -14,11 +14,15 @@ from airwarden.core.errors import AirwardenError
 from airwarden.exporters.caps import MAX_SERIES, SeriesCap
 from airwarden.exporters.collector import CollectorRunner, Timing
 from airwarden.exporters.collectors import collectors_for
+from airwarden.exporters.door import Door
 from airwarden.exporters.exposition import Block, Renderer, page
 from airwarden.exporters.families import Counter, Family, Labels, foreign_counter, gauge
-from airwarden.exporters.server import MetricsServer, Routes
+from airwarden.exporters.negotiation import Format
+from airwarden.exporters.rendering import Rendering
+from airwarden.exporters.server import MetricsServer, Post, Routes
 from airwarden.exporters.snapshot import Snapshot
 from airwarden.exporters.sources import ClusterSources
+from airwarden.exporters.tls import TlsFiles
 
 _log = structlog.get_logger(__name__)
 #: The `cluster` of what concerns the exporter itself and no platform.
@@ -36,6 +40,9 @@ class ExporterConfig:
         reload: Reads the configuration again and returns what is to be observed from now on; raises
             AirwardenError when it is refused. None: reloading changes nothing.
         max_series: Most series of the page; what comes beyond is left out and counted.
+        door: Who may read metrics and order a reload; None is open to whoever reaches the address.
+        tls: Certificate and key; None speaks plain HTTP.
+        posts: Path → what takes bodies there.
     """
 
     host: str = "127.0.0.1"
@@ -43,6 +50,9 @@ class ExporterConfig:
     timings: Mapping[str, Timing] = field(default_factory=dict)
     reload: Callable[[], tuple[Sequence[ClusterSources], Mapping[str, Timing]]] | None = None
     max_series: int = MAX_SERIES
+    door: Door | None = None
+    tls: TlsFiles | None = None
+    posts: Mapping[str, Post] = field(default_factory=dict)
 
 
 class Exporter:
@@ -69,6 +79,7 @@ class Exporter:
         self._reload_ok = True
         self._reloaded_at = clock.now().timestamp()
         self._renderers: dict[str, Renderer] = {}
+        self._rendering = Rendering(self._compose, clock)
         self._server: MetricsServer | None = None
 
     @property
@@ -83,10 +94,19 @@ class Exporter:
 
         Raises:
             OSError: The address is taken.
+            WrongInputError: The certificate cannot be used.
         """
-        routes = Routes(metrics=self.page, ready=self._why_not_ready, reload=self.reload)
-        self._server = MetricsServer(self._settings.host, self._settings.port, routes)
+        settings = self._settings
+        routes = Routes(
+            metrics=self._page,
+            ready=self._why_not_ready,
+            reload=self.reload,
+            door=settings.door,
+            posts=settings.posts,
+        )
+        self._server = MetricsServer(settings.host, settings.port, routes, tls=settings.tls)
         self._begin()
+        self._rendering.start()
         self._server.start()
         _log.info("exporter listens", host=self._settings.host, port=self._server.port)
 
@@ -102,6 +122,7 @@ class Exporter:
         self._stopped.set()
         if self._server is not None:
             self._server.stop()
+        self._rendering.stop()
         self._end()
 
     def reload(self) -> str:
@@ -111,33 +132,32 @@ class Exporter:
         counters start at 0, which Prometheus takes as an ordinary reset.
         """
         with self._lock:
-            if self._settings.reload is None:
-                return ""
-            try:
-                clusters, timings = self._settings.reload()
-            except AirwardenError as error:
-                self._reload_ok = False
-                _log.error("configuration refused, the old one stays in force", error=str(error))
-                return str(error)
-            self._end()
-            self._snapshot.forget()
-            self._clusters, self._timings = tuple(clusters), timings
-            self._reload_ok = True
-            self._reloaded_at = self._clock.now().timestamp()
-            self._begin()
+            why = self._reload()
+        self._rendering.refresh()
+        return why
+
+    def _reload(self) -> str:
+        if self._settings.reload is None:
             return ""
+        try:
+            clusters, timings = self._settings.reload()
+        except AirwardenError as error:
+            self._reload_ok = False
+            _log.error("configuration refused, the old one stays in force", error=str(error))
+            return str(error)
+        self._end()
+        self._snapshot.forget()
+        self._clusters, self._timings = tuple(clusters), timings
+        self._reload_ok = True
+        self._reloaded_at = self._clock.now().timestamp()
+        self._begin()
+        return ""
 
-    def page(self, openmetrics: bool = False, zipped: bool = False) -> bytes:
-        """Return the metrics page.
+    def _page(self, form: Format, zipped: bool) -> bytes:
+        return self._rendering.get(form.openmetrics, zipped)
 
-        Args:
-            openmetrics: OpenMetrics 1.0 instead of text 0.0.4.
-            zipped: Compressed by gzip.
-        """
-        body = self._snapshot.body(openmetrics=openmetrics)
-        tail = page(self._own_blocks(), openmetrics=openmetrics)
-        end = (tail + "# EOF\n" if openmetrics else tail).encode()
-        return body.gzipped(end) if zipped else body.text(end)
+    def _compose(self, openmetrics: bool) -> str:
+        return page(self._snapshot.blocks() + self._own_blocks(), openmetrics=openmetrics)
 
     def _begin(self) -> None:
         self._runners = []
@@ -214,7 +234,7 @@ class Exporter:
             gauge("airwarden_build_info", {(_version(),): 1}),
             gauge("airwarden_config_reload_success", int(self._reload_ok)),
             gauge("airwarden_config_last_reload_timestamp_seconds", round(self._reloaded_at, 3)),
-            gauge("airwarden_render_duration_seconds", round(self._snapshot.render_seconds, 6)),
+            gauge("airwarden_render_duration_seconds", round(self._rendering.seconds, 6)),
         ]
 
 

@@ -12,9 +12,6 @@ from dataclasses import dataclass
 from airwarden.core.metrics import Metric, MetricType
 from airwarden.exporters.families import Bins, Family, Labels
 
-TEXT = "text/plain; version=0.0.4; charset=utf-8"
-OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
-
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -77,7 +74,7 @@ def header(entry: Metric, *, openmetrics: bool) -> str:
 
 
 def page(blocks: list[Block], *, openmetrics: bool) -> str:
-    """Join blocks into one page body, the blocks of one metric together; no `# EOF`."""
+    """Join blocks into one whole page, the blocks of one metric together."""
     grouped: dict[str, list[Block]] = {}
     for block in blocks:
         if block.lines:
@@ -86,6 +83,8 @@ def page(blocks: list[Block], *, openmetrics: bool) -> str:
     for name in sorted(grouped):
         parts.append(header(grouped[name][0].metric, openmetrics=openmetrics))
         parts += [block.lines for block in grouped[name]]
+    if openmetrics:
+        parts.append("# EOF\n")
     return "".join(parts)
 
 

@@ -101,6 +101,28 @@ class RemediatorRoute:
 
 
 @dataclass(frozen=True, slots=True)
+class ScrapeAccess:
+    """What Prometheus shows and checks when it scrapes; empty where there is nothing to say.
+
+    Attributes:
+        https: Whether it speaks TLS.
+        username, password_file: Basic authentication.
+        token_file: A bearer token.
+        ca_file, server_name: How it checks the other side.
+        cert_file, key_file: Its own certificate.
+    """
+
+    https: bool = False
+    username: str = ""
+    password_file: str = ""
+    token_file: str = ""
+    ca_file: str = ""
+    server_name: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AlertmanagerTiming:
     """How long Alertmanager gathers and how often it repeats, by receiver.
 
@@ -127,6 +149,7 @@ class RuleConfig:
         overrides: Alert name → what the operator changes.
         teams: Teams with a channel or key of their own.
         exporters: Addresses (`host:port`) that Prometheus scrapes for the exporter.
+        exporter_access: What it shows there.
         remediators: The same for the remediator's replicas; empty where there is none.
         alertmanagers: Where Prometheus sends alerts.
         remediator: None: alerts are routed to people only. Otherwise it is the one that tells, with
@@ -145,6 +168,7 @@ class RuleConfig:
     overrides: Mapping[str, AlertOverride] = field(default_factory=dict)
     teams: tuple[TeamRoute, ...] = ()
     exporters: tuple[str, ...] = ("127.0.0.1:9810",)
+    exporter_access: ScrapeAccess = ScrapeAccess()
     remediators: tuple[str, ...] = ("127.0.0.1:9811",)
     alertmanagers: tuple[str, ...] = ("127.0.0.1:9093",)
     remediator: RemediatorRoute | None = RemediatorRoute()

@@ -10,7 +10,7 @@ from airwarden.core.durations import format_duration
 from airwarden.core.thresholds import Unit
 from airwarden.rules.airwarden_itself import EXPORTER_JOB, REMEDIATOR_JOB
 from airwarden.rules.catalogue import SUBJECTS
-from airwarden.rules.config import RuleConfig
+from airwarden.rules.config import RuleConfig, ScrapeAccess
 from airwarden.rules.model import Context, RecordingRule, Route, Rules, Subject
 from airwarden.rules.promql import quoted, usual
 from airwarden.rules.yaml_text import dump
@@ -114,8 +114,8 @@ def prometheus_config(config: RuleConfig, own_rules: str = "rules/*.yml") -> str
     """
     scrape = config.scrape_interval
     targets = [
-        (EXPORTER_JOB, config.exporters),
-        (REMEDIATOR_JOB, config.remediators if config.remediator else ()),
+        (EXPORTER_JOB, config.exporters, _access(config.exporter_access)),
+        (REMEDIATOR_JOB, config.remediators if config.remediator else (), {}),
     ]
     return dump(
         {
@@ -130,12 +130,29 @@ def prometheus_config(config: RuleConfig, own_rules: str = "rules/*.yml") -> str
                 "alertmanagers": [{"static_configs": [{"targets": list(config.alertmanagers)}]}]
             },
             "scrape_configs": [
-                {"job_name": job, "static_configs": [{"targets": list(addresses)}]}
-                for job, addresses in targets
+                {"job_name": job, **access, "static_configs": [{"targets": list(addresses)}]}
+                for job, addresses, access in targets
                 if addresses
             ],
         }
     )
+
+
+def _access(access: ScrapeAccess) -> dict[str, Any]:
+    """Return what a scrape job says of how to get in."""
+    found: dict[str, Any] = {}
+    if access.https:
+        tls = {
+            name: getattr(access, name)
+            for name in ("ca_file", "cert_file", "key_file", "server_name")
+            if getattr(access, name)
+        }
+        found |= {"scheme": "https", **({"tls_config": tls} if tls else {})}
+    if access.password_file:
+        found["basic_auth"] = {"username": access.username, "password_file": access.password_file}
+    if access.token_file:
+        found["authorization"] = {"type": "Bearer", "credentials_file": access.token_file}
+    return found
 
 
 def paged_directly(rules: Rules) -> tuple[str, ...]:

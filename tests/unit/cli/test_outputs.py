@@ -55,6 +55,37 @@ def test_without_a_webhook_token_alerts_go_to_people_only() -> None:
     assert with_token.url == "http://127.0.0.1:9811"
 
 
+def scrape_job(exporter: str) -> dict[str, object]:
+    files = outputs.render_all(read(f"exporter:\n  {exporter}\n"))
+    (job, *_) = yaml.safe_load(files["prometheus/prometheus.yml"])["scrape_configs"]
+    return {name: value for name, value in job.items() if name != "job_name"}
+
+
+def test_prometheus_is_told_how_to_get_in_at_every_exporter() -> None:
+    assert scrape_job("replicas: [http://10.0.0.2:9810]") == {
+        "static_configs": [{"targets": ["127.0.0.1:9810", "10.0.0.2:9810"]}]
+    }
+    assert scrape_job("auth: {token_file: t}")["authorization"] == {
+        "type": "Bearer",
+        "credentials_file": "/etc/airwarden/t",
+    }
+    tls = "{cert_file: c, key_file: k, prometheus: {ca_file: a, server_name: n, cert_file: pc, key_file: pk}}"
+    found = scrape_job(f"tls: {tls}\n  auth: {{username: me, password_file: p}}")
+    assert found == {
+        "scheme": "https",
+        "tls_config": {
+            "ca_file": "/etc/airwarden/a",
+            "cert_file": "/etc/airwarden/pc",
+            "key_file": "/etc/airwarden/pk",
+            "server_name": "n",
+        },
+        "basic_auth": {"username": "me", "password_file": "/etc/airwarden/p"},
+        "static_configs": [{"targets": ["127.0.0.1:9810"]}],
+    }
+    with pytest.raises(WrongInputError, match="Prometheus reads this secret itself"):
+        scrape_job("auth: {token_env: TOKEN}")
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [

@@ -6,6 +6,7 @@ import pytest
 
 from airwarden.exporters import families
 from airwarden.exporters.caps import SeriesCap, series_of
+from airwarden.exporters.exposition import page
 from airwarden.exporters.families import (
     OVERFLOW,
     RETIRE,
@@ -109,5 +110,5 @@ def test_what_is_left_out_is_not_on_the_page() -> None:
     snapshot = Snapshot(SeriesCap(10))
     slots: dict[Labels, float] = {(f"p{n:04}", "open"): n for n in range(500)}
     snapshot.publish("east", "pools", [gauge("airwarden_pool_slots", slots)])
-    lines = snapshot.body(openmetrics=False).text(b"").decode().splitlines()
+    lines = page(snapshot.blocks(), openmetrics=False).splitlines()
     assert len([line for line in lines if line[0] != "#"]) == 10

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import math
-import threading
-import zlib
 from typing import Any
 
 import pytest
@@ -14,17 +11,16 @@ from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics
 from prometheus_client.parser import text_string_to_metric_families as text
 
-from airwarden.exporters.exposition import Block, Renderer, page
+from airwarden.exporters.exposition import Renderer, page
 from airwarden.exporters.families import Counter, Family, Histogram, Labels, gauge
-from airwarden.exporters.snapshot import Page, Snapshot
+from airwarden.exporters.snapshot import Snapshot
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def render(*families: Family, open_format: bool = False) -> str:
     renderer = Renderer("east")
-    body = page([renderer.render(family) for family in families], openmetrics=open_format)
-    return body + "# EOF\n" if open_format else body
+    return page([renderer.render(family) for family in families], openmetrics=open_format)
 
 
 def parse(page_text: str, open_format: bool = False) -> Samples:
@@ -114,28 +110,9 @@ def test_families_of_several_collectors_stand_together() -> None:
     snapshot = Snapshot()
     snapshot.publish("east", "one", [gauge("airwarden_dependency_up", {("a",): 1})])
     snapshot.publish("west", "one", [gauge("airwarden_dependency_up", {("a",): 0})])
-    body = snapshot.body(openmetrics=False).text(b"").decode()
+    body = page(snapshot.blocks(), openmetrics=False)
     assert body.count("# TYPE airwarden_dependency_up gauge") == 1
     assert len(parse(body)) == 2
-
-
-def test_the_page_is_joined_again_only_after_a_change() -> None:
-    snapshot = Snapshot()
-    snapshot.publish("east", "one", [gauge("airwarden_dependency_up", {("a",): 1})])
-    first = snapshot.body(openmetrics=True)
-    assert snapshot.body(openmetrics=True) is first
-    snapshot.publish("east", "one", [gauge("airwarden_dependency_up", {("a",): 0})])
-    assert snapshot.body(openmetrics=True) is not first
-
-
-def test_each_end_makes_one_whole_gzip_member() -> None:
-    body = Page(b"body\n" * 1000)
-    for end in (b"first\n", b"second, longer\n"):
-        zipped = body.gzipped(end)
-        assert gzip.decompress(zipped) == body.text(end)
-        one = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-        assert one.decompress(zipped) == body.text(end)
-        assert (one.eof, one.unused_data) == (True, b"")
 
 
 def test_a_wrong_type_or_label_count_is_our_mistake() -> None:
@@ -143,30 +120,3 @@ def test_a_wrong_type_or_label_count_is_our_mistake() -> None:
         Histogram("airwarden_db_up").family()
     with pytest.raises(TypeError, match="labels"):
         gauge("airwarden_db_up", {("a",): 1})
-
-
-def test_a_scrape_that_comes_while_another_joins_the_page_gets_the_one_before(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    snapshot = Snapshot()
-    snapshot.publish("east", "dags", [gauge("airwarden_dags", {("active",): 1})])
-    before = snapshot.body(openmetrics=False)
-    snapshot.publish("east", "dags", [gauge("airwarden_dags", {("active",): 2})])
-    joining, go_on = threading.Event(), threading.Event()
-    join = page
-
-    def slow(blocks: list[Block], *, openmetrics: bool) -> str:
-        joining.set()
-        assert go_on.wait(10)
-        return join(blocks, openmetrics=openmetrics)
-
-    monkeypatch.setattr("airwarden.exporters.snapshot.page", slow)
-    found: list[Page] = []
-    other = threading.Thread(target=lambda: found.append(snapshot.body(openmetrics=False)))
-    other.start()
-    assert joining.wait(10)
-    assert snapshot.body(openmetrics=False) is before
-    go_on.set()
-    other.join(10)
-    assert found[0].text(b"") != before.text(b"")
-    assert snapshot.body(openmetrics=False) is found[0]

@@ -88,7 +88,35 @@ def test_a_fresh_install_may_do_nothing() -> None:
         ),
         (
             "exporter:\n  listen: 0.0.0.0:9810\n",
-            "airwarden.yaml:2: exporter.listen: 0.0.0.0:9810 is reachable from other machines: bind"
+            "airwarden.yaml:2: exporter.listen: 0.0.0.0:9810 is reachable from other machines, and nobody"
+            " has to show who they are: bind 127.0.0.1, or give exporter.auth (username and password_file,"
+            " or token_file)",
+        ),
+        (
+            "exporter:\n  listen: 0.0.0.0:9810\n  auth: {token_file: t}\n",
+            "airwarden.yaml:2: exporter.listen: 0.0.0.0:9810 is reachable from other machines, and"
+            " credential and metrics would travel in clear: give exporter.tls, or set"
+            " allow_non_loopback: true when something in front of it encrypts",
+        ),
+        (
+            "exporter:\n  allow_non_loopback: true\n  listen: 0.0.0.0:9810\n",
+            "airwarden.yaml:3: exporter.listen: 0.0.0.0:9810 is reachable from other machines, and nobody"
+            " has to show who they are: bind 127.0.0.1, or give exporter.auth (username and password_file,"
+            " or token_file)",
+        ),
+        (
+            "exporter:\n  auth: {token_file: t, username: me, password_file: p}\n",
+            "airwarden.yaml:2: exporter.auth: give exactly one of: username with password_file (or"
+            " password_env), token_file (or token_env)",
+        ),
+        (
+            "exporter:\n  lease: {}\n",
+            "airwarden.yaml:2: exporter.lease: exporters agree through PostgreSQL, and the journal is"
+            " SQLite: give exporter.lease.url_file, or a PostgreSQL journal in remediator.journal.url_file",
+        ),
+        (
+            "remediator:\n  listen: 0.0.0.0:9811\n",
+            "airwarden.yaml:2: remediator.listen: 0.0.0.0:9811 is reachable from other machines: bind"
             " 127.0.0.1, or set allow_non_loopback: true when something in front of it controls access",
         ),
         (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -82,7 +84,9 @@ class Stack:
             ("exporter", settings.exporter.listen),
             ("remediator", settings.remediator.listen),
         ):
-            ready = f"http://{listen}/healthz"
+            # A certificate need not name the loopback address, and may ask for one of ours.
+            secured = name == "exporter" and settings.exporter.tls is not None
+            ready = f"tcp://{listen}" if secured else f"http://{listen}/healthz"
             children.append(programs.own(name, self._config.resolve(), environment, ready, logs))
         return Composed(settings, children, dict(render_all(settings)))
 
@@ -148,7 +152,11 @@ class Stack:
 
 
 def _answers(url: str) -> bool:
+    parts = urlsplit(url)
     try:
+        if parts.scheme == "tcp":
+            socket.create_connection((parts.hostname, parts.port), timeout=2.0).close()
+            return True
         return httpx.get(url, timeout=2.0, trust_env=False).is_success
-    except httpx.HTTPError:
+    except (httpx.HTTPError, OSError):
         return False

@@ -193,8 +193,8 @@ class Server(Section):
     """A server of ours: where it listens."""
 
     allow_non_loopback: bool = False
-    """Whether `listen` may name an address that other machines reach. Off by default, because
-    `/metrics` has no authentication of its own: put a proxy or a network policy in front first."""
+    """Whether `listen` may name an address that other machines reach. Off by default: put a proxy or a
+    network policy in front first."""
 
     @model_validator(mode="after")
     def _loopback_only(self) -> Self:

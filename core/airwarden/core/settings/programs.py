@@ -1,4 +1,4 @@
-"""`exporter:`, `remediator:` and `playbooks:`: our own programs and what they may do alone."""
+"""`remediator:` and `playbooks:`: the remediator and what it may do alone."""
 
 from __future__ import annotations
 
@@ -30,36 +30,6 @@ class Mode(StrEnum):
     SHADOW = "shadow"
     APPROVE = "approve"
     AUTO = "auto"
-
-
-class CollectorOverride(Section):
-    """Changes one collector, named by the key above it."""
-
-    enabled: bool = True
-    """Off leaves its metrics out."""
-
-    interval: Duration | None = None
-    """How often it collects. None keeps the collector's own."""
-
-    timeout: Duration | None = None
-    """After how long a collect counts as failed. None keeps the collector's own."""
-
-
-class Exporter(Server):
-    """`airwarden exporter`: collects in the background and serves `/metrics`."""
-
-    listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9810)
-    """Where it listens."""
-
-    url: HttpUrl | None = None
-    """Its address as Prometheus reaches it. None: `http://` and `listen`."""
-
-    collectors: dict[str, CollectorOverride] = Field(default_factory=dict)
-    """Changes to single collectors, by name."""
-
-    max_series: int = Field(default=50_000, ge=1_000)
-    """Most series of the page. A fleet of 15,000 DAGs needs under 20,000. What comes beyond is left out,
-    the largest metrics first, and counted in `airwarden_series_dropped_total`. Taken at the start."""
 
 
 class Journal(Section):

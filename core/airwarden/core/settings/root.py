@@ -10,9 +10,10 @@ from pydantic import Field, field_validator, model_validator
 from airwarden.core.settings import alerting
 from airwarden.core.settings.base import Section, wrong
 from airwarden.core.settings.clusters import Cluster
+from airwarden.core.settings.exporting import Exporter
 from airwarden.core.settings.people import Window
 from airwarden.core.settings.pipelines import Dependency, Sla, Team
-from airwarden.core.settings.programs import Exporter, PlaybookOverride, Remediator
+from airwarden.core.settings.programs import PlaybookOverride, Remediator
 
 
 class Settings(Section):
@@ -122,6 +123,18 @@ class Settings(Section):
             raise wrong("dependencies", f"{twice[0][1]!r} is declared twice")
         return self
 
+    @model_validator(mode="after")
+    def _lease_is_shared(self) -> Self:
+        lease, journal = self.exporter.lease, self.remediator.journal.url
+        url = lease.url or journal if lease is not None else None
+        if url is not None and (url.literal or "").startswith("sqlite:"):
+            raise wrong(
+                "exporter.lease",
+                "exporters agree through PostgreSQL, and the journal is SQLite: give"
+                " exporter.lease.url_file, or a PostgreSQL journal in remediator.journal.url_file",
+            )
+        return self
+
     def cluster_of(self, item: Dependency | Sla) -> str:
         """Return the name of the cluster that a dependency or SLA belongs to."""
         if item.cluster is not None:
@@ -131,7 +144,8 @@ class Settings(Section):
     @property
     def exporter_url(self) -> str:
         """The exporter's address as Prometheus reaches it."""
-        return self.exporter.url or f"http://{self.exporter.listen}"
+        scheme = "https" if self.exporter.tls else "http"
+        return self.exporter.url or f"{scheme}://{self.exporter.listen}"
 
     @property
     def remediator_url(self) -> str:
