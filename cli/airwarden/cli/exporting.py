@@ -11,6 +11,8 @@ from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.listeners import Listeners
 from airwarden.cli.running import OpenPorts
+from airwarden.core.clock import Clock
+from airwarden.core.ports import Lease
 from airwarden.core.settings import Cluster, Settings, Sla
 from airwarden.exporters.app import Exporter, ExporterConfig
 from airwarden.exporters.collector import Timing
@@ -45,6 +47,7 @@ class ExporterProgram:
                 max_series=settings.exporter.max_series,
                 door=door(settings),
                 tls=tls(settings),
+                lease=lease(settings, self.clock),
             ),
             self.clock,
         )
@@ -95,6 +98,21 @@ def tls(settings: Settings) -> TlsFiles | None:
     if wanted is None:
         return None
     return TlsFiles(wanted.cert_file, wanted.key_file, wanted.client_ca_file)
+
+
+def lease(settings: Settings, clock: Clock) -> Lease | None:
+    """Return the lease that several exporters share; raises WrongInputError where it cannot be one."""
+    wanted = settings.exporter.lease
+    if wanted is None:
+        return None
+    from airwarden.remediation.shared_lease import SharedLease
+
+    if wanted.url is None:
+        url = read_secret(settings.remediator.journal.url, place="remediator.journal.url")
+    else:
+        url = read_secret(wanted.url, place="exporter.lease.url")
+    life = wanted.life.total_seconds()
+    return SharedLease(url.get_secret_value(), clock, name="exporter", life=life)
 
 
 def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:

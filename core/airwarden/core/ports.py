@@ -282,3 +282,24 @@ class Probe(Protocol):
     def check(self) -> bool:
         """Return True if it answers as declared; never raises."""
         ...
+
+
+class Lease(Protocol):
+    """One process's claim to something that one of several may do, kept where all of them look."""
+
+    @property
+    def claimed(self) -> bool:
+        """Whether it was ours when the place where it is kept last answered; it may have run out since."""
+        ...
+
+    def step(self) -> float:
+        """Take or renew it; return the seconds after which to call again. Never raises."""
+        ...
+
+    def remaining(self) -> float:
+        """Return the seconds for which it is surely ours, by a clock that counts suspension; else 0."""
+        ...
+
+    def stop(self) -> None:
+        """Let go of it."""
+        ...

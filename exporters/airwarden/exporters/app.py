@@ -11,6 +11,7 @@ import structlog
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError
+from airwarden.core.ports import Lease
 from airwarden.exporters.caps import MAX_SERIES, SeriesCap
 from airwarden.exporters.collector import CollectorRunner, Timing
 from airwarden.exporters.collectors import collectors_for
@@ -18,13 +19,16 @@ from airwarden.exporters.door import Door
 from airwarden.exporters.exposition import Block, Renderer, page
 from airwarden.exporters.families import Counter, Family, Labels, foreign_counter, gauge
 from airwarden.exporters.negotiation import Format
-from airwarden.exporters.rendering import Rendering
+from airwarden.exporters.rendering import Rendering, gzipped
 from airwarden.exporters.server import MetricsServer, Post, Routes
 from airwarden.exporters.snapshot import Snapshot
 from airwarden.exporters.sources import ClusterSources
+from airwarden.exporters.standby import Standby
 from airwarden.exporters.tls import TlsFiles
 
 _log = structlog.get_logger(__name__)
+#: Seconds that all collects under way have to end when they are stopped.
+_GRACE = 5.0
 #: The `cluster` of what concerns the exporter itself and no platform.
 OWN_CLUSTER = "airwarden"
 
@@ -43,6 +47,7 @@ class ExporterConfig:
         door: Who may read metrics and order a reload; None is open to whoever reaches the address.
         tls: Certificate and key; None speaks plain HTTP.
         posts: Path → what takes bodies there.
+        lease: Says which of several exporters is active; None: this is the only one.
     """
 
     host: str = "127.0.0.1"
@@ -53,6 +58,7 @@ class ExporterConfig:
     door: Door | None = None
     tls: TlsFiles | None = None
     posts: Mapping[str, Post] = field(default_factory=dict)
+    lease: Lease | None = None
 
 
 class Exporter:
@@ -71,7 +77,7 @@ class Exporter:
         self._clock = clock
         self._cap = SeriesCap(settings.max_series)
         self._snapshot = Snapshot(self._cap)
-        self._lock = threading.Lock()  # one reload at a time
+        self._lock = threading.Lock()  # one change of what is collected at a time
         self._stopped = threading.Event()
         self._runners: list[tuple[str, CollectorRunner]] = []
         self._clusters = tuple(clusters)
@@ -80,6 +86,8 @@ class Exporter:
         self._reloaded_at = clock.now().timestamp()
         self._renderers: dict[str, Renderer] = {}
         self._rendering = Rendering(self._compose, clock)
+        lease = settings.lease
+        self._standby = Standby(lease, begin=self._take_over, end=self._give_up) if lease else None
         self._server: MetricsServer | None = None
 
     @property
@@ -105,7 +113,10 @@ class Exporter:
             posts=settings.posts,
         )
         self._server = MetricsServer(settings.host, settings.port, routes, tls=settings.tls)
-        self._begin()
+        if self._standby is not None:
+            self._standby.start()
+        else:
+            self._begin()
         self._rendering.start()
         self._server.start()
         _log.info("exporter listens", host=self._settings.host, port=self._server.port)
@@ -123,6 +134,8 @@ class Exporter:
         if self._server is not None:
             self._server.stop()
         self._rendering.stop()
+        if self._standby is not None:
+            self._standby.stop()
         self._end()
 
     def reload(self) -> str:
@@ -145,16 +158,37 @@ class Exporter:
             self._reload_ok = False
             _log.error("configuration refused, the old one stays in force", error=str(error))
             return str(error)
+        collects = bool(self._runners) or self._standby is None
         self._end()
-        self._snapshot.forget()
         self._clusters, self._timings = tuple(clusters), timings
         self._reload_ok = True
         self._reloaded_at = self._clock.now().timestamp()
-        self._begin()
+        if collects:
+            self._begin()
         return ""
 
+    def _take_over(self) -> None:
+        with self._lock:
+            self._begin()
+        self._rendering.refresh()
+
+    def _give_up(self) -> None:
+        with self._lock:
+            self._end()
+        self._rendering.refresh()
+
     def _page(self, form: Format, zipped: bool) -> bytes:
-        return self._rendering.get(form.openmetrics, zipped)
+        """Return what was rendered; asked for each scrape whether it may be shown at this moment."""
+        if self._serves:
+            return self._rendering.get(form.openmetrics, zipped)
+        own = Renderer(OWN_CLUSTER)
+        blocks = [own.render(family) for family in self._own_families()]
+        body = page(blocks, openmetrics=form.openmetrics).encode()
+        return gzipped(body) if zipped else body
+
+    @property
+    def _serves(self) -> bool:
+        return self._standby is None or self._standby.serves
 
     def _compose(self, openmetrics: bool) -> str:
         return page(self._snapshot.blocks() + self._own_blocks(), openmetrics=openmetrics)
@@ -174,10 +208,13 @@ class Exporter:
             runner.start(name)
 
     def _end(self) -> None:
-        for _, runner in self._runners:
+        runners, self._runners = self._runners, []
+        for _, runner in runners:
             runner.stop(within=0.0)
-        for _, runner in self._runners:
-            runner.stop(within=5.0)
+        until = self._clock.elapsed() + _GRACE
+        for _, runner in runners:
+            runner.stop(within=max(0.0, until - self._clock.elapsed()))
+        self._snapshot.forget()
 
     def _publisher(self, cluster: str, collector: str) -> Callable[[Sequence[Family]], None]:
         return lambda families: self._snapshot.publish(cluster, collector, families)
@@ -232,6 +269,7 @@ class Exporter:
     def _own_families(self) -> list[Family]:
         return [
             gauge("airwarden_build_info", {(_version(),): 1}),
+            gauge("airwarden_leader", int(self._serves)),
             gauge("airwarden_config_reload_success", int(self._reload_ok)),
             gauge("airwarden_config_last_reload_timestamp_seconds", round(self._reloaded_at, 3)),
             gauge("airwarden_render_duration_seconds", round(self._rendering.seconds, 6)),

@@ -92,7 +92,7 @@ class Rendering:
     def _make(self, openmetrics: bool) -> None:
         made_at, begun = self._clock.elapsed(), time.perf_counter()
         plain = self._compose(openmetrics).encode()
-        zipped = _gzipped(plain) if (openmetrics, True) in self._wanted() else None
+        zipped = gzipped(plain) if (openmetrics, True) in self._wanted() else None
         self._pages[openmetrics] = _Page(plain, zipped, made_at)
         self.seconds = time.perf_counter() - begun
 
@@ -112,6 +112,7 @@ class Rendering:
             pause = min(_LONGEST, max(PERIOD, _SHARE * (time.perf_counter() - begun)))
 
 
-def _gzipped(plain: bytes) -> bytes:
+def gzipped(plain: bytes) -> bytes:
+    """Return a page compressed, quickly rather than well."""
     compressor = zlib.compressobj(level=1, wbits=_GZIP)
     return compressor.compress(plain) + compressor.flush()

@@ -24,7 +24,7 @@ from airwarden.core.clock import Clock
 from airwarden.core.errors import UnavailableError, WrongInputError
 from airwarden.remediation.decide.succession import Watch, may_take, watch
 from airwarden.remediation.journal import lease
-from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx
+from airwarden.remediation.journal.store import LEADER, Fence, FencedError, Journal, Tx
 
 _log = structlog.get_logger(__name__)
 
@@ -40,10 +40,25 @@ class LeaseTimes:
 
 
 class Leadership:
-    """This process's claim to lead."""
+    """This process's claim to lead.
 
-    def __init__(self, journal: Journal, clock: Clock, times: LeaseTimes | None = None) -> None:
+    Args:
+        journal: Where the lease is kept.
+        clock: Time; its elapsed seconds count suspension.
+        times: How long it lasts, and how often it is looked at.
+        name: Which lease.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        clock: Clock,
+        times: LeaseTimes | None = None,
+        *,
+        name: str = LEADER,
+    ) -> None:
         self.times = times or LeaseTimes()
+        self._name = name
         self.holder = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self._journal = journal
         self._clock = clock
@@ -76,6 +91,12 @@ class Leadership:
         """Return the seconds until this process stops acting unless it renews; 0 for a standby."""
         with self._mutex:
             return max(0.0, self._left()) if self._fence else 0.0
+
+    @property
+    def claimed(self) -> bool:
+        """Whether this process led when the journal last answered; the lease may have run out since."""
+        with self._mutex:
+            return self._fence is not None
 
     def permit(self, fence: Fence, within: float) -> Callable[[], None]:
         """Return what is asked right before each send of one effect.
@@ -121,6 +142,7 @@ class Leadership:
                     self.times.ttl,
                     free=lambda found: self._free(tx, found),
                     above=self._highest,
+                    name=self._name,
                 )
         except UnavailableError as error:
             self.trouble = error
@@ -147,7 +169,7 @@ class Leadership:
         try:
             if fence is not None:
                 with self._journal.write(urgent=True) as tx:
-                    lease.release(tx, fence)
+                    lease.release(tx, fence, name=self._name)
         except UnavailableError as error:
             _log.warning("lease not released", error=str(error))
         self.abandon()

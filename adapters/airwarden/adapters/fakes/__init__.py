@@ -11,6 +11,7 @@ from airwarden.adapters.fakes.broker import FakeBroker
 from airwarden.adapters.fakes.clock import FakeClock
 from airwarden.adapters.fakes.faults import Faults
 from airwarden.adapters.fakes.host import FakeHost
+from airwarden.adapters.fakes.lease import FakeLease, LeaseRow
 from airwarden.adapters.fakes.mariadb import FakeMariaDb
 from airwarden.adapters.fakes.observability import FakeAlertmanager, FakePrometheus
 from airwarden.adapters.fakes.pooler import FakePooler
@@ -24,6 +25,7 @@ __all__ = [
     "FakeBroker",
     "FakeClock",
     "FakeHost",
+    "FakeLease",
     "FakeMariaDb",
     "FakePooler",
     "FakeProbe",
@@ -31,4 +33,5 @@ __all__ = [
     "FakeStatsd",
     "FakeWorkers",
     "Faults",
+    "LeaseRow",
 ]

@@ -122,9 +122,4 @@ LEFT_OUT = (
         "Rows are counted where they are read, by query and not by collector.",
         "airwarden_db_query_rows_total",
     ),
-    LeftOut(
-        ("airwarden_leader",),
-        "The exporter has no second one beside it yet; the remediator has.",
-        "airwarden_remediator_leader",
-    ),
 )

@@ -30,6 +30,13 @@ METRICS = (
         _BOTH,
     ),
     Metric(
+        "airwarden_leader",
+        _GAUGE,
+        (),
+        "1 in the exporter that is active, 0 in those that stand by and show nothing of a platform.",
+        _EXPORTER,
+    ),
+    Metric(
         "airwarden_collector_success",
         _GAUGE,
         ("collector",),

@@ -78,12 +78,13 @@ def parse_url(url: str) -> URL:
     return parsed
 
 
-def connect(url: str, *, make: bool = True) -> Engines:
+def connect(url: str, *, make: bool = True, program: str = "airwarden-remediator") -> Engines:
     """Make the engines; reaches no database yet.
 
     Args:
         url: See `parse_url`.
         make: Make SQLite's file where there is none.
+        program: What PostgreSQL shows as the sessions' application.
 
     Raises:
         WrongInputError: The URL is none, or the file is not there and not to be made.
@@ -114,7 +115,7 @@ def connect(url: str, *, make: bool = True) -> Engines:
         connect_args={
             "connect_timeout": 3,
             "prepare_threshold": None,
-            "application_name": "airwarden-remediator",
+            "application_name": program,
             # A peer that is gone without a word is noticed in seconds: the kernel's default is hours.
             "keepalives_idle": 5,
             "keepalives_interval": 2,

@@ -1,4 +1,7 @@
-"""The lease row: who leads, until when, and the fencing token that grows with each new holder."""
+"""Lease rows: who leads, until when, and the fencing token that grows with each new holder.
+
+The remediators' is called `LEADER`; other programs have rows of their own.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +34,10 @@ class Lease:
         return Seen(self.token, self.renewed_at, life, age)
 
 
-def read(tx: Tx, *, lock: bool = False) -> Lease | None:
+def read(tx: Tx, *, lock: bool = False, name: str = LEADER) -> Lease | None:
     """Return the lease, None where nobody ever led."""
     times = (lease.c.acquired_at, lease.c.renewed_at, lease.c.expires_at)
-    query = select(lease.c.holder, lease.c.token, *times).where(lease.c.name == LEADER)
+    query = select(lease.c.holder, lease.c.token, *times).where(lease.c.name == name)
     row = tx.connection.execute(query.with_for_update() if lock else query).first()
     return Lease(*row) if row else None
 
@@ -46,6 +49,7 @@ def acquire(
     *,
     free: Callable[[Lease | None], bool] | None = None,
     above: int = 0,
+    name: str = LEADER,
 ) -> Fence | None:
     """Renew one's own lease, or take it if it is free.
 
@@ -56,24 +60,26 @@ def acquire(
         free: Judges whether another holder's lease, or none at all, may be taken; by the journal's
             time alone where it is not given.
         above: The highest token that this process knows of, for a row that was lost.
+        name: Which lease.
 
     Returns:
         The fence to work under, None while another holder has it.
     """
     # Looked at first without a lock: a standby that only looks must not hold up the leader's writes.
-    if not _may_have(tx, read(tx), holder, free):
+    if not _may_have(tx, read(tx, name=name), holder, free):
         return None
-    found = read(tx, lock=True)
+    found = read(tx, lock=True, name=name)
     if not _may_have(tx, found, holder, free):
         return None
     times = {"renewed_at": tx.now, "expires_at": tx.now + timedelta(seconds=ttl)}
     if found is not None and found.holder == holder and found.expires_at > tx.now:
-        tx.connection.execute(update(lease).where(lease.c.name == LEADER).values(**times))
+        tx.connection.execute(update(lease).where(lease.c.name == name).values(**times))
         return Fence(holder, found.token)
     if found is None:
-        token = 1 + max(above, _highest_used(tx))
+        # What was written under a token was written under the remediators'.
+        token = 1 + max(above, _highest_used(tx) if name == LEADER else 0)
         first = insert_into(tx, lease).values(
-            name=LEADER, holder=holder, token=token, acquired_at=tx.now, **times
+            name=name, holder=holder, token=token, acquired_at=tx.now, **times
         )
         # A row count is not promised for an INSERT; what it returns is.
         taken = tx.connection.execute(first.on_conflict_do_nothing().returning(lease.c.token))
@@ -81,7 +87,7 @@ def acquire(
     token = found.token + 1
     tx.connection.execute(
         update(lease)
-        .where(lease.c.name == LEADER, lease.c.token == found.token)
+        .where(lease.c.name == name, lease.c.token == found.token)
         .values(holder=holder, token=token, acquired_at=tx.now, **times)
     )
     return Fence(holder, token)
@@ -102,11 +108,11 @@ def _highest_used(tx: Tx) -> int:
     return max((token for token in found if token is not None), default=0)
 
 
-def release(tx: Tx, fence: Fence) -> None:
+def release(tx: Tx, fence: Fence, *, name: str = LEADER) -> None:
     """Let go of the lease at a clean stop, so that a standby need not wait."""
     tx.connection.execute(
         update(lease)
-        .where(lease.c.name == LEADER, lease.c.holder == fence.holder, lease.c.token == fence.token)
+        .where(lease.c.name == name, lease.c.holder == fence.holder, lease.c.token == fence.token)
         # A life of nothing: a standby that goes by its own clock need not wait either.
         .values(expires_at=lease.c.renewed_at)
     )
