@@ -10,7 +10,8 @@ import pytest
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import FakeClock
-from airwarden.adapters.metadata_database import PostgresMetadata, grants
+from airwarden.adapters.metadata_database import PostgresMetadata
+from airwarden.adapters.metadata_schemas import grants
 from airwarden.exporters import FreshnessTarget
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.assets import AssetsCollector
@@ -25,6 +26,7 @@ from airwarden.exporters.families import Bins, Family
 from airwarden.exporters.labels import DagRegistry
 from support.airflow_rows import AirflowRows, now
 from support.eventually import eventually
+from support.families import live_now
 from support.postgres import Database, FreshDatabase
 
 Labels = tuple[str, ...]
@@ -262,7 +264,7 @@ def test_open_runs_and_live_tasks_by_state(
         rows.task(run, f"t{state}{now().timestamp()}", state, queue="gpu")
     assert values(runs, "dag_runs") == {("running", "high", "ops"): 1, ("queued", "high", "ops"): 1}
 
-    tasks = TaskInstancesCollector(database, FakeClock())
+    tasks = TaskInstancesCollector(live_now(database), FakeClock())
     assert values(tasks, "task_instances") == {
         ("queued", "gpu", "default_pool"): 2,
         ("running", "gpu", "default_pool"): 1,
@@ -285,7 +287,7 @@ def test_what_a_paused_dag_holds_back_is_counted_apart_and_what_it_has_under_way
         for state in ("scheduled", "queued", "running", "up_for_retry"):
             rows.task(run, state, state)
     place = ("default", "default_pool")
-    assert values(TaskInstancesCollector(database, FakeClock()), "task_instances") == {
+    assert values(TaskInstancesCollector(live_now(database), FakeClock()), "task_instances") == {
         ("scheduled", *place): 1,
         ("scheduled_paused", *place): 1,
         ("queued", *place): 2,
@@ -295,7 +297,7 @@ def test_what_a_paused_dag_holds_back_is_counted_apart_and_what_it_has_under_way
 
 
 def lag(database: PostgresMetadata) -> float:
-    (family,) = SchedulerLagCollector(database).collect()
+    (family,) = SchedulerLagCollector(database, live_now(database)).collect()
     value = family.samples[0][1]
     assert isinstance(value, float)
     return value
@@ -375,7 +377,7 @@ def test_pools_are_counted_by_slots(rows: AirflowRows, database: PostgresMetadat
     run = rows.run(rows.dag("d"))
     for state, slots in (("running", 2), ("queued", 1), ("deferred", 3), ("scheduled", 9)):
         rows.task(run, state, state, pool="gpu", pool_slots=slots)
-    pools = values(PoolsCollector(database, None), "pool_slots")
+    pools = values(PoolsCollector(live_now(database), None), "pool_slots")
     gpu = {state: slots for (pool, state), slots in pools.items() if pool == "gpu"}
     assert gpu == {
         "total": 8, "running": 2, "queued": 1, "deferred": 3, "scheduled": 9, "open": 2,

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import psycopg
 import pytest
 
-from airwarden.adapters.metadata_database import SCHEMAS, PostgresMetadata, grants
+from airwarden.adapters.metadata_database import PostgresMetadata
+from airwarden.adapters.metadata_schemas import SCHEMAS, grants
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
 from support.airflow_rows import AirflowRows

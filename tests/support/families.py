@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from airwarden.adapters.clock import SystemClock
+from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.families import Bins, Family
+from airwarden.exporters.live_tasks import LiveTasks
 
 Labels = tuple[str, ...]
 
@@ -28,3 +31,8 @@ def nonzero(families: Sequence[Family], name: str) -> dict[Labels, float]:
 def values(collector: Collector, name: str) -> dict[Labels, float]:
     """Collect, and return a metric's samples that are not 0."""
     return nonzero(collector.collect(), name)
+
+
+def live_now(database: MetadataDatabase) -> LiveTasks:
+    """Return the unfinished tasks as collectors share them, read anew at each look."""
+    return LiveTasks(database, SystemClock(), fresh=0.0)

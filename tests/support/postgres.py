@@ -211,7 +211,12 @@ class PostgresServer:
 
     def _make_airflow_template(self) -> None:
         if "airflow" not in self._templates | self.names():
-            self._fill_or_load("airflow", f"airflow-schema-{airflow_version()}", "", _migrate)
+            self._fill_or_load(
+                "airflow",
+                f"airflow-schema-{airflow_version()}",
+                "",
+                lambda database: migrate(airflow_venv(), database),
+            )
             self._templates.add("airflow")
 
     def kept(self, name: str, *, template: str, fill: Callable[[Database], None]) -> Database:
@@ -230,7 +235,7 @@ class PostgresServer:
         dump = ROOT / ".cache" / f"{dump_name}.sql"
         if dump.exists():
             database = self.create(name)
-            self._load(database, dump)
+            self.load(database, dump)
             return database
         if template == "airflow":
             self._make_airflow_template()
@@ -244,13 +249,20 @@ class PostgresServer:
             raise
         return database
 
-    def _load(self, database: Database, dump: Path) -> None:
+    def load(self, database: Database, dump: Path) -> None:
+        """Run a file of SQL in a database."""
         copy = self._folder / dump.name
         shutil.copyfile(dump, copy)
         copy.chmod(0o644)
         self._run(
             "psql", *self._place, "-q", "-v", "ON_ERROR_STOP=1", "-f", str(copy), database.name
         )
+
+    def dump(self, database: Database, *options: str) -> str:
+        """Return what pg_dump writes with these options."""
+        copy = self._folder / f"{database.name}.sql"
+        self._run("pg_dump", *self._place, "--no-owner", *options, "-f", str(copy), database.name)
+        return copy.read_text()
 
     def _dump(self, database: Database, dump: Path) -> None:
         copy = self._folder / dump.name
@@ -310,11 +322,11 @@ def airflow_version() -> str:
     return found[0].name.removeprefix("apache_airflow_core-").removesuffix(".dist-info")
 
 
-def _migrate(database: Database) -> None:
-    """Let Airflow create its schema."""
+def migrate(venv: Path, database: Database) -> None:
+    """Let the Airflow of a virtual environment create its schema in an empty database."""
     with tempfile.TemporaryDirectory(prefix="airwarden-airflow-") as home:
         done = subprocess.run(
-            [str(airflow_venv() / "bin" / "airflow"), "db", "migrate"],
+            [str(venv / "bin" / "airflow"), "db", "migrate"],
             capture_output=True, text=True, timeout=180,
             env={
                 "PATH": os.environ["PATH"],

@@ -17,7 +17,7 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "assets": {"names": ["a"]},
     "last_successes": {"dags": ["d"]},
     "dag_patches": {"dag_id": "d"},
-    "live_ages": {"queued": 600.0, "silent": 300.0, "unattended": 300.0},
+    "live_tasks": {"queued": 600.0, "silent": 300.0, "unattended": 300.0},
     "not_running": {"parallelism": None, "limit": 600.0},
     "overdue_runs": {"grace": 15.0},
     "due_runs": {"dags": ["d"], "due": [datetime(2026, 1, 5, tzinfo=UTC)]},

@@ -3,8 +3,8 @@
 At exhaustion PostgreSQL refuses new sessions while standing ones go on working, so a connection is
 never given back while it works, and a lost one is only tried again with growing pauses. Every query
 runs in a read-only transaction of its own with `SET LOCAL`, without prepared statements, so that it
-also works through PgBouncer in transaction mode. Airflow calls its schema internal: the queries lie
-in one folder per schema version under `sql/`, and an unknown version is refused with a clear message.
+also works through PgBouncer in transaction mode. Which text a query has follows from the schema's
+revision (`metadata_schemas`); an unknown one is refused with a clear message.
 """
 
 from __future__ import annotations
@@ -17,11 +17,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
-from importlib import resources
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airwarden.adapters.connection_strings import connection_error, libpq_dsn
+from airwarden.adapters.metadata_schemas import Schema, query_text, schema_of
 from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
 
@@ -31,32 +30,9 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[dict[str, Any]]
 
 _T = TypeVar("_T")
-#: Airflow's Alembic revision → the folder of queries that were tested against it.
-SCHEMAS = {"d2f4e1b3c5a7": "airflow_3_3"}
 #: Pauses in seconds before a lost connection is tried again; the last one repeats.
 _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 _WRONG_LOGIN = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted")
-
-
-@lru_cache(maxsize=256)
-def query_text(schema: str, name: str) -> str:
-    """Return the text of a named query.
-
-    Args:
-        schema: A value of `SCHEMAS`.
-        name: The `.sql` file's name without its ending.
-    """
-    return (resources.files("airwarden.adapters") / "sql" / schema / f"{name}.sql").read_text()
-
-
-def grants(role: str) -> str:
-    """Return the SQL that lets an existing role observe, and nothing more.
-
-    Args:
-        role: The role's name; quoted here.
-    """
-    quoted = '"' + role.replace('"', '""') + '"'
-    return query_text(next(iter(SCHEMAS.values())), "grants").replace("%(role)s", quoted)
 
 
 class PostgresMetadata:
@@ -157,20 +133,20 @@ class _Slot:
         self._connect_timeout = connect_timeout
         self._application = application
         self._connection: Connection | None = None
-        self._schema = ""
+        self._folder = ""
         self._failures = 0
         self._not_before = 0.0
 
     def run(self, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         """Run one named query in a read-only transaction that ends with it."""
         connection = self.connected()
-        text = query_text(self._schema, name).encode()
+        text = query_text(self._folder, name).encode()
         return self._bounded(name, lambda: self._transact(connection, text, parameters))
 
     def ping(self) -> float:
         """Return the seconds that the cheapest statement took: one round trip, no transaction."""
         connection = self.connected()
-        text = query_text(self._schema, "probe").encode()
+        text = query_text(self._folder, "probe").encode()
 
         def ask() -> float:
             begun = time.monotonic()
@@ -223,7 +199,7 @@ class _Slot:
             raise UnavailableError("the metadata database connection is lost; waiting to retry")
         try:
             connection = self._connect()
-            self._schema = _schema_of(connection)
+            self._folder = _schema_of(connection).folder
         except AirwardenError:
             self._pause()
             raise
@@ -276,8 +252,8 @@ class _Slot:
         return RejectedError(f"query {name} failed: {text}")
 
 
-def _schema_of(connection: Connection) -> str:
-    """Return the folder of queries for this database's schema.
+def _schema_of(connection: Connection) -> Schema:
+    """Return this database's schema.
 
     Raises:
         RejectedError: The schema's revision is not known here.
@@ -295,14 +271,11 @@ def _schema_of(connection: Connection) -> str:
     except psycopg.Error as error:
         connection.close()
         raise UnavailableError(f"the metadata database did not answer: {error}") from None
-    revision = row["version_num"] if row else "none"
-    if revision not in SCHEMAS:
+    try:
+        return schema_of(row["version_num"] if row else "none")
+    except RejectedError:
         connection.close()
-        known = ", ".join(f"{r} ({f})" for r, f in SCHEMAS.items())
-        raise RejectedError(
-            f"the metadata database has schema revision {revision}; this version reads {known}"
-        )
-    return SCHEMAS[revision]
+        raise
 
 
 class _Cutter:

@@ -7,12 +7,12 @@ import secrets
 import psycopg
 import pytest
 
-from airwarden.adapters import metadata_database
+from airwarden.adapters import metadata_schemas
 from airwarden.cli.doctor import database
 from airwarden.cli.doctor.finding import Finding, Outcome
 from support.postgres import Database, FreshDatabase
 
-NEEDED = database.needed(metadata_database.grants("x"))
+NEEDED = database.needed(metadata_schemas.grants("x"))
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def test_the_sql_it_prints_gives_all_that_is_needed_and_nothing_more(
 ) -> None:
     observer, terminator = names
     script = database.roles_sql(
-        metadata_database.grants(observer),
+        metadata_schemas.grants(observer),
         database=airflow.name,
         observer=observer,
         terminator=terminator,

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from airwarden.adapters.clock import SystemClock
-from airwarden.adapters.metadata_database import PostgresMetadata, grants
+from airwarden.adapters.metadata_database import PostgresMetadata
+from airwarden.adapters.metadata_schemas import grants
 from airwarden.exporters.labels import DagRegistry
 from support.airflow_rows import AirflowRows
 from support.eventually import eventually

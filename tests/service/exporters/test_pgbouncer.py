@@ -77,7 +77,7 @@ def test_our_queries_need_no_session_of_their_own(airflow: Database, pgbouncer: 
         with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as other:
             for _ in range(3):
                 other.execute("SET statement_timeout = 0")
-                assert database.rows("live_ages", queued=1.0, silent=1.0, unattended=1.0) == []
+                assert database.rows("live_tasks", queued=1.0, silent=1.0, unattended=1.0) == []
                 assert len(database.rows("pools")) == 1
                 assert database.probe() >= 0
                 shown = other.execute("SHOW statement_timeout").fetchone()

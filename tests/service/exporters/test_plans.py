@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from airwarden.adapters.metadata_database import SCHEMAS, query_text
+from airwarden.adapters.metadata_schemas import NEWEST, query_text
 from support.postgres import Database
 from support.queries import PARAMETERS, QUERIES
 
@@ -97,7 +97,7 @@ def realistic(database: Database, query: str) -> dict[str, Any]:
 def test_no_query_reads_a_growing_table_without_an_index(
     query: str, fleet_template: Database
 ) -> None:
-    text = query_text(next(iter(SCHEMAS.values())), query)
+    text = query_text(NEWEST, query)
     parameters = realistic(fleet_template, query)
     assert whole_reads(plan_of(fleet_template, text, parameters), LARGE) == []
     assert whole_reads(plan_of(fleet_template, text, parameters, whole=False)) == []

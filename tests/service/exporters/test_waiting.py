@@ -16,7 +16,7 @@ from airwarden.exporters.collectors.triggers import TriggersCollector
 from airwarden.exporters.collectors.waiting import REASONS, WaitingCollector
 from airwarden.exporters.labels import DagRegistry
 from support.airflow_rows import AirflowRows, now
-from support.families import every, nonzero, values
+from support.families import every, live_now, nonzero, values
 
 UNSET = ("unset", "unset")
 
@@ -60,7 +60,7 @@ def test_starving_tasks_are_those_that_need_more_than_is_open(
     scheduled(rows, run, "small", pool="tight", pool_slots=2)
     scheduled(rows, run, "large", pool="tight", pool_slots=3)
     scheduled(rows, run, "free", pool="endless", pool_slots=9)
-    starving = every(PoolsCollector(database, None).collect(), "pool_starving_tasks")
+    starving = every(PoolsCollector(live_now(database), None).collect(), "pool_starving_tasks")
     assert starving == {("default_pool",): 0, ("endless",): 0, ("full",): 1, ("tight",): 1}
 
 
@@ -76,7 +76,7 @@ def test_ages_and_what_does_not_move(rows: AirflowRows, database: PostgresMetada
     rows.task(run, "d1", "deferred", updated_at=ago(900), trigger_id=alive)
     rows.task(run, "d2", "deferred", updated_at=ago(500), trigger_id=dead)
     rows.task(run, "u", "up_for_retry", end_date=ago(60))
-    families = WaitingCollector(database).collect()
+    families = WaitingCollector(database, live_now(database)).collect()
     ages = nonzero(families, "task_oldest_age_seconds")
     assert ages == pytest.approx(
         {
@@ -96,7 +96,7 @@ def test_ages_and_what_does_not_move(rows: AirflowRows, database: PostgresMetada
 
 
 def test_an_idle_platform_has_every_kind_at_zero(database: PostgresMetadata) -> None:
-    families = WaitingCollector(database).collect()
+    families = WaitingCollector(database, live_now(database)).collect()
     assert every(families, "task_blocked") == {(reason,): 0 for reason in REASONS}
     assert set(every(families, "tasks_stuck").values()) == {0}
     assert every(families, "task_oldest_age_seconds")["queued", "default"] == 0
@@ -125,9 +125,9 @@ def test_each_task_that_does_not_run_has_the_first_reason_that_holds(
         ("pool",): 2, ("max_active_tasks",): 1, ("paused",): 2, ("unknown",): 1,
         ("executor_slots",): 1, ("retry_delay",): 1, ("upstream",): 1, ("max_active_runs",): 1,
     }  # fmt: skip
-    assert values(WaitingCollector(database), "task_blocked") == expected
+    assert values(WaitingCollector(database, live_now(database)), "task_blocked") == expected
     del expected["unknown",]
-    limited = values(WaitingCollector(database, parallelism=3), "task_blocked")
+    limited = values(WaitingCollector(database, live_now(database), parallelism=3), "task_blocked")
     assert limited == expected | {("parallelism",): 1}
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from airwarden.adapters import metadata_database
+from airwarden.adapters import metadata_schemas
 from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
 from airwarden.cli.doctor import airflow, database, systems
@@ -114,7 +114,7 @@ def _observer(system: str, wanted: MetadataDatabase, place: str) -> Iterator[Fin
     yield from database.probe_observer(
         system,
         dsn,
-        database.needed(metadata_database.grants(OBSERVER)),
+        database.needed(metadata_schemas.grants(OBSERVER)),
         timeout=wanted.connect_timeout.total_seconds(),
     )
 
@@ -137,7 +137,7 @@ def _terminator(system: str, wanted: MetadataDatabase, place: str) -> Iterator[F
 def roles_sql() -> str:
     """Return the SQL that makes both database roles."""
     return database.roles_sql(
-        metadata_database.grants(OBSERVER),
+        metadata_schemas.grants(OBSERVER),
         database="airflow",
         observer=OBSERVER,
         terminator=TERMINATOR,

@@ -41,6 +41,7 @@ from airwarden.exporters.collectors.waiting import WaitingCollector
 from airwarden.exporters.collectors.workers import WorkersCollector
 from airwarden.exporters.in_turn import InTurn
 from airwarden.exporters.labels import DagRegistry
+from airwarden.exporters.live_tasks import LiveTasks
 from airwarden.exporters.queries import CountedDatabase
 from airwarden.exporters.sources import ClusterSources
 from airwarden.exporters.successes import Successes
@@ -57,13 +58,15 @@ NAMES = (
 def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]:
     """Return the collectors that a cluster's sources allow, with fresh state."""
     found: list[Collector] = []
+    live: LiveTasks | None = None
     if cluster.database is not None:
         counted = CountedDatabase(cluster.database)
         cluster = replace(cluster, database=counted)
-        found += _of_database(cluster, counted, clock)
+        live = LiveTasks(counted, clock)
+        found += _of_database(cluster, counted, live, clock)
     if cluster.database is not None or cluster.airflow is not None:
         found.append(HeartbeatsCollector(clock, cluster.database, cluster.airflow))
-        found.append(PoolsCollector(cluster.database, cluster.airflow))
+        found.append(PoolsCollector(live, cluster.airflow))
     return [*found, *_of_systems(cluster, clock)]
 
 
@@ -98,7 +101,7 @@ def _of_systems(cluster: ClusterSources, clock: Clock) -> list[Collector]:
 
 
 def _of_database(
-    cluster: ClusterSources, database: CountedDatabase, clock: Clock
+    cluster: ClusterSources, database: CountedDatabase, live: LiveTasks, clock: Clock
 ) -> list[Collector]:
     registry = DagRegistry(database, cluster.rules, clock)
     successes = Successes(clock)
@@ -109,7 +112,7 @@ def _of_database(
         DagHealthCollector(database, registry, clock),
         LateRunsCollector(database, registry),
         TaskEventsCollector(database, registry),
-        WaitingCollector(database, cluster.parallelism),
+        WaitingCollector(database, live, cluster.parallelism),
         TriggersCollector(database),
         ParsingCollector(database, clock),
         DeploymentsCollector(database, registry),
@@ -122,8 +125,8 @@ def _of_database(
         DatabaseActivityCollector(database),
         DagsCollector(registry),
         DagRunsCollector(database, registry, clock, successes),
-        TaskInstancesCollector(database, clock),
-        SchedulerLagCollector(database),
+        TaskInstancesCollector(live, clock),
+        SchedulerLagCollector(database, live),
         AssetsCollector(database, registry, cluster.targets, clock, successes),
         *(InTurn(collector, turn) for collector in details),
     ]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from airwarden.core.clock import Clock
-from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import Family, Labels, gauge
+from airwarden.exporters.live_tasks import LiveTasks
 
 #: Seconds for which a queue and pool that emptied are still reported, at 0.
 REMEMBER = 3600.0
@@ -21,8 +21,8 @@ class TaskInstancesCollector:
     interval = 5.0
     timeout = 10.0
 
-    def __init__(self, database: MetadataDatabase, clock: Clock) -> None:
-        self._database = database
+    def __init__(self, live: LiveTasks, clock: Clock) -> None:
+        self._live = live
         self._clock = clock
         self._seen: dict[tuple[str, str], float] = {("default", "default_pool"): clock.elapsed()}
 
@@ -30,10 +30,13 @@ class TaskInstancesCollector:
         """Return the counts."""
         now = self._clock.elapsed()
         counts: dict[Labels, float] = {}
-        for row in self._database.rows("task_instances"):
-            place = (row["queue"], row["pool"])
+        for group in self._live.look().groups:
+            place = (group.queue, group.pool)
             self._seen[place] = now
-            counts[row["state"], *place] = row["instances"]
+            # No scheduler looks at what a paused DAG has scheduled.
+            state = "scheduled_paused" if group.paused else group.state
+            key = (state, *place)
+            counts[key] = counts.get(key, 0) + group.tasks
         self._seen = {place: at for place, at in self._seen.items() if now - at < REMEMBER}
         for place in self._seen:
             for state in _ALWAYS:

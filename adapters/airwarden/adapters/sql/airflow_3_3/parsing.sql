@@ -1,30 +1,26 @@
 -- parsing: by bundle, its files' parse times and ages, and DAGs that are behind the bundle's version. A
--- file counts once however many DAGs it makes; its age is that of its newest parse. Cost: the DAGs.
+-- file counts once however many DAGs it makes; its age is that of its newest parse. Cost: the DAGs, once.
 WITH files AS MATERIALIZED (
   SELECT
-    bundle_name,
-    relative_fileloc,
-    max(last_parse_duration) AS seconds,
-    max(last_parsed_time) AS parsed
-  FROM dag
-  WHERE NOT is_stale
-  GROUP BY bundle_name, relative_fileloc
+    d.bundle_name,
+    d.relative_fileloc,
+    max(d.last_parse_duration) AS seconds,
+    max(d.last_parsed_time) AS parsed,
+    count(*) FILTER (
+      WHERE d.bundle_version IS DISTINCT FROM (SELECT b.version FROM dag_bundle AS b WHERE b.name = d.bundle_name)
+    ) AS behind
+  FROM dag AS d
+  WHERE NOT d.is_stale
+  GROUP BY d.bundle_name, d.relative_fileloc
 ), parsed AS (
   SELECT
     bundle_name,
     count(*)::int AS files,
     sum(seconds)::float8 AS seconds,
-    extract(epoch FROM now() - min(parsed))::float8 AS oldest
+    extract(epoch FROM now() - min(parsed))::float8 AS oldest,
+    sum(behind)::int AS behind
   FROM files
   GROUP BY bundle_name
-), behind AS (
-  SELECT
-    d.bundle_name,
-    (count(*) FILTER (WHERE d.bundle_version IS DISTINCT FROM b.version))::int AS behind
-  FROM dag AS d
-  JOIN dag_bundle AS b ON b.name = d.bundle_name
-  WHERE NOT d.is_stale
-  GROUP BY d.bundle_name
 )
 SELECT
   b.name AS bundle,
@@ -32,9 +28,8 @@ SELECT
   coalesce(p.files, 0) AS files,
   coalesce(p.seconds, 0) AS seconds,
   p.oldest,
-  coalesce(h.behind, 0) AS behind,
+  coalesce(p.behind, 0) AS behind,
   (SELECT count(*)::int FROM import_error AS e WHERE e.bundle_name = b.name) AS import_errors
 FROM dag_bundle AS b
 LEFT JOIN parsed AS p ON p.bundle_name = b.name
-LEFT JOIN behind AS h ON h.bundle_name = b.name
 WHERE b.active OR p.files > 0;
