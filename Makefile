@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHONPATH := deploy/local:tests
-.PHONY: help venv platform lock generate format check test reliability soak bench demo up down clean
+.PHONY: help venv platform lock schemas generate format check test reliability soak bench demo up down clean
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
@@ -16,6 +16,7 @@ help:
 	@echo "make format - put every file into the common format"
 	@echo "make generate - write the generated files again: dashboards, reference pages"
 	@echo "make lock   - compile the lock files again (UPGRADE=1 takes newer versions)"
+	@echo "make schemas - write the schemas of Airflow's releases again, from real installs"
 	@echo "make clean  - remove what builds and tests left behind; environments and var/ stay"
 
 venv:
@@ -26,6 +27,10 @@ platform:
 
 lock: venv
 	@sh deploy/local/lock.sh
+
+# Every supported release of Airflow migrates an empty database; what comes of it is committed.
+schemas: venv
+	@$(PY) -m support.airflow_releases
 
 # Tests compare these files with a fresh run and name this target when they differ.
 generate: venv

@@ -14,7 +14,7 @@ from importlib import resources
 from airwarden.core.errors import RejectedError
 
 #: Folders of queries, oldest first: each inherits from those after it.
-FOLDERS = ("airflow_2_10", "airflow_3_0", "airflow_3_1", "airflow_3_2", "airflow_3_3")
+FOLDERS = ("airflow_2_10", "airflow_3_0", "airflow_3_1", "airflow_3_3")
 NEWEST = FOLDERS[-1]
 DOCUMENTATION = "docs/reference/airflow-versions.md"
 
@@ -44,7 +44,7 @@ SCHEMAS = {
         Schema("fe199e1abd77", "3.0.3 to 3.0.6", "airflow_3_0"),
         Schema("cc92b33c6709", "3.1.0 to 3.1.7", "airflow_3_1"),
         Schema("509b94a1042d", "3.1.8", "airflow_3_1"),
-        Schema("1d6611b6ab7c", "3.2", "airflow_3_2"),
+        Schema("1d6611b6ab7c", "3.2", "airflow_3_3"),
         Schema("d2f4e1b3c5a7", "3.3", "airflow_3_3"),
     )
 }

@@ -59,7 +59,8 @@ def plan_of(
         # As a server with fast disks; a whole read of a small table must not look cheaper than it is.
         connection.execute("SET LOCAL random_page_cost = 1.1")
         if not whole:
-            connection.execute("SET LOCAL enable_seqscan = off")
+            for way in ("seqscan", "hashjoin", "mergejoin", "sort"):  # each may read an index whole
+                connection.execute(f"SET LOCAL enable_{way} = off")
         row = connection.execute(
             b"EXPLAIN (FORMAT JSON) " + text.encode(), parameters or None
         ).fetchone()

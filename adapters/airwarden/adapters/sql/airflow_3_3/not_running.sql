@@ -31,7 +31,9 @@ WITH live AS MATERIALIZED (
 ), running AS MATERIALIZED (
   SELECT dag_id, count(*) AS runs FROM open_runs WHERE state = 'running' GROUP BY dag_id
 ), untouched AS MATERIALIZED (
-  SELECT dag_id, run_id FROM task_instance WHERE state IS NULL LIMIT 5000
+  SELECT dag_id, run_id, count(*) AS tasks
+  FROM (SELECT dag_id, run_id FROM task_instance WHERE state IS NULL LIMIT 5000) AS s
+  GROUP BY dag_id, run_id
 ), explained AS (
   SELECT
     CASE
@@ -41,6 +43,7 @@ WITH live AS MATERIALIZED (
       WHEN (SELECT sum(tasks) FROM executing) >= %(parallelism)s::int THEN 'parallelism'
       ELSE 'unknown'
     END AS reason,
+    1 AS tasks,
     l.scheduled_dttm < now() - make_interval(secs => %(limit)s) AS long
   FROM live AS l
   LEFT JOIN LATERAL (
@@ -50,7 +53,7 @@ WITH live AS MATERIALIZED (
   LEFT JOIN executing AS e ON e.dag_id = l.dag_id AND e.run_id = l.run_id
   WHERE l.state = 'scheduled'
   UNION ALL
-  SELECT CASE state WHEN 'queued' THEN 'executor_slots' ELSE 'retry_delay' END, false
+  SELECT CASE state WHEN 'queued' THEN 'executor_slots' ELSE 'retry_delay' END, 1, false
   FROM live
   WHERE state IN ('queued', 'up_for_retry')
   UNION ALL
@@ -61,12 +64,13 @@ WITH live AS MATERIALIZED (
       WHEN coalesce(u.runs, 0) >= coalesce(d.max_active_runs, 16) THEN 'max_active_runs'
       ELSE 'unknown'
     END,
+    t.tasks,
     false
   FROM untouched AS t
   JOIN open_runs AS o USING (dag_id, run_id)
   JOIN dag AS d USING (dag_id)
   LEFT JOIN running AS u USING (dag_id)
 )
-SELECT reason, count(*)::int AS tasks, (count(*) FILTER (WHERE long))::int AS long
+SELECT reason, sum(tasks)::int AS tasks, (count(*) FILTER (WHERE long))::int AS long
 FROM explained
 GROUP BY reason;

@@ -6,10 +6,9 @@ WITH files AS MATERIALIZED (
     d.relative_fileloc,
     max(d.last_parse_duration) AS seconds,
     max(d.last_parsed_time) AS parsed,
-    count(*) FILTER (
-      WHERE d.bundle_version IS DISTINCT FROM (SELECT b.version FROM dag_bundle AS b WHERE b.name = d.bundle_name)
-    ) AS behind
+    count(*) FILTER (WHERE d.bundle_version IS DISTINCT FROM b.version) AS behind
   FROM dag AS d
+  JOIN dag_bundle AS b ON b.name = d.bundle_name
   WHERE NOT d.is_stale
   GROUP BY d.bundle_name, d.relative_fileloc
 ), parsed AS (

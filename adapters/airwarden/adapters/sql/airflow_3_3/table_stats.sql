@@ -11,7 +11,7 @@ FROM unnest(
   ARRAY[
     'dag', 'dag_run', 'task_instance', 'task_instance_history', 'task_reschedule', 'log', 'job',
     'trigger', 'xcom', 'rendered_task_instance_fields', 'serialized_dag', 'dag_version', 'asset_event',
-    'dagrun_asset_event', 'deadline'
+    'dagrun_asset_event', 'deadline', 'dataset_event'
   ]
 ) AS n(name)
 JOIN pg_class AS c ON c.oid = to_regclass(n.name)

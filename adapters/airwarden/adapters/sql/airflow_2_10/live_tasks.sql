@@ -1,0 +1,59 @@
+-- live_tasks: unfinished task instances by state, queue, pool, slots that each takes, and whether its DAG
+-- is paused (only asked for scheduled ones, of which no scheduler takes notice then; NULL: no such DAG).
+-- With each: how many, the oldest time in that state, the longest silence of running ones, when one was
+-- last queued, and how many exceed their limit. Read once for all that asks for it. Cost: the live ones,
+-- by the index on state, the DAGs of the scheduled ones and the jobs of the running ones, whose heartbeats
+-- stand there in this release; the state NULL (not yet looked at) is left out, since a large run has
+-- thousands of them.
+WITH live AS MATERIALIZED (
+  SELECT
+    t.state,
+    coalesce(t.queue, 'default') AS queue,
+    t.pool,
+    t.pool_slots,
+    CASE
+      WHEN t.state = 'scheduled' THEN (SELECT d.is_paused FROM dag AS d WHERE d.dag_id = t.dag_id)
+      ELSE false
+    END AS paused,
+    CASE t.state
+      WHEN 'scheduled' THEN t.updated_at
+      WHEN 'queued' THEN t.queued_dttm
+      WHEN 'running' THEN t.start_date
+      WHEN 'up_for_retry' THEN t.end_date
+      ELSE t.updated_at
+    END AS since,
+    CASE
+      WHEN t.state = 'running'
+        THEN greatest((SELECT j.latest_heartbeat FROM job AS j WHERE j.id = t.job_id), t.start_date)
+    END AS beat,
+    CASE WHEN t.state IN ('running', 'queued') THEN t.queued_dttm END AS queued,
+    t.state = 'deferred' AND NOT EXISTS (
+      SELECT 1
+      FROM trigger AS g
+      JOIN job AS j ON j.id = g.triggerer_id
+      WHERE g.id = t.trigger_id
+        AND j.state = 'running' AND j.latest_heartbeat >= now() - interval '1 minute'
+    ) AS unattended
+  FROM task_instance AS t
+  WHERE t.state IN (
+    'scheduled', 'queued', 'running', 'restarting', 'deferred', 'up_for_retry', 'up_for_reschedule'
+  )
+)
+SELECT
+  state,
+  queue,
+  pool,
+  pool_slots,
+  paused,
+  count(*)::int AS tasks,
+  extract(epoch FROM now() - min(since))::float8 AS oldest,
+  extract(epoch FROM now() - min(beat))::float8 AS silence,
+  extract(epoch FROM max(queued))::float8 AS last_queued,
+  (count(*) FILTER (WHERE state = 'queued' AND since < now() - make_interval(secs => %(queued)s)))::int
+    AS queued_long,
+  (count(*) FILTER (WHERE beat < now() - make_interval(secs => %(silent)s)))::int AS silent,
+  (
+    count(*) FILTER (WHERE unattended AND since < now() - make_interval(secs => %(unattended)s))
+  )::int AS unattended
+FROM live
+GROUP BY state, queue, pool, pool_slots, paused;

@@ -1,0 +1,60 @@
+-- tasks_of_runs: attempts that began or ended: all of the runs in `settle`, and those of the runs in
+-- `open` that changed within `lookback` seconds. `inherited` is an attempt that never ran and kept the
+-- start of the one before it. Task instances have no id in this release, and an attempt that failed stands
+-- in the history as well while its task waits for the next one: both go by one name, as in live_task_ids;
+-- what never had a try is told apart by its end. Cost: the tasks of these runs, by (dag_id, run_id), and
+-- the history of those tasks, by its unique key.
+WITH wanted AS MATERIALIZED (
+  SELECT id, dag_id, run_id, id = ANY(%(settle)s::int[]) AS whole
+  FROM dag_run
+  WHERE id = ANY(%(settle)s::int[] || %(open)s::int[])
+), present AS MATERIALIZED (
+  SELECT
+    r.id AS run, r.whole, t.dag_id, t.run_id, t.task_id, t.map_index, t.state, t.queue, t.start_date,
+    t.end_date, t.queued_dttm, t.try_number, t.max_tries, t.updated_at
+  FROM wanted AS r
+  JOIN task_instance AS t ON t.dag_id = r.dag_id AND t.run_id = r.run_id
+), attempt AS MATERIALIZED (
+  SELECT
+    run, dag_id, run_id, task_id, map_index, state, queue, start_date, end_date, queued_dttm, try_number,
+    max_tries, false AS history
+  FROM present
+  WHERE state IN (
+      'running', 'restarting', 'deferred', 'up_for_reschedule', 'success', 'failed', 'skipped',
+      'upstream_failed', 'removed'
+    )
+    AND (
+      whole
+      OR updated_at IS NULL
+      OR updated_at > now() - make_interval(secs => %(lookback)s)
+      OR end_date > now() - make_interval(secs => %(lookback)s)
+    )
+  UNION ALL
+  SELECT
+    p.run, h.dag_id, h.run_id, h.task_id, h.map_index, h.state, h.queue, h.start_date, h.end_date,
+    h.queued_dttm, h.try_number, h.max_tries, true
+  FROM present AS p
+  JOIN task_instance_history AS h
+    ON h.dag_id = p.dag_id AND h.task_id = p.task_id AND h.run_id = p.run_id
+    AND h.map_index = p.map_index
+  WHERE p.whole
+    OR h.updated_at IS NULL
+    OR h.updated_at > now() - make_interval(secs => %(lookback)s)
+    OR h.end_date > now() - make_interval(secs => %(lookback)s)
+)
+SELECT
+  a.run || '-' || md5(
+    concat_ws(
+      ' ', a.task_id, a.map_index, a.try_number,
+      CASE WHEN a.state IN ('skipped', 'upstream_failed', 'removed') THEN a.end_date END
+    )
+  ) AS id,
+  a.run, a.dag_id, a.state, a.queue, a.start_date, a.end_date, a.queued_dttm, a.history,
+  a.try_number <= a.max_tries AS retriable,
+  a.try_number > 1 AND EXISTS (
+    SELECT
+    FROM task_instance_history AS p
+    WHERE p.dag_id = a.dag_id AND p.task_id = a.task_id AND p.run_id = a.run_id
+      AND p.map_index = a.map_index AND p.try_number < a.try_number AND p.start_date = a.start_date
+  ) AS inherited
+FROM attempt AS a;
