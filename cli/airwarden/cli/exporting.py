@@ -10,6 +10,7 @@ from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.listeners import Listeners
+from airwarden.cli.reporting import Reporting
 from airwarden.cli.running import OpenPorts
 from airwarden.core.clock import Clock
 from airwarden.core.ports import Lease
@@ -35,6 +36,7 @@ class ExporterProgram:
         self._ports = OpenPorts("observe", ends_sessions=False)
         self._listeners = Listeners()
         self.clock = SystemClock()
+        self._reporting = Reporting(self.clock)
         settings = load()
         clusters, timings = self._compose(settings)
         self.exporter = Exporter(
@@ -48,6 +50,7 @@ class ExporterProgram:
                 door=door(settings),
                 tls=tls(settings),
                 lease=lease(settings, self.clock),
+                posts=self._reporting.posts(),
             ),
             self.clock,
         )
@@ -66,13 +69,20 @@ class ExporterProgram:
         self.clock.stop()
         self._ports.close()
         self._listeners.close()
+        self._reporting.close()
 
     def _compose(self, settings: Settings) -> tuple[Sequence[ClusterSources], Mapping[str, Timing]]:
         ports = self._ports.renew(settings)
+        self._reporting.renew(settings)
         # Before new ones are made: an address may go from one cluster to another.
         self._listeners.keep(settings.clusters)
         found = [
-            replace(sources(settings, one), statsd=self._listeners.of(one.cluster)) for one in ports
+            replace(
+                sources(settings, one),
+                statsd=self._listeners.of(one.cluster),
+                reported=self._reporting.values(one.cluster.name),
+            )
+            for one in ports
         ]
         return found, timings(settings)
 

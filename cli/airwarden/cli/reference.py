@@ -15,7 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from airwarden.cli import command_reference
+from airwarden.cli import command_reference, event_reference
 from airwarden.core import metrics
 from airwarden.core.durations import format_duration
 from airwarden.core.settings import reference as settings
@@ -55,6 +55,7 @@ def pages() -> Mapping[str, str]:
         "alerts.md": _alerts_page(shipped),
         "commands.md": command_reference.render(),
         "configuration.md": settings.render(),
+        "events.md": event_reference.render(),
         "metrics.md": metrics.render_reference(),
         "playbooks.md": _playbooks_page(shipped),
         "rails.md": _rails_page(),

@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from airwarden.core.catalogue import mariadb, own, platform, postgresql, reported, waiting, workload
+from airwarden.core.catalogue import (
+    business,
+    mariadb,
+    own,
+    platform,
+    postgresql,
+    reported,
+    waiting,
+    workload,
+)
 from airwarden.core.catalogue.left_out import LEFT_OUT
 from airwarden.core.catalogue.types import Metric, MetricType
 from airwarden.core.errors import WrongInputError
@@ -32,6 +41,7 @@ SECTIONS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
         "Inside the metadata database": postgresql.METRICS,
         "A MariaDB server": mariadb.METRICS,
         "What Airflow reports of itself": reported.METRICS,
+        "Business and pipelines": business.METRICS,
         "Airwarden itself": own.METRICS,
     }
 )

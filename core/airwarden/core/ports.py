@@ -35,6 +35,7 @@ from airwarden.core.platform import (
     TaskKey,
     Worker,
 )
+from airwarden.core.reported import Reading
 
 
 class Airflow(Protocol):
@@ -233,6 +234,38 @@ class Statsd(Protocol):
 
     def counts(self) -> StatsdCounts:
         """Return how much came, and what was lost of it."""
+        ...
+
+
+class EventMemory(Protocol):
+    """What of reported events outlives the exporter: which came already, and the last values."""
+
+    def known(self, ids: Collection[str]) -> Collection[str]:
+        """Return those of these event ids that were kept before."""
+        ...
+
+    def keep(self, ids: Collection[str], readings: Mapping[str, Sequence[Reading]]) -> None:
+        """Keep ids, and cluster → readings, in one step: all or nothing.
+
+        A reading replaces the one before of the same series. Old ids are forgotten.
+        """
+        ...
+
+    def readings(self, cluster: str) -> Sequence[Reading]:
+        """Return the last readings of a cluster."""
+        ...
+
+
+class StatedSql(Protocol):
+    """A database that an operator's own statements are asked of, read-only."""
+
+    def rows(self, statement: str, *, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Run one SELECT and return at most `limit` of its rows.
+
+        Raises:
+            UnavailableError: No connection, or no answer in time.
+            RejectedError: It refuses the login or the statement.
+        """
         ...
 
 

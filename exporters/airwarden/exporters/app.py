@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 
 import structlog
@@ -20,7 +20,7 @@ from airwarden.exporters.exposition import Block, Renderer, page
 from airwarden.exporters.families import Counter, Family, Labels, foreign_counter, gauge
 from airwarden.exporters.negotiation import Format
 from airwarden.exporters.rendering import Rendering, gzipped
-from airwarden.exporters.server import MetricsServer, Post, Routes
+from airwarden.exporters.server import MetricsServer, Post, Posted, Reply, Routes
 from airwarden.exporters.snapshot import Snapshot
 from airwarden.exporters.sources import ClusterSources
 from airwarden.exporters.standby import Standby
@@ -110,7 +110,7 @@ class Exporter:
             ready=self._why_not_ready,
             reload=self.reload,
             door=settings.door,
-            posts=settings.posts,
+            posts={path: self._while_active(post) for path, post in settings.posts.items()},
         )
         self._server = MetricsServer(settings.host, settings.port, routes, tls=settings.tls)
         if self._standby is not None:
@@ -185,6 +185,17 @@ class Exporter:
         blocks = [own.render(family) for family in self._own_families()]
         body = page(blocks, openmetrics=form.openmetrics).encode()
         return gzipped(body) if zipped else body
+
+    def _while_active(self, post: Post) -> Post:
+        """Let a standby send the sender elsewhere: what it took would be shown by nobody."""
+
+        def answer(request: Posted) -> Reply:
+            if self._serves:
+                return post.answer(request)
+            text = b"this exporter stands by: send it to the active one\n"
+            return Reply(503, text, headers={"Retry-After": "5"})
+
+        return replace(post, answer=answer)
 
     @property
     def _serves(self) -> bool:

@@ -26,12 +26,20 @@ RETIRE = 3600.0
 #: Labels whose values are few and known beforehand: they stay where others overflow.
 _CLOSED = frozenset(
     {
-        "action", "collector", "component", "direction", "kind", "mode", "outcome", "priority",
-        "reason", "resource", "role", "run_type", "state", "status", "tier", "type",
+        "action", "collector", "component", "direction", "kind", "mode", "on_time", "outcome",
+        "priority", "reason", "resource", "role", "run_type", "state", "status", "tier", "type",
     }
 )  # fmt: skip
 #: Endings of gauges whose sum means nothing.
-_NOT_ADDITIVE = ("_seconds", "_ratio", "_up", "_info", "_success")
+_NOT_ADDITIVE = (
+    "_seconds",
+    "_ratio",
+    "_up",
+    "_info",
+    "_success",
+    "_score",
+    "_per_terabyte_dollars",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,26 +70,27 @@ def overflow(metric: Metric, labels: Labels) -> Labels:
     return tuple(value if name in _CLOSED else OVERFLOW for name, value in pairs)
 
 
-def gauge(name: str, samples: Mapping[Labels, float] | float) -> Family:
+def gauge(name: str, samples: Mapping[Labels, float] | float, *, most: int = MAX_NUMBERS) -> Family:
     """Make a gauge's family.
 
     Args:
         name: Its name in the catalogue.
         samples: Label values → value; a bare number where the metric has no labels.
+        most: Label sets that have a sample of their own.
     """
     entry = metric(name)
     rows: Mapping[Labels, float] = samples if isinstance(samples, Mapping) else {(): samples}
-    kept = _bounded(entry, rows) if len(rows) > MAX_NUMBERS else rows
-    folded = max(0, len(rows) - MAX_NUMBERS)
+    kept = _bounded(entry, rows, most) if len(rows) > most else rows
+    folded = max(0, len(rows) - most)
     return _family(entry, kept.items(), MetricType.GAUGE, folded)
 
 
-def _bounded(entry: Metric, rows: Mapping[Labels, float]) -> Mapping[Labels, float]:
+def _bounded(entry: Metric, rows: Mapping[Labels, float], most: int) -> Mapping[Labels, float]:
     """Return the largest samples, the others summed where their sum means something."""
     ordered = sorted(rows, key=lambda labels: (-rows[labels], labels))
-    kept = {labels: rows[labels] for labels in ordered[:MAX_NUMBERS]}
+    kept = {labels: rows[labels] for labels in ordered[:most]}
     if not entry.name.endswith(_NOT_ADDITIVE):
-        for labels in ordered[MAX_NUMBERS:]:
+        for labels in ordered[most:]:
             place = overflow(entry, labels)
             kept[place] = kept.get(place, 0.0) + rows[labels]
     return kept
@@ -103,12 +112,17 @@ class Counter:
 
     Args:
         name: Its name in the catalogue.
+        most: Label sets that have a series of their own.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, most: int = MAX_NUMBERS) -> None:
         self._metric = metric(name)
         self._values: dict[Labels, float] = {}
-        self._room = _Room(self._metric, MAX_NUMBERS)
+        self._room = _Room(self._metric, most)
+
+    def place(self, labels: Labels) -> Labels:
+        """Return the labels under which a label set is counted."""
+        return self._room.place(self._values, labels)
 
     def born(self, labels: Iterable[Labels]) -> None:
         """Give birth to series at 0: `increase()` misses the first event of a series born with it."""
@@ -141,13 +155,18 @@ class Histogram:
 
     Args:
         name: Its name in the catalogue.
+        most: Label sets that have series of their own.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, most: int = MAX_SAMPLES) -> None:
         self._metric = metric(name)
         self._counts: dict[Labels, list[int]] = {}
         self._totals: dict[Labels, float] = {}
-        self._room = _Room(self._metric, MAX_SAMPLES)
+        self._room = _Room(self._metric, most)
+
+    def place(self, labels: Labels) -> Labels:
+        """Return the labels under which a label set is counted."""
+        return self._room.place(self._counts, labels)
 
     def born(self, labels: Iterable[Labels]) -> None:
         """Give birth to series at 0."""

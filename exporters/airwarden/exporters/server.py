@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import structlog
@@ -45,17 +45,47 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
+class Posted:
+    """A POST request that was let in.
+
+    Attributes:
+        path: Its path.
+        query: What stands behind the question mark.
+        headers: Its headers; looked up in any case.
+        body: All of its body.
+    """
+
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Admits(Protocol):
+    """Lets in who shows a credential; see `Door`."""
+
+    @property
+    def challenge(self) -> str:
+        """What a refusal asks for, as `WWW-Authenticate` has it."""
+        ...
+
+    def admits(self, authorization: str) -> bool:
+        """Return whether an `Authorization` header carries the credential."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """An address that takes bodies.
 
     Attributes:
-        answer: Called with the whole body, in a thread of its own.
+        answer: Called with the whole request, in a thread of its own.
         door: Who may send; None is open to whoever reaches the address.
         limit: Most bytes of a body; a longer one is refused unread.
     """
 
-    answer: Callable[[bytes], Reply]
-    door: Door | None = None
+    answer: Callable[[Posted], Reply]
+    door: Admits | None = None
     limit: int = 65_536
 
 
@@ -196,9 +226,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(self._metrics())
 
     def do_POST(self) -> None:
-        path = urlsplit(self.path).path
+        address = urlsplit(self.path)
+        path = address.path
         if path in self.routes.posts:
-            self._take(self.routes.posts[path])
+            self._take(self.routes.posts[path], path, address.query)
             return
         self.close_connection = True  # a body, if there is one, is not read
         if path != "/-/reload":
@@ -221,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
             headers["Content-Encoding"] = "gzip"
         return Reply(200, self.routes.metrics(wanted, zipped), wanted.content_type, headers)
 
-    def _take(self, post: Post) -> None:
+    def _take(self, post: Post, path: str, query: str) -> None:
         """Read a body of announced and bounded length, from those who may send one."""
         announced = self.headers.get("Content-Length", "")
         refusal = None
@@ -234,11 +265,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if refusal is None:
             body = self.rfile.read(int(announced))
-            refusal = post.answer(body) if len(body) == int(announced) else None
+            headers: Any = self.headers  # finds a name in any case, as a mapping does not
+            request = Posted(path, query, headers, body)
+            refusal = post.answer(request) if len(body) == int(announced) else None
         if refusal is not None:
             self._send(refusal)
 
-    def _admitted(self, door: Door | None) -> bool:
+    def _admitted(self, door: Admits | None) -> bool:
         """Return whether the request may go on; it is answered where it may not."""
         if door is None or door.admits(self.headers.get("Authorization", "")):
             return True

@@ -16,6 +16,7 @@ from airwarden.core.ports import (
     Statsd,
     Workers,
 )
+from airwarden.exporters.reported import ReportedValues
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class ClusterSources:
         dependencies: Name → probe.
         parallelism: Tasks that all executors together may run at once; None if nobody said.
         machine: Whether cpu and memory of this machine stand for the cluster's.
+        reported: What others report; kept over a change of the configuration.
     """
 
     name: str
@@ -82,3 +84,4 @@ class ClusterSources:
     dependencies: Mapping[str, Probe] = field(default_factory=dict)
     parallelism: int | None = None
     machine: bool = False
+    reported: ReportedValues | None = None

@@ -33,6 +33,7 @@ from airwarden.exporters.collectors.machine import MachineCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
 from airwarden.exporters.collectors.workers import REMEMBER, WorkersCollector
 from airwarden.exporters.families import Family
+from airwarden.exporters.reported import ReportedValues
 from airwarden.exporters.sources import ClusterSources, FreshnessTarget
 
 NOW = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -278,6 +279,7 @@ def test_every_collector_has_its_name_in_the_list() -> None:
         statsd=FakeStatsd(),
         dependencies={"billing": FakeProbe()},
         machine=True,
+        reported=ReportedValues(clock),
     )
     assert sorted(c.name for c in collectors_for(full, clock)) == sorted(NAMES)
     assert collectors_for(ClusterSources("west"), clock) == []

@@ -18,7 +18,7 @@ import pytest
 from airwarden.core.errors import UnavailableError, WrongInputError
 from airwarden.exporters.door import Door
 from airwarden.exporters.negotiation import Format
-from airwarden.exporters.server import MAX_CONNECTIONS, MetricsServer, Post, Reply, Routes
+from airwarden.exporters.server import MAX_CONNECTIONS, MetricsServer, Post, Posted, Reply, Routes
 from airwarden.exporters.tls import TlsFiles
 from support.certificates import Authority, Pair
 from support.eventually import eventually
@@ -121,8 +121,8 @@ def test_a_renewed_secret_counts_at_once_and_an_unreadable_one_changes_nothing()
 def test_bodies_are_taken_from_those_who_may_and_within_the_limit() -> None:
     taken: list[bytes] = []
 
-    def answer(body: bytes) -> Reply:
-        taken.append(body)
+    def answer(request: Posted) -> Reply:
+        taken.append(request.body)
         return Reply(202, b"taken\n", headers={"Retry-After": "1"})
 
     post = Post(answer, Door(lambda: "sender"), limit=10)

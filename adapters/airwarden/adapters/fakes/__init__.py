@@ -9,6 +9,7 @@ from __future__ import annotations
 from airwarden.adapters.fakes.airflow import FakeAirflow
 from airwarden.adapters.fakes.broker import FakeBroker
 from airwarden.adapters.fakes.clock import FakeClock
+from airwarden.adapters.fakes.events import FakeEvents
 from airwarden.adapters.fakes.faults import Faults
 from airwarden.adapters.fakes.host import FakeHost
 from airwarden.adapters.fakes.lease import FakeLease, LeaseRow
@@ -24,6 +25,7 @@ __all__ = [
     "FakeAlertmanager",
     "FakeBroker",
     "FakeClock",
+    "FakeEvents",
     "FakeHost",
     "FakeLease",
     "FakeMariaDb",

@@ -20,8 +20,6 @@ class LeftOut:
     instead: str = ""
 
 
-_EVENTS = "No system on the platform holds it: pipelines have to say it."
-_ENDPOINT = "comes with the event endpoint"
 _KUBERNETES = "Only the Kubernetes API knows it."
 _KUBERNETES_LATER = "comes with support for Kubernetes"
 
@@ -63,48 +61,6 @@ LEFT_OUT = (
         ),
         "Needs a DAG of ours on the platform.",
         "comes with the canary DAG",
-    ),
-    LeftOut(
-        ("airwarden_pipeline_bytes_total",),
-        _EVENTS,
-        _ENDPOINT,
-    ),
-    LeftOut(
-        ("airwarden_quality_score_ratio", "airwarden_quality_checks_total"),
-        _EVENTS,
-        _ENDPOINT,
-    ),
-    LeftOut(
-        (
-            "airwarden_business_revenue_at_risk_dollars",
-            "airwarden_business_revenue_processed_dollars_total",
-        ),
-        _EVENTS,
-        _ENDPOINT,
-    ),
-    LeftOut(
-        (
-            "airwarden_ml_training_runs_total",
-            "airwarden_ml_model_last_success_timestamp_seconds",
-        ),
-        _EVENTS,
-        "airwarden_dag_runs_finished_total with type ml_training, until the event endpoint comes",
-    ),
-    LeftOut(
-        (
-            "airwarden_report_deliveries_total",
-            "airwarden_report_delivery_delay_seconds",
-        ),
-        _EVENTS,
-        "airwarden_dag_runs_finished_total with type reporting, until the event endpoint comes",
-    ),
-    LeftOut(
-        (
-            "airwarden_user_satisfaction_score",
-            "airwarden_user_satisfaction_responses_total",
-        ),
-        _EVENTS,
-        _ENDPOINT,
     ),
     LeftOut(
         (

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 from airwarden.core.settings.base import ListenAddress, SecretRef
+from airwarden.core.settings.business import Business, BusinessQuery
 from airwarden.core.settings.clusters import (
     AirflowApi,
     AirflowAuth,
@@ -19,6 +20,7 @@ from airwarden.core.settings.clusters import (
     Supervisord,
     Workers,
 )
+from airwarden.core.settings.exporting import Events
 from airwarden.core.settings.load import Problem, WrongSettingsError, parse
 from airwarden.core.settings.people import Operator, Window, WindowKind
 from airwarden.core.settings.pipelines import Dependency, DependencyProbe, Sla, Team
@@ -29,9 +31,12 @@ __all__ = [
     "AirflowApi",
     "AirflowAuth",
     "Broker",
+    "Business",
+    "BusinessQuery",
     "Cluster",
     "Dependency",
     "DependencyProbe",
+    "Events",
     "Host",
     "ListenAddress",
     "MatchRule",

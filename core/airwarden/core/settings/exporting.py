@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -122,6 +123,23 @@ class ExporterLease(Section):
         return self
 
 
+class Events(Section):
+    """The event endpoint: what pipelines and other systems report by `POST /api/v1/events`, and
+    OpenLineage clients by `POST /api/v1/lineage`; 1 MiB a request."""
+
+    secrets: ClassVar[tuple[str, ...]] = ("token",)
+
+    token: SecretRef
+    """The bearer token that senders must show; read anew at each request."""
+
+    rate: float = Field(default=100.0, gt=0, le=10_000)
+    """Events a second that are taken over a longer time; ten seconds' worth may come at once."""
+
+    state_file: ConfigPath = Field(default=Path("airwarden-events.db"), validate_default=True)
+    """An SQLite file with the ids of events that came (an event that is sent again after a restart is
+    not counted again) and the last values of gauges. Counters start at 0, as after any restart."""
+
+
 class Exporter(Server):
     """`airwarden exporter`: collects in the background and serves `/metrics`."""
 
@@ -155,6 +173,9 @@ class Exporter(Server):
     max_series: int = Field(default=50_000, ge=1_000)
     """Most series of the page. A fleet of 15,000 DAGs needs under 20,000. What comes beyond is left out,
     the largest metrics first, and counted in `airwarden_series_dropped_total`. Taken at the start."""
+
+    events: Events | None = None
+    """The event endpoint; none by default."""
 
     @model_validator(mode="after")
     def _loopback_only(self) -> Self:

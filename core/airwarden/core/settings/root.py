@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from airwarden.core.settings import alerting
 from airwarden.core.settings.base import Section, wrong
+from airwarden.core.settings.business import Business, BusinessQuery
 from airwarden.core.settings.clusters import Cluster
 from airwarden.core.settings.exporting import Exporter
 from airwarden.core.settings.people import Window
@@ -30,6 +31,9 @@ class Settings(Section):
 
     teams: dict[str, Team] = Field(default_factory=dict)
     """Teams by the name that the DAG tag `team:NAME` carries."""
+
+    business: Business = Business()
+    """What pipelines are worth and deliver."""
 
     alerts: dict[str, alerting.AlertOverride] = Field(default_factory=dict)
     """Changes to generated alerts, by alert name (`AirflowSchedulerLagHigh`)."""
@@ -97,9 +101,10 @@ class Settings(Section):
     @model_validator(mode="after")
     def _references_exist(self) -> Self:
         known = [cluster.name for cluster in self.clusters] or ["default"]
-        sections: tuple[tuple[str, tuple[Dependency | Sla, ...]], ...] = (
+        sections: tuple[tuple[str, tuple[Dependency | Sla | BusinessQuery, ...]], ...] = (
             ("dependencies", self.dependencies),
             ("slas", self.slas),
+            ("business.queries", self.business.queries),
         )
         for section, items in sections:
             for index, item in enumerate(items):
@@ -135,8 +140,8 @@ class Settings(Section):
             )
         return self
 
-    def cluster_of(self, item: Dependency | Sla) -> str:
-        """Return the name of the cluster that a dependency or SLA belongs to."""
+    def cluster_of(self, item: Dependency | Sla | BusinessQuery) -> str:
+        """Return the name of the cluster that a dependency, an SLA or a query belongs to."""
         if item.cluster is not None:
             return item.cluster
         return self.clusters[0].name if self.clusters else "default"

@@ -32,6 +32,7 @@ from airwarden.exporters.collectors.parsing import ParsingCollector
 from airwarden.exporters.collectors.pooler import PoolerCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
 from airwarden.exporters.collectors.queries import QueriesCollector
+from airwarden.exporters.collectors.reported import ReportedCollector
 from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
 from airwarden.exporters.collectors.statsd import StatsdCollector
 from airwarden.exporters.collectors.task_events import TaskEventsCollector
@@ -51,7 +52,7 @@ NAMES = (
     "api_server", "assets", "broker", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
     "deployments", "heartbeats", "host", "late_runs", "machine", "mariadb", "parsing", "pooler", "pools", "queries",
-    "scheduler_lag", "statsd", "task_events", "task_instances", "triggers", "waiting", "workers",
+    "reported", "scheduler_lag", "statsd", "task_events", "task_instances", "triggers", "waiting", "workers",
 )  # fmt: skip
 
 
@@ -97,6 +98,8 @@ def _of_systems(cluster: ClusterSources, clock: Clock) -> list[Collector]:
         found.append(DependenciesCollector(cluster.dependencies))
     if cluster.machine:
         found.append(MachineCollector())
+    if cluster.reported is not None:
+        found.append(ReportedCollector(cluster.reported))
     return found
 
 
