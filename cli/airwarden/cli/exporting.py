@@ -10,6 +10,7 @@ from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.listeners import Listeners
+from airwarden.cli.outputs import mapped
 from airwarden.cli.reporting import Reporting
 from airwarden.cli.running import OpenPorts
 from airwarden.core.clock import Clock
@@ -18,7 +19,7 @@ from airwarden.core.settings import Cluster, Settings, Sla
 from airwarden.exporters.app import Exporter, ExporterConfig
 from airwarden.exporters.collector import Timing
 from airwarden.exporters.door import Door
-from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget
+from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget, MappedMetric
 from airwarden.exporters.tls import TlsFiles
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -145,6 +146,11 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
         dependencies=composition.probes(settings, cluster.name),
         parallelism=cluster.parallelism,
         machine=cluster.this_machine,
+        mapped=tuple(
+            MappedMetric(rule.metric, {} if rule.whole else rule.labels)
+            for rule in mapped(settings)
+            if rule.cluster == cluster.name
+        ),
     )
 
 

@@ -31,6 +31,7 @@ from airwarden.rules.config import (
     TeamRoute,
 )
 from airwarden.rules.framework import FRAMEWORK_ALERTS, framework_overrides
+from airwarden.rules.mapping import MappedRule, mapped_rules
 
 #: A panel's limit and the alert whose threshold it draws.
 _LIMITS = {
@@ -102,6 +103,20 @@ def rule_config(settings: Settings) -> RuleConfig:
         runbook_base_url=settings.links.runbooks or "",
         dashboard_base_url=settings.links.dashboards or "http://127.0.0.1:3000",
         rule_files=tuple(str(path) for path in settings.prometheus.rule_files),
+        mapped=mapped(settings),
+    )
+
+
+def mapped(settings: Settings) -> tuple[MappedRule, ...]:
+    """Return the metrics of all clusters that come from the site's own series.
+
+    Raises:
+        WrongInputError: A mapping is wrong; with the key where it stands.
+    """
+    return tuple(
+        rule
+        for index, cluster in enumerate(settings.clusters)
+        for rule in mapped_rules(cluster.name, cluster.mapped, f"clusters[{index}].mapped")
     )
 
 

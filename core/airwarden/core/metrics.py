@@ -15,6 +15,7 @@ from airwarden.core.catalogue import (
     platform,
     postgresql,
     reported,
+    site,
     waiting,
     workload,
 )
@@ -42,6 +43,7 @@ SECTIONS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
         "A MariaDB server": mariadb.METRICS,
         "What Airflow reports of itself": reported.METRICS,
         "Business and pipelines": business.METRICS,
+        "Only from a site's own exporters": site.METRICS,
         "Airwarden itself": own.METRICS,
     }
 )

@@ -11,7 +11,7 @@ from airwarden.exporters.app import Exporter, ExporterConfig
 from airwarden.exporters.collector import Timing
 from airwarden.exporters.collectors import NAMES
 from airwarden.exporters.collectors.statsd import WANTED as STATSD_NAMES
-from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget
+from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget, MappedMetric
 
 __all__ = [
     "NAMES",
@@ -21,5 +21,6 @@ __all__ = [
     "Exporter",
     "ExporterConfig",
     "FreshnessTarget",
+    "MappedMetric",
     "Timing",
 ]

@@ -18,6 +18,7 @@ from airwarden.exporters.collectors import collectors_for
 from airwarden.exporters.door import Door
 from airwarden.exporters.exposition import Block, Renderer, page
 from airwarden.exporters.families import Counter, Family, Labels, foreign_counter, gauge
+from airwarden.exporters.mapped import LeftOut
 from airwarden.exporters.negotiation import Format
 from airwarden.exporters.rendering import Rendering, gzipped
 from airwarden.exporters.server import MetricsServer, Post, Posted, Reply, Routes
@@ -207,13 +208,12 @@ class Exporter:
     def _begin(self) -> None:
         self._runners = []
         for cluster in self._clusters:
+            mapped = LeftOut(cluster.mapped)
             for collector in collectors_for(cluster, self._clock):
                 timing = self._timings.get(collector.name, Timing())
-                if timing.enabled:
-                    runner = CollectorRunner(
-                        collector, self._publisher(cluster.name, collector.name), self._clock,
-                        timing=timing,
-                    )  # fmt: skip
+                if timing.enabled and not mapped.whole(collector.name):
+                    publish = self._publisher(cluster.name, collector.name, mapped)
+                    runner = CollectorRunner(collector, publish, self._clock, timing=timing)
                     self._runners.append((cluster.name, runner))
         for name, runner in self._runners:
             runner.start(name)
@@ -227,8 +227,10 @@ class Exporter:
             runner.stop(within=max(0.0, until - self._clock.elapsed()))
         self._snapshot.forget()
 
-    def _publisher(self, cluster: str, collector: str) -> Callable[[Sequence[Family]], None]:
-        return lambda families: self._snapshot.publish(cluster, collector, families)
+    def _publisher(
+        self, cluster: str, collector: str, mapped: LeftOut
+    ) -> Callable[[Sequence[Family]], None]:
+        return lambda families: self._snapshot.publish(cluster, collector, mapped.rest(families))
 
     def _why_not_ready(self) -> str:
         """Return which collectors have not yet ended a first collect, or are overdue."""

@@ -54,6 +54,19 @@ class FreshnessTarget:
 
 
 @dataclass(frozen=True, slots=True)
+class MappedMetric:
+    """A metric, or samples of it, that comes from the site's own series and is not given here.
+
+    Attributes:
+        metric: Its name in the catalogue.
+        labels: Which samples: those with these label values; all of them where it is empty.
+    """
+
+    metric: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterSources:
     """One cluster. A port is None where the platform lacks it or none is configured.
 
@@ -66,6 +79,7 @@ class ClusterSources:
         parallelism: Tasks that all executors together may run at once; None if nobody said.
         machine: Whether cpu and memory of this machine stand for the cluster's.
         reported: What others report; kept over a change of the configuration.
+        mapped: What is left out.
     """
 
     name: str
@@ -85,3 +99,4 @@ class ClusterSources:
     parallelism: int | None = None
     machine: bool = False
     reported: ReportedValues | None = None
+    mapped: tuple[MappedMetric, ...] = ()

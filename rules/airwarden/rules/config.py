@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from airwarden.core.alerts import Severity
 from airwarden.core.thresholds import Threshold
+from airwarden.rules.mapping import MappedRule
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,7 @@ class RuleConfig:
             `/runbooks`.
         dashboard_base_url: Grafana's address.
         rule_files: The operator's own rule files, beside ours.
+        mapped: Metrics that come from the site's own series.
     """
 
     clusters: tuple[str, ...] = ("default",)
@@ -179,6 +181,7 @@ class RuleConfig:
     runbook_base_url: str = ""
     dashboard_base_url: str = "http://127.0.0.1:3000"
     rule_files: tuple[str, ...] = ()
+    mapped: tuple[MappedRule, ...] = ()
 
     @property
     def home(self) -> str:

@@ -16,16 +16,39 @@ from airwarden.rules.promql import quoted, usual
 from airwarden.rules.yaml_text import dump
 
 _DASHBOARD = "/d/airwarden-overview"
+#: Where the metrics are recorded that come from the site's own series.
+MAPPED_FILE = "airwarden-mapped.yml"
 
 
 def rule_files(rules: Rules) -> Mapping[str, str]:
     """Return file name → content, one file a subject; a subject without rules has none."""
     files = {}
+    if rules.config.mapped:
+        files[MAPPED_FILE] = dump({"groups": _mapped_groups(rules.config)})
     for subject in SUBJECTS:
         groups = [group for group in _groups(subject, rules) if group["rules"]]
         if groups:
             files[f"airwarden-{subject.name}.yml"] = dump({"groups": groups})
     return files
+
+
+def _mapped_groups(config: RuleConfig) -> list[dict[str, Any]]:
+    """Return a group for each cluster that has metrics of the site's own."""
+    return [
+        {
+            "name": f"airwarden-mapped-{cluster}",
+            "rules": [
+                {
+                    "record": rule.record,
+                    "expr": rule.expr,
+                    "labels": {"cluster": cluster, **rule.labels},
+                }
+                for rule in config.mapped
+                if rule.cluster == cluster
+            ],
+        }
+        for cluster in dict.fromkeys(rule.cluster for rule in config.mapped)
+    ]
 
 
 def _groups(subject: Subject, rules: Rules) -> list[dict[str, Any]]:

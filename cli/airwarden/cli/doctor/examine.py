@@ -12,7 +12,7 @@ import httpx
 from airwarden.adapters import metadata_schemas
 from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
-from airwarden.cli.doctor import airflow, database, systems
+from airwarden.cli.doctor import airflow, database, mapped, systems
 from airwarden.cli.doctor.finding import Finding, Outcome
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import AirflowApi, Cluster, MetadataDatabase, Settings
@@ -40,6 +40,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from examine_machines(cluster)
     yield from systems.probe_dependencies(settings)
     yield from systems.probe_monitoring(settings)
+    yield from mapped.probe_mapped(settings, composition.prometheus(settings))
     yield from systems.probe_remediator(settings)
     yield from systems.probe_notifications(settings)
 

@@ -64,10 +64,8 @@ LEFT_OUT = (
     ),
     LeftOut(
         (
-            "airwarden_pods",
             "airwarden_pod_evictions_total",
             "airwarden_pod_oom_kills_total",
-            "airwarden_pod_pending_oldest_age_seconds",
             "airwarden_k8s_api_requests_total",
         ),
         _KUBERNETES,

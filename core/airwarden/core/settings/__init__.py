@@ -22,6 +22,7 @@ from airwarden.core.settings.clusters import (
 )
 from airwarden.core.settings.exporting import Events
 from airwarden.core.settings.load import Problem, WrongSettingsError, parse
+from airwarden.core.settings.mapped import Mapped
 from airwarden.core.settings.people import Operator, Window, WindowKind
 from airwarden.core.settings.pipelines import Dependency, DependencyProbe, Sla, Team
 from airwarden.core.settings.programs import Mode, PlaybookOverride
@@ -39,6 +40,7 @@ __all__ = [
     "Events",
     "Host",
     "ListenAddress",
+    "Mapped",
     "MatchRule",
     "MetadataDatabase",
     "Mode",

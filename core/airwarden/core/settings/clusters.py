@@ -19,6 +19,7 @@ from airwarden.core.settings.base import (
     Server,
     wrong,
 )
+from airwarden.core.settings.mapped import Mapped
 
 Tier = Literal["critical", "high", "medium", "low"]
 PipelineType = Literal["etl", "ml_training", "analytics", "data_quality", "reporting", "ad_hoc"]
@@ -309,6 +310,9 @@ class Cluster(Section):
     parallelism: int | None = Field(default=None, ge=1)
     """Tasks that all schedulers together may run at once: Airflow's `core.parallelism` times the
     schedulers. Tells tasks that wait for it from tasks that nothing known holds back."""
+
+    mapped: tuple[Mapped, ...] = ()
+    """Metrics that are not collected, because your Prometheus has them already."""
 
     match: tuple[MatchRule, ...] = ()
     """Tier, team and type for DAGs that carry no tags."""

@@ -1,0 +1,60 @@
+"""What only a site's own exporters tell: mapped (`clusters[].mapped`), never collected by us."""
+
+from __future__ import annotations
+
+from airwarden.core.catalogue.types import Metric, MetricType
+
+_COUNTER, _GAUGE = MetricType.COUNTER, MetricType.GAUGE
+_KUBE, _KAFKA, _SPARK = "kube-state-metrics", "kafka-exporter", "spark"
+
+METRICS = (
+    Metric(
+        "airwarden_pods",
+        _GAUGE,
+        ("component", "phase"),
+        "Pods by component (task for those of tasks) and phase.",
+        f"mapped: preset {_KUBE}",
+    ),
+    Metric(
+        "airwarden_pod_pending_oldest_age_seconds",
+        _GAUGE,
+        ("component",),
+        "Age of the oldest pod that is pending; absent without one.",
+        f"mapped: preset {_KUBE}",
+    ),
+    Metric(
+        "airwarden_pod_restarts_total",
+        _COUNTER,
+        ("component",),
+        "Restarts of containers, of the pods that are there.",
+        f"mapped: preset {_KUBE}",
+    ),
+    Metric(
+        "airwarden_stream_lag_messages",
+        _GAUGE,
+        ("consumer_group", "topic"),
+        "Messages that a consumer group has not read yet.",
+        f"mapped: preset {_KAFKA}",
+    ),
+    Metric(
+        "airwarden_stream_under_replicated_partitions",
+        _GAUGE,
+        ("topic",),
+        "Partitions with fewer replicas in sync than they should have.",
+        f"mapped: preset {_KAFKA}",
+    ),
+    Metric(
+        "airwarden_spark_applications",
+        _GAUGE,
+        ("state",),
+        "Applications on a Spark master by state: running, waiting for cores.",
+        f"mapped: preset {_SPARK}",
+    ),
+    Metric(
+        "airwarden_spark_workers",
+        _GAUGE,
+        ("state",),
+        "Workers of a Spark master by state: alive, lost.",
+        f"mapped: preset {_SPARK}",
+    ),
+)
