@@ -28,6 +28,12 @@ def _exporter_down(context: Context) -> str:
     return f"{context.series(_EXPECTED, labels=())} unless on (cluster) airwarden_collector_success"
 
 
+def _cardinality(context: Context) -> str:
+    over = format_duration(context.over)
+    dropped = context.series("airwarden_series_dropped_total")
+    return f"sum by (cluster, metric) (increase({dropped}[{over}])) {context.beyond}"
+
+
 def _snapshot_stale(context: Context) -> str:
     newest = context.series("airwarden_snapshot_age_seconds")
     age = f"min by (cluster) ({newest}) {context.beyond}"
@@ -167,6 +173,21 @@ AIRWARDEN_ITSELF = Subject(
             description=(
                 "What it serves is {{ $value | humanizeDuration }} old, more than <<limit>> for "
                 "<<hold>>, although it answers scrapes."
+            ),
+        ),
+        AlertRule(
+            name="AirflowCardinalityDropped",
+            component="airwarden",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 0"),
+            units=(Unit.COUNT,),
+            over=timedelta(minutes=10),
+            hold=timedelta(minutes=10),
+            expr=_cardinality,
+            summary="{{ $labels.metric }} of {{ $labels.cluster }} has more series than are shown",
+            description=(
+                "For <<hold>> label values of it have been summed under `_overflow` or left out: alerts "
+                "on it do not see them one by one."
             ),
         ),
         REMEDIATOR_DOWN,

@@ -10,27 +10,39 @@ from airwarden.core.durations import format_duration
 from airwarden.core.errors import WrongInputError
 from airwarden.core.thresholds import Operator, Threshold, Unit
 from airwarden.rules.airwarden_itself import AIRWARDEN_ITSELF
+from airwarden.rules.backlog import BACKLOG
 from airwarden.rules.components import COMPONENTS
 from airwarden.rules.config import AlertOverride, RuleConfig
+from airwarden.rules.dag_files import DAG_FILES
+from airwarden.rules.dags import DAGS
 from airwarden.rules.data import DATA
 from airwarden.rules.database import DATABASE
+from airwarden.rules.database_load import DATABASE_LOAD
 from airwarden.rules.dependencies import DEPENDENCIES
+from airwarden.rules.lateness import LATENESS
 from airwarden.rules.model import AlertRule, Rules, Subject
 from airwarden.rules.pipelines import PIPELINES
 from airwarden.rules.queues import QUEUES
 from airwarden.rules.scheduler import SCHEDULER
 from airwarden.rules.scopes import check_where, contradiction
+from airwarden.rules.tasks import TASKS
 from airwarden.rules.workers import WORKERS
 
 #: One rule file each, in the order in which an operator looks: causes first.
 SUBJECTS: tuple[Subject, ...] = (
     DATABASE,
+    DATABASE_LOAD,
     QUEUES,
+    BACKLOG,
     SCHEDULER,
     COMPONENTS,
+    DAG_FILES,
     WORKERS,
     DEPENDENCIES,
     PIPELINES,
+    DAGS,
+    TASKS,
+    LATENESS,
     DATA,
     AIRWARDEN_ITSELF,
 )

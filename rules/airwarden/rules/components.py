@@ -36,6 +36,26 @@ def _api_server_down(context: Context) -> str:
     return down_or_silent("api-server", f"max by (cluster, hostname) ({up}) == 0", context)
 
 
+def _half_down(context: Context) -> str:
+    up = context.series("airwarden_component_up", 'component="scheduler"')
+    return (
+        f"avg by (cluster) ({up}) {context.beyond}\n"
+        f"and on (cluster) count by (cluster) ({up}) >= {context.at_least}"
+    )
+
+
+def _saturated(context: Context) -> str:
+    # The two come from different sources, which name hosts differently.
+    triggers = context.series("airwarden_triggers", 'hostname!="none"')
+    capacity = context.series("airwarden_triggerer_capacity")
+    return f"sum by (cluster) ({triggers}) / sum by (cluster) ({capacity}) {context.beyond}"
+
+
+def _waiting(context: Context) -> str:
+    age = context.series("airwarden_trigger_oldest_waiting_age_seconds")
+    return f"max by (cluster, queue) ({age}) {context.beyond}"
+
+
 COMPONENTS = Subject(
     name="components",
     recordings=_recordings,
@@ -82,6 +102,57 @@ COMPONENTS = Subject(
             description=(
                 "It has not answered, or the host reports its process as down, for <<hold>>. "
                 "Running tasks report through it: they fail when it stays away."
+            ),
+        ),
+        AlertRule(
+            name="AirflowSchedulersHalfDown",
+            component="scheduler",
+            severity=Severity.CRITICAL,
+            threshold=parse_threshold("< 50%"),
+            units=(Unit.RATIO,),
+            at_least=2,
+            hold=timedelta(minutes=5),
+            expr=_half_down,
+            summary=(
+                "Only {{ $value | humanizePercentage }} of the schedulers of {{ $labels.cluster }} work"
+            ),
+            description=(
+                "Fewer than <<limit>> of at least <<at_least>> for <<hold>>: what is left may not keep "
+                "up, and the next one that goes is one of the last."
+            ),
+        ),
+        AlertRule(
+            name="AirflowTriggererSaturated",
+            component="triggerer",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 90%"),
+            units=(Unit.RATIO,),
+            hold=timedelta(minutes=15),
+            expr=_saturated,
+            summary=(
+                "The triggerers of {{ $labels.cluster }} are {{ $value | humanizePercentage }} full"
+            ),
+            description=(
+                "More than <<limit>> for <<hold>>: further deferred tasks wait without being watched, "
+                "and wake up late."
+            ),
+        ),
+        AlertRule(
+            name="AirflowTriggersWaiting",
+            component="triggerer",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 5m"),
+            units=(Unit.SECONDS,),
+            scopes=("queue",),
+            hold=timedelta(minutes=5),
+            expr=_waiting,
+            summary=(
+                "A trigger of queue {{ $labels.queue }} on {{ $labels.cluster }} has waited "
+                "{{ $value | humanizeDuration }} for a triggerer"
+            ),
+            description=(
+                "More than <<limit>> for <<hold>>. Its task stays deferred until a live triggerer of "
+                "that queue has room."
             ),
         ),
     ),

@@ -8,13 +8,20 @@ from airwarden.core.alerts import Severity
 from airwarden.core.thresholds import Unit, parse_threshold
 from airwarden.rules.model import AlertRule, Context, Subject
 
+_CRITICAL_TIER = 'tier="critical"'
+
 
 def _freshness(context: Context) -> str:
+    """Assets that are too old; those of the critical tier have an alert of their own."""
+    apart = context.rules.get(CRITICAL.name) is not None
+    by_tier = any(matcher.label == "tier" for matcher in context.scope)
+    return _too_old(context, *(['tier!="critical"'] if apart and not by_tier else []))
+
+
+def _too_old(context: Context, *matchers: str) -> str:
     bridge = context.bridge
-    updated = (
-        "max by (cluster, asset, tier, team) "
-        f"(max_over_time({context.series('airwarden_asset_last_update_timestamp_seconds')}[{bridge}]))"
-    )
+    update = context.series("airwarden_asset_last_update_timestamp_seconds", *matchers)
+    updated = f"max by (cluster, asset, tier, team) (max_over_time({update}[{bridge}]))"
     if context.limit.unit is Unit.SECONDS:
         return f"time() - {updated} {context.beyond}"
     return f"""\
@@ -23,9 +30,29 @@ time() - {updated}
 {context.limit.number} * max by (cluster, asset) (max_over_time(airwarden_asset_freshness_sla_seconds[{bridge}]))"""
 
 
+CRITICAL = AlertRule(
+    name="AirflowCriticalDataFreshnessBreach",
+    component="data",
+    severity=Severity.CRITICAL,
+    threshold=parse_threshold("> SLA"),
+    units=(Unit.SLA, Unit.SECONDS),
+    scopes=("asset", "team"),
+    hold=timedelta(minutes=5),
+    expr=lambda c: _too_old(c, _CRITICAL_TIER),
+    summary=(
+        "{{ $labels.asset }} on {{ $labels.cluster }}, which is critical, is "
+        "{{ $value | humanizeDuration }} old"
+    ),
+    description=(
+        "Older than <<limit>> for <<hold>>. Whoever reads it (team {{ $labels.team }}) works with old "
+        "data."
+    ),
+)
+
 DATA = Subject(
     name="data",
     alerts=(
+        CRITICAL,
         AlertRule(
             name="AirflowDataFreshnessBreach",
             component="data",

@@ -1,6 +1,6 @@
 """Which alert is the cause and which the symptom: while the cause fires, the symptom is muted.
 
-Always within one cluster. A symptom that stays when its cause is gone is heard then. Where an
+Always within one cluster, and where that is said within one team. A symptom that stays when its cause is gone is heard then. Where an
 inhibited alert is critical, its `AirwardenAlertNotTaken` is muted with it: the remediator cannot take
 what Alertmanager holds back.
 """
@@ -10,24 +10,73 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-_LATE = ("AirflowSchedulerLagHigh", "AirflowSchedulerStalled")
+#: Scheduling is behind.
+_LATE = (
+    "AirflowSchedulerLagHigh",
+    "AirflowSchedulerStalled",
+    "AirflowScheduleDelayWarn",
+    "AirflowScheduleDelayCrit",
+    "AirflowDagRunOverdue",
+    "AirflowRunsNeverCreated",
+)
+#: A component seems to be gone.
 _SILENT = (
     "AirflowSchedulerHeartbeatLost",
+    "AirflowSchedulersHalfDown",
     "AirflowTriggererDown",
     "AirflowDagProcessorDown",
     "AirflowApiServerDown",
 )
-_FAILING = ("AirflowDagFailureRateHigh", "AirflowTeamDagFailureRateHigh")
+#: DAGs and tasks fail.
+_FAILING = (
+    "AirflowDagFailureRateHigh",
+    "AirflowTeamDagFailureRateHigh",
+    "AirflowCriticalDagFailed",
+    "AirflowDagConsecutiveFailures",
+    "AirflowOperatorFailuresUnusual",
+    "AirflowRetryStorm",
+)
+#: Tasks wait before the executor.
+_HELD = ("AirflowScheduledShareHigh", "AirflowPoolStarving", "AirflowExecutorSlotsLow")
+#: Tasks wait behind it.
+_QUEUED = (
+    "AirflowQueueStalled",
+    "AirflowBacklogGrowing",
+    "AirflowQueuedShareHigh",
+    "AirflowOldestQueuedTask",
+    "AirflowQueueDrift",
+)
+#: Tasks do not go on.
+_STUCK = ("AirflowTasksStuck", "AirflowTaskHeartbeatTimeouts", "AirflowStateInconsistent")
+_WAITING = (*_HELD, *_QUEUED, *_STUCK, "AirflowTriggersWaiting", "AirflowTasksNotPublished")
+#: What was promised is not there, or will not be.
+_STALE = (
+    "AirflowDataFreshnessBreach",
+    "AirflowCriticalDataFreshnessBreach",
+    "AirflowSlaAtRisk",
+    "AirflowDeadlineMissed",
+    "AirflowRunsBelowUsual",
+)
 _BLIND = ("AirflowCollectorFailing", "AirflowSnapshotStale")
+#: What a client that blocks or exhausts the database looks like.
+_SESSIONS = (
+    "AirflowDatabaseConnectionsHigh",
+    "AirflowDatabaseIdleInTransaction",
+    "AirflowDatabaseLongTransaction",
+    "AirflowPgBouncerWaiting",
+    "AirflowPgBouncerMaxWait",
+)
+_PLATFORM = (*_LATE, *_SILENT, *_FAILING, *_WAITING, *_STALE)
 
 
 @dataclass(frozen=True, slots=True)
 class Inhibition:
-    """While any of `causes` fires, none of `symptoms` of the same cluster is notified."""
+    """While any of `causes` fires, none of `symptoms` with the same `equal` labels is notified."""
 
     causes: tuple[str, ...]
     symptoms: tuple[str, ...]
     because: str
+    equal: tuple[str, ...] = ("cluster",)
 
 
 INHIBITIONS: tuple[Inhibition, ...] = (
@@ -38,61 +87,125 @@ INHIBITIONS: tuple[Inhibition, ...] = (
             "AirflowDatabaseConnectionsCritical",
             "AirflowSchedulerLockHeld",
             "AirflowSchedulerProcessDown",
-            *_LATE,
-            *_SILENT,
-            *_FAILING,
+            *_SESSIONS,
+            *_PLATFORM,
             *_BLIND,
-            "AirflowDataFreshnessBreach",
         ),
         "without its database Airflow neither schedules nor reports, and nothing of it can be read",
     ),
     Inhibition(
+        ("AirflowPgBouncerDown",),
+        (
+            "AirflowDatabaseDown",
+            "AirflowDatabaseSlow",
+            "AirflowSchedulerProcessDown",
+            "AirflowPgBouncerWaiting",
+            "AirflowPgBouncerMaxWait",
+            *_PLATFORM,
+            *_BLIND,
+        ),
+        "who connects through the pooler finds no database while it is away",
+    ),
+    Inhibition(
         ("AirflowDatabaseSlow",),
-        (*_LATE, *_SILENT, *_FAILING, *_BLIND, "AirflowDataFreshnessBreach"),
+        (*_PLATFORM, *_BLIND, "AirflowPgBouncerWaiting", "AirflowPgBouncerMaxWait"),
         "heartbeats and scheduling wait for the database; restarting what waits makes it worse",
     ),
     Inhibition(
         ("AirflowDatabaseConnectionsCritical",),
-        ("AirflowSchedulerProcessDown", *_LATE, *_SILENT, *_FAILING, *_BLIND),
+        ("AirflowSchedulerProcessDown", *_SESSIONS, *_PLATFORM, *_BLIND),
         "who gets no connection dies or falls silent",
     ),
     Inhibition(
         ("AirflowSchedulerLockHeld",),
-        (*_LATE, "AirflowDataFreshnessBreach"),
+        (
+            *_LATE,
+            *_HELD,
+            *_STALE,
+            "AirflowDatabaseIdleInTransaction",
+            "AirflowDatabaseLongTransaction",
+        ),
         "no scheduler can queue a task while another session holds the lock",
     ),
     Inhibition(
         ("AirflowSchedulerHeartbeatLost", "AirflowSchedulerProcessDown"),
-        (*_LATE, "AirflowDataFreshnessBreach"),
+        (*_LATE, *_HELD, *_STUCK, *_STALE, "AirflowSchedulersHalfDown"),
         "a scheduler that is gone schedules nothing",
     ),
     Inhibition(
         ("AirflowSchedulerStalled",),
-        ("AirflowSchedulerLagHigh", "AirflowDataFreshnessBreach"),
+        (*(name for name in _LATE if name != "AirflowSchedulerStalled"), *_HELD, *_STALE),
         "being late is what standing still looks like later",
+    ),
+    Inhibition(
+        ("AirflowSchedulerLagHigh",),
+        (
+            "AirflowScheduleDelayWarn",
+            "AirflowScheduleDelayCrit",
+            "AirflowDagRunOverdue",
+            "AirflowRunsNeverCreated",
+        ),
+        "a scheduler that is behind starts every run late",
+    ),
+    Inhibition(
+        ("AirflowScheduleDelayCrit",),
+        ("AirflowScheduleDelayWarn", "AirflowDagRunOverdue"),
+        "the same delay, beyond the higher limit",
     ),
     Inhibition(
         ("AirflowBrokerDown",),
         (
             *_LATE,
             *_FAILING,
+            *_WAITING,
+            *_STALE,
             "AirflowWorkerDown",
             "AirflowWorkerSilent",
+            "AirflowWorkersBelowMinimum",
             "AirflowTaskQueueDepthHigh",
             "AirflowCollectorFailing",
-            "AirflowDataFreshnessBreach",
         ),
         "no task reaches a worker, and the workers answer through the broker",
     ),
     Inhibition(
         ("AirflowApiServerDown",),
-        (*_LATE, *_FAILING, "AirflowDataFreshnessBreach"),
+        (*_LATE, *_FAILING, *_STUCK, *_STALE),
         "tasks report through the api-server and fail when they cannot",
     ),
     Inhibition(
         ("AirflowWorkerDown", "AirflowWorkerSilent"),
-        ("AirflowSchedulerStalled",),
-        "nothing starts because nobody takes it",
+        ("AirflowSchedulerStalled", "AirflowQueuedShareHigh", "AirflowOldestQueuedTask", *_STUCK),
+        "nothing starts, and nothing goes on, because nobody takes it",
+    ),
+    Inhibition(
+        ("AirflowWorkersBelowMinimum",),
+        ("AirflowSchedulerStalled", *_QUEUED, *_STUCK),
+        "without workers every queue stands still",
+    ),
+    Inhibition(
+        ("AirflowQueueStalled",),
+        ("AirflowBacklogGrowing", "AirflowQueuedShareHigh", "AirflowOldestQueuedTask"),
+        "a queue that stands still fills",
+    ),
+    Inhibition(
+        ("AirflowTaskQueueDepthHigh",),
+        ("AirflowBacklogGrowing", "AirflowQueuedShareHigh", "AirflowOldestQueuedTask"),
+        "a deep queue is a long wait",
+    ),
+    Inhibition(
+        ("AirflowTriggererDown",),
+        ("AirflowTriggersWaiting", "AirflowTriggererSaturated", "AirflowTasksStuck"),
+        "triggers wait for a triggerer",
+    ),
+    Inhibition(
+        ("AirflowDagProcessorDown",),
+        ("AirflowDagParseSlow",),
+        "who is gone parses nothing",
+    ),
+    Inhibition(
+        ("AirflowDagsVanished",),
+        (*_STALE, "AirflowImportErrors"),
+        "DAGs that are gone make nothing",
     ),
     Inhibition(
         ("AirflowDependencyDown",),
@@ -101,8 +214,29 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     Inhibition(
         ("AirflowDagFailureRateHigh",),
-        ("AirflowTeamDagFailureRateHigh",),
+        (
+            "AirflowTeamDagFailureRateHigh",
+            "AirflowDagConsecutiveFailures",
+            "AirflowOperatorFailuresUnusual",
+            "AirflowRetryStorm",
+        ),
         "a fault of the platform shows in every team",
+    ),
+    Inhibition(
+        ("AirflowTeamDagFailureRateHigh",),
+        ("AirflowDagConsecutiveFailures",),
+        "what the team is told already",
+        equal=("cluster", "team"),
+    ),
+    Inhibition(
+        ("AirflowTeamDagFailureRateHigh",),
+        ("AirflowRetryStorm", "AirflowOperatorFailuresUnusual"),
+        "one team's failures are retried, and come from few operators",
+    ),
+    Inhibition(
+        ("AirflowBrokerEvicting",),
+        ("AirflowBrokerMemoryHigh", "AirflowQueueDrift"),
+        "keys are thrown away for want of memory, and messages with them",
     ),
     Inhibition(
         ("AirflowExporterDown",),
@@ -130,5 +264,5 @@ def enabled(names: Iterable[str]) -> tuple[Inhibition, ...]:
         causes = tuple(name for name in rule.causes if name in known)
         symptoms = tuple(name for name in rule.symptoms if name in known)
         if causes and symptoms:
-            kept.append(Inhibition(causes, symptoms, rule.because))
+            kept.append(Inhibition(causes, symptoms, rule.because, rule.equal))
     return tuple(kept)

@@ -42,6 +42,19 @@ clamp_min(
     )
 
 
+def _broker_memory(context: Context) -> str:
+    used = context.series("airwarden_broker_memory_used_bytes")
+    # Without a limit there is no share.
+    limit = "max by (cluster, kind) (airwarden_broker_memory_max_bytes > 0)"
+    return f"max by (cluster, kind) ({used}) / on (cluster, kind) {limit} {context.beyond}"
+
+
+def _evictions(context: Context) -> str:
+    over = format_duration(context.over)
+    evicted = context.series("airwarden_broker_evicted_keys_total")
+    return f"sum by (cluster, kind) (increase({evicted}[{over}])) {context.beyond}"
+
+
 QUEUES = Subject(
     name="queues",
     alerts=(
@@ -55,6 +68,41 @@ QUEUES = Subject(
             description=(
                 "No answer for <<hold>>. Tasks fail without having started and burn their retries "
                 "within seconds, while every health check of Airflow reads healthy."
+            ),
+        ),
+        AlertRule(
+            name="AirflowBrokerMemoryHigh",
+            component="broker",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 90%"),
+            units=(Unit.RATIO,),
+            hold=timedelta(minutes=5),
+            expr=_broker_memory,
+            summary=(
+                "The {{ $labels.kind }} broker of {{ $labels.cluster }} uses "
+                "{{ $value | humanizePercentage }} of its memory"
+            ),
+            description=(
+                "More than <<limit>> for <<hold>>. At its limit it refuses new messages, or throws old "
+                "ones away: both cost tasks."
+            ),
+        ),
+        AlertRule(
+            name="AirflowBrokerEvicting",
+            component="broker",
+            severity=Severity.CRITICAL,
+            threshold=parse_threshold("> 0"),
+            units=(Unit.COUNT,),
+            over=timedelta(minutes=10),
+            hold=timedelta(0),
+            expr=_evictions,
+            summary=(
+                "The {{ $labels.kind }} broker of {{ $labels.cluster }} threw away "
+                "{{ $value | humanize }} keys"
+            ),
+            description=(
+                "More than <<limit>> within <<over>>, for want of memory. Queues are keys: a task whose "
+                "message is gone waits until `task_queued_timeout`."
             ),
         ),
         AlertRule(

@@ -153,7 +153,7 @@ def _inhibit_rules(rules: Rules) -> list[dict[str, Any]]:
         if NOT_TAKEN.name in names:
             targets.append([f"alertname={quoted(NOT_TAKEN.name)}", f"untaken=~{quoted(symptoms)}"])
         written += [
-            {"source_matchers": [causes], "target_matchers": target, "equal": ["cluster"]}
+            {"source_matchers": [causes], "target_matchers": target, "equal": list(rule.equal)}
             for target in targets
         ]
     if NOT_TAKEN.name in names:

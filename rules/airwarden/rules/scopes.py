@@ -15,7 +15,7 @@ from airwarden.rules.config import AlertOverride, ScopedOverride
 
 #: Labels that an override may name, the one that says most first.
 SPECIFICITY = (
-    "dag_id", "asset", "queue", "pool", "operator", "kind", "resource", "hostname", "dependency",
+    "dag_id", "asset", "queue", "pool", "operator", "kind", "resource", "application", "hostname", "dependency",
     "bundle", "slo", "team", "type", "tier", "cluster",
 )  # fmt: skip
 _SPECIAL = frozenset(r"\.+*?()|[]{}^$")

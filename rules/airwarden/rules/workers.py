@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
+from airwarden.core.thresholds import Unit, parse_threshold
 from airwarden.rules.model import AlertRule, Context, Subject
 from airwarden.rules.promql import down_or_silent
 
@@ -22,6 +23,18 @@ def _silent(context: Context) -> str:
 max by (cluster, hostname) ({context.series("airwarden_celery_worker_queues")}) == 0
 and on (cluster, hostname) max by (cluster, hostname) (airwarden_celery_worker_up) == 1
 and on (cluster) sum by (cluster) (max_over_time(airwarden_celery_queue_messages[{waited}])) > 0"""
+
+
+def _too_few(context: Context) -> str:
+    # Silent workers leave after ten minutes; the queues that they consumed from stay, at 0.
+    up = context.series("airwarden_celery_worker_up")
+    queues = context.series("airwarden_celery_queue_consumers")
+    return f"""\
+(
+  sum by (cluster) ({up})
+  or
+  0 * sum by (cluster) ({queues})
+) {context.beyond}"""
 
 
 WORKERS = Subject(
@@ -57,6 +70,19 @@ WORKERS = Subject(
             description=(
                 "For <<hold>> it has answered pings while consuming from no queue, and messages "
                 "wait. It stays like this until it is told to consume again or is restarted."
+            ),
+        ),
+        AlertRule(
+            name="AirflowWorkersBelowMinimum",
+            component="worker",
+            severity=Severity.CRITICAL,
+            threshold=parse_threshold("< 1"),
+            units=(Unit.COUNT,),
+            hold=timedelta(minutes=5),
+            expr=_too_few,
+            summary="{{ $value | humanize }} worker(s) answer on {{ $labels.cluster }}",
+            description=(
+                "Fewer than <<limit>> for <<hold>>: what is queued is not run, or not fast enough."
             ),
         ),
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,11 +19,11 @@ from support.monitoring import Alertmanager
 NAMES = [name for name in ALERTS if name not in ("Watchdog", "AirwardenAlertNotTaken")]
 
 
-@pytest.fixture(scope="module")
-def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
+@pytest.fixture
+def alertmanager(tmp_path: Path) -> Iterator[Alertmanager]:
     config = yaml.safe_load(build(RuleConfig())["alertmanager/alertmanager.yml"])
     config["route"] = {"receiver": "nobody"}
-    server = Alertmanager(tmp_path_factory.mktemp("alertmanager"), yaml.safe_dump(config))
+    server = Alertmanager(tmp_path, yaml.safe_dump(config))
     yield server
     server.stop()
 

@@ -39,7 +39,7 @@ def load_cases() -> list[dict[str, Any]]:
 
 def scraped(series: str) -> str:
     """Add the labels that a scrape and the exporter add to every series."""
-    name, labels = re.fullmatch(r"(\w+)\{(.*)\}", series).groups()  # type: ignore[union-attr]
+    name, labels = re.fullmatch(r"([\w:]+)\{(.*)\}", series).groups()  # type: ignore[union-attr]
     added = {"cluster": "default", "instance": "127.0.0.1:9810", "job": "airwarden-exporter"}
     if name == "up":
         del added["cluster"]

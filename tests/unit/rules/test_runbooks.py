@@ -7,22 +7,50 @@ import textwrap
 
 import promql_parser
 import pytest
+import typer
 import yaml
 
+from airwarden.cli.main import app
+from airwarden.cli.reference import playbooks
 from airwarden.core.errors import NotFoundError
 from airwarden.core.metrics import metric
 from airwarden.core.thresholds import Threshold, Unit, parse_threshold
 from airwarden.rules import runbook
+from airwarden.rules.build import build
 from airwarden.rules.catalogue import ALERTS, resolve
 from airwarden.rules.config import AlertOverride, RuleConfig
 from airwarden.rules.lint import selected_metrics
+from support.repository import ROOT
 
 HEADINGS = [
     "Meaning", "Impact", "Diagnosis", "What Airwarden does", "What you do", "Threshold", "Silence",
 ]  # fmt: skip
+COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+PLAYBOOKS = playbooks()
+RUNBOOKS = ROOT / "rules/airwarden/rules/runbooks"
 _FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.S | re.M)
 _ALERT = re.compile(r"\b(?:Airflow|Airwarden)[A-Z][a-z]+[A-Z]\w+")
 _METRIC = re.compile(r"`(airwarden_\w+)")
+#: Series that the generated rules record, those of what is usual among them.
+_RECORDED = {
+    recording["record"]
+    for name, text in build(
+        RuleConfig(
+            overrides={
+                name: AlertOverride(threshold=parse_threshold("3x usual"))
+                for name, rule in ALERTS.items()
+                if Unit.USUAL in rule.units
+            }
+        )
+    ).items()
+    if name.startswith("prometheus/rules/")
+    for group in yaml.safe_load(text)["groups"]
+    for recording in group["rules"]
+    if "record" in recording
+}
+_PLAYBOOK = re.compile(r"[Pp]laybook `([\w-]+)`")
+_COMMAND = re.compile(r"`airwarden ([a-z]+)[^`]*`|^ *airwarden ([a-z]+)", re.M)
+_LINK = re.compile(r"\[[^\]]+\]\(([^)#]+)[^)]*\)")
 #: Metrics of Alertmanager itself, which our catalogue does not list.
 _FOREIGN = {"alertmanager_notifications_failed_total"}
 
@@ -51,7 +79,7 @@ def test_a_runbook_has_every_heading_with_something_below_it(name: str) -> None:
 def test_its_queries_parse_and_ask_for_metrics_that_are_emitted(name: str) -> None:
     for query in blocks(name, "promql"):
         promql_parser.parse(query)
-        for series in selected_metrics(query) - _FOREIGN:
+        for series in selected_metrics(query) - _FOREIGN - _RECORDED:
             assert metric(series).name
     for series in _METRIC.findall(runbook.read(name)):
         assert metric(series).name
@@ -60,6 +88,22 @@ def test_its_queries_parse_and_ask_for_metrics_that_are_emitted(name: str) -> No
 @pytest.mark.parametrize("name", ALERTS)
 def test_the_alerts_it_names_exist(name: str) -> None:
     assert set(_ALERT.findall(runbook.read(name))) <= set(ALERTS)
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_the_playbook_it_names_is_the_one_that_takes_the_alert(name: str) -> None:
+    named = set(_PLAYBOOK.findall(runbook.read(name)))
+    assert named <= {book.name for book in PLAYBOOKS}
+    assert {book.name for book in PLAYBOOKS if book.matches({"alertname": name})} <= named
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_the_commands_and_pages_that_it_names_exist(name: str) -> None:
+    text = runbook.read(name)
+    named = {one or other for one, other in _COMMAND.findall(text)}
+    assert named <= COMMANDS
+    for link in _LINK.findall(text):
+        assert link.startswith("https://") or (RUNBOOKS / link).exists(), link
 
 
 @pytest.mark.parametrize("name", ALERTS)

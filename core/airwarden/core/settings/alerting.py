@@ -81,6 +81,9 @@ class Where(Section):
     resource: Names | None = None
     """Resources (`cpu`, `memory`, `disk`, `slots`)."""
 
+    application: Names | None = None
+    """Applications with sessions in the metadata database."""
+
     hostname: Names | None = None
     """Hosts of components and workers."""
 

@@ -1,0 +1,194 @@
+"""Alerts on runs that are late, will be late, were never made, or are fewer than usual."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from airwarden.core.alerts import Severity
+from airwarden.core.durations import format_duration
+from airwarden.core.thresholds import Unit, parse_threshold
+from airwarden.rules.config import RuleConfig
+from airwarden.rules.model import AlertRule, Context, Measure, Subject
+
+_DELAY = "airwarden_dag_run_schedule_delay_seconds"
+
+
+def _delay(context: Context) -> str:
+    by, over = context.by("cluster"), format_duration(context.over)
+
+    def increase(kind: str, *further: str) -> str:
+        labels = ", ".join([by, *further])
+        return f"sum by ({labels}) (increase({context.series(_DELAY + kind)}[{over}]))"
+
+    measured = f"{increase('_sum')} / {increase('_count')}"
+    if context.limit.quantile is not None:
+        measured = f"histogram_quantile({context.limit.quantile}, {increase('_bucket', 'le')})"
+    enough = f"{increase('_count')} >= {context.at_least}"
+    return f"{measured} {context.beyond}\nand on ({by}) {enough}"
+
+
+def _overdue(context: Context) -> str:
+    tier = () if any(m.label == "tier" for m in context.scope) else ('tier="critical"',)
+    late = context.series("airwarden_dag_runs_overdue", 'kind=~"not_created|not_started"', *tier)
+    by = context.by("cluster", "team", "kind")
+    return f"sum by ({by}) (last_over_time({late}[{context.bridge}])) {context.beyond}"
+
+
+def _at_risk(context: Context) -> str:
+    risk = context.series("airwarden_sla_at_risk")
+    by = context.by("cluster", "team", "kind")
+    return f"sum by ({by}) (last_over_time({risk}[{context.bridge}])) {context.beyond}"
+
+
+def _lost(metric: str, context: Context, *matchers: str) -> str:
+    by, over = context.by("cluster", "team"), format_duration(context.over)
+    increase = f"increase({context.series(metric, *matchers)}[{over}])"
+    return f"sum by ({by}) ({increase}) {context.beyond}"
+
+
+def _runs(_: RuleConfig) -> Measure:
+    return Measure(
+        "cluster:airwarden_dag_runs_ended:increase1h",
+        ("cluster",),
+        "sum by (cluster) (increase(airwarden_dag_runs_finished_total[1h]))",
+    )
+
+
+def _fewer(context: Context) -> str:
+    measure = _runs(context.config)
+    if context.limit.unit is not Unit.USUAL:
+        return context.exceeds()
+    return f"{context.exceeds()}\nand on (cluster) {measure.usual} >= {context.at_least}"
+
+
+_DELAYED = "Runs on {{ $labels.cluster }} start {{ $value | humanizeDuration }} after they were due"
+LATENESS = Subject(
+    name="lateness",
+    alerts=(
+        AlertRule(
+            name="AirflowScheduleDelayWarn",
+            component="scheduler",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 10s"),
+            units=(Unit.SECONDS,),
+            quantiles=True,
+            scopes=("tier", "team"),
+            over=timedelta(minutes=10),
+            at_least=20,
+            hold=timedelta(minutes=5),
+            expr=_delay,
+            summary=_DELAYED,
+            description=(
+                "On average of at least <<at_least>> scheduled runs that started within <<over>>, more "
+                "than <<limit>> for <<hold>>."
+            ),
+        ),
+        AlertRule(
+            name="AirflowScheduleDelayCrit",
+            component="scheduler",
+            severity=Severity.CRITICAL,
+            threshold=parse_threshold("> 60s"),
+            units=(Unit.SECONDS,),
+            quantiles=True,
+            scopes=("tier", "team"),
+            over=timedelta(minutes=10),
+            at_least=20,
+            hold=timedelta(minutes=5),
+            expr=_delay,
+            summary=_DELAYED,
+            description=(
+                "On average of at least <<at_least>> scheduled runs that started within <<over>>, more "
+                "than <<limit>> for <<hold>>. Every promise about time is in danger."
+            ),
+        ),
+        AlertRule(
+            name="AirflowDagRunOverdue",
+            component="pipelines",
+            severity=Severity.CRITICAL,
+            threshold=parse_threshold("> 0"),
+            units=(Unit.COUNT,),
+            scopes=("tier", "team", "kind"),
+            hold=timedelta(minutes=5),
+            expr=_overdue,
+            summary=(
+                "{{ $value | humanize }} run(s) of critical DAGs of team {{ $labels.team }} on "
+                "{{ $labels.cluster }} are overdue: {{ $labels.kind }}"
+            ),
+            description=(
+                "For <<hold>> more than <<limit>>. They are due and were not created, or were created "
+                "and have not started although their DAG has room."
+            ),
+        ),
+        AlertRule(
+            name="AirflowSlaAtRisk",
+            component="data",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 0"),
+            units=(Unit.COUNT,),
+            scopes=("tier", "team", "kind"),
+            hold=timedelta(minutes=5),
+            expr=_at_risk,
+            summary=(
+                "{{ $value | humanize }} promise(s) of team {{ $labels.team }} on "
+                "{{ $labels.cluster }} will be broken: {{ $labels.kind }}"
+            ),
+            description=(
+                "For <<hold>> more than <<limit>>. A run under way will end after its deadline if it "
+                "takes as long as usual, or an asset is nearly as old as it may become."
+            ),
+        ),
+        AlertRule(
+            name="AirflowDeadlineMissed",
+            component="data",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 0"),
+            units=(Unit.COUNT,),
+            scopes=("tier", "team"),
+            over=timedelta(minutes=15),
+            hold=timedelta(0),
+            expr=lambda c: _lost("airwarden_sla_breaches_total", c, 'kind="dag"'),
+            summary=(
+                "{{ $value | humanize }} deadline(s) of team {{ $labels.team }}'s DAGs were missed on "
+                "{{ $labels.cluster }}"
+            ),
+            description="More than <<limit>> within <<over>>.",
+        ),
+        AlertRule(
+            name="AirflowRunsNeverCreated",
+            component="scheduler",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("> 0"),
+            units=(Unit.COUNT,),
+            scopes=("tier", "team"),
+            over=timedelta(minutes=30),
+            hold=timedelta(0),
+            expr=lambda c: _lost("airwarden_dag_runs_never_created_total", c),
+            summary=(
+                "{{ $value | humanize }} scheduled run(s) of team {{ $labels.team }} on "
+                "{{ $labels.cluster }} were never made"
+            ),
+            description=(
+                "More than <<limit>> within <<over>>: the schedule went on without them (catchup is "
+                "off), and Airflow shows nothing where they should be."
+            ),
+        ),
+        AlertRule(
+            name="AirflowRunsBelowUsual",
+            component="pipelines",
+            severity=Severity.WARNING,
+            threshold=parse_threshold("< 0.5x usual"),
+            units=(Unit.USUAL, Unit.COUNT),
+            at_least=50,
+            hold=timedelta(minutes=30),
+            measure=_runs,
+            expr=_fewer,
+            summary=(
+                "Only {{ $value | humanize }} DAG runs ended within an hour on {{ $labels.cluster }}"
+            ),
+            description=(
+                "Less than <<limit>> for <<hold>>, where at least <<at_least>> are usual at this hour of "
+                "the week. What does not run does not fail either: no other alert may say it."
+            ),
+        ),
+    ),
+)
