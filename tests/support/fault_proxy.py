@@ -33,7 +33,10 @@ class Fault:
         headers: With these headers beside.
         body: With this body; None: an error as Airflow words it.
         rewrite: Changes the system's JSON before it is passed on.
-        ends: How the answer ends: `whole`, `half` of the body, `reset` without any, or `never`.
+        alter: Changes the system's body, whatever it is, before it is passed on.
+        before: Done when the request has come, and before the system gets it.
+        ends: How the answer ends: `whole`, `half` of the body, `reset` without any, `never`, or
+            `drip`, a byte now and then.
     """
 
     wait: float = 0.0
@@ -42,6 +45,8 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     rewrite: Callable[[Any], Any] | None = None
+    alter: Callable[[bytes], bytes] | None = None
+    before: Callable[[], object] | None = None
     ends: str = "whole"
 
 
@@ -67,6 +72,7 @@ class _Rule:
     path: re.Pattern[str]
     fault: Fault
     times: int
+    holding: bytes
 
 
 class FaultProxy:
@@ -78,25 +84,34 @@ class FaultProxy:
         self._rules: list[_Rule] = []
         self._mutex = threading.Lock()
         self._closing = threading.Event()
+        self._bodies: list[bytes] = []
         self._http = httpx.Client(base_url=target, timeout=60, trust_env=False)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.proxy = self
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def on(self, method: str, path: str, fault: Fault, *, times: int = 1) -> None:
-        """Put a fault on the next `times` requests of a method whose path matches (0: all)."""
+    def on(
+        self, method: str, path: str, fault: Fault, *, times: int = 1, holding: str = ""
+    ) -> None:
+        """Put a fault on the next `times` requests of a method whose path matches (0: all).
+
+        With `holding`, only on those with that text in their body.
+        """
         with self._mutex:
-            self._rules.append(_Rule(method, re.compile(path), fault, times))
+            self._rules.append(_Rule(method, re.compile(path), fault, times, holding.encode()))
 
     def mend(self) -> None:
         """Forget every fault."""
         with self._mutex:
             self._rules.clear()
 
-    def count(self, method: str, path: str = "") -> int:
+    def count(self, method: str, path: str = "", *, holding: str = "") -> int:
         """Return how many such requests reached the real system."""
-        return sum(m == method and re.search(path, p) is not None for m, p in self.reached)
+        return sum(
+            m == method and re.search(path, p) is not None and holding.encode() in body
+            for (m, p), body in zip(self.reached, self._bodies, strict=True)
+        )
 
     def close(self) -> None:
         """Stop; answers that never end end now."""
@@ -105,12 +120,13 @@ class FaultProxy:
         self._server.server_close()
         self._http.close()
 
-    def fault_for(self, method: str, path: str) -> Fault:
+    def fault_for(self, method: str, path: str, body: bytes) -> Fault:
         """Return what is to happen to this request, and count it."""
         with self._mutex:
             self.asked.append((method, path))
             for rule in self._rules:
-                if rule.method in (method, "*") and rule.path.search(path):
+                meant = rule.method in (method, "*") and rule.path.search(path)
+                if meant and rule.holding in body:
                     rule.times -= 1
                     if rule.times == 0:
                         self._rules.remove(rule)
@@ -121,6 +137,7 @@ class FaultProxy:
         """Let the real system have the request; returns its response."""
         with self._mutex:
             self.reached.append((method, path))
+            self._bodies.append(body)
         kept = {name: value for name, value in headers.items() if name.lower() not in _HOP}
         return self._http.request(method, path, headers=kept, content=body)
 
@@ -142,7 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         proxy = self.server.proxy
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        fault = proxy.fault_for(self.command, self.path)
+        fault = proxy.fault_for(self.command, self.path, body)
+        if fault.before is not None:
+            fault.before()
         if fault.wait and proxy.rest(fault.wait):
             return
         status, headers, content = 200, {}, b"{}"
@@ -152,6 +171,8 @@ class _Handler(BaseHTTPRequestHandler):
             headers = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP}
             if fault.rewrite is not None and status < 400:
                 content = json.dumps(fault.rewrite(json.loads(content))).encode()
+            if fault.alter is not None:
+                content = fault.alter(content)
         if fault.status:
             error = json.dumps({"detail": f"made up: {fault.status}"}).encode()
             status, content = fault.status, error if fault.body is None else fault.body
@@ -172,6 +193,13 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        if fault.ends == "drip":
+            self.close_connection = True
+            for at in range(len(body)):
+                self.wfile.write(body[at : at + 1])
+                if self.server.proxy.rest(0.2):
+                    return
+            return
         if fault.ends == "half":
             self.wfile.write(body[: len(body) // 2])
             self.wfile.flush()

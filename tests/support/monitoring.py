@@ -100,6 +100,18 @@ class Alertmanager:
         body = [{"labels": dict(labels)} for labels in alerts]
         httpx.post(f"{self.url}/api/v2/alerts", json=body, timeout=30).raise_for_status()
 
+    def clear(self) -> None:
+        """Let every alert be over, and return once none is shown."""
+        now = datetime.now(UTC).isoformat()
+
+        def none_left() -> bool:
+            shown = [{"labels": one["labels"], "endsAt": now} for one in self.alerts()]
+            if shown:
+                httpx.post(f"{self.url}/api/v2/alerts", json=shown, timeout=30).raise_for_status()
+            return not shown
+
+        eventually(none_left, within=10, what="no alert is shown")
+
     def alerts(self) -> list[dict[str, Any]]:
         """Return every alert with its status, the inhibited ones included."""
         answer = httpx.get(f"{self.url}/api/v2/alerts", timeout=30)

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, TypeVar
+import ssl
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import cache
+from typing import Annotated, TypeVar
 
+from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
+
+from airwarden.adapters.bounded import whole
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.core.platform import Silence
@@ -14,12 +19,67 @@ from airwarden.core.platform import Silence
 _T = TypeVar("_T")
 
 
+def _utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("out of range in UTC") from None
+
+
+_Moment = Annotated[AwareDatetime, AfterValidator(_utc)]
+
+
+class _AlertStatus(BaseModel):
+    silenced_by: tuple[str, ...] | None = Field(default=None, alias="silencedBy")
+    inhibited_by: tuple[str, ...] | None = Field(default=None, alias="inhibitedBy")
+
+
+class _Alert(BaseModel):
+    fingerprint: str = Field(min_length=1)
+    status: _AlertStatus
+    starts_at: _Moment = Field(alias="startsAt")
+    labels: dict[str, str] = Field(min_length=1)
+    annotations: dict[str, str] | None = None
+
+
+class _SilenceStatus(BaseModel):
+    state: str
+
+
+class _Matcher(BaseModel):
+    name: str
+    value: str
+    is_regex: bool = Field(alias="isRegex")
+    is_equal: bool = Field(default=True, alias="isEqual")
+
+
+class _Silence(BaseModel):
+    id: str
+    status: _SilenceStatus
+    matchers: tuple[_Matcher, ...]
+    starts_at: _Moment = Field(alias="startsAt")
+    ends_at: _Moment = Field(alias="endsAt")
+    comment: str = ""
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return one context for all requests: reading the certificates takes longer than a request."""
+    import httpx
+
+    return httpx.create_ssl_context(trust_env=False)
+
+
+_ALERTS = TypeAdapter(tuple[_Alert, ...])
+_SILENCES = TypeAdapter(tuple[_Silence, ...])
+
+
 class AlertmanagerApi:
     """One Alertmanager.
 
     Args:
         url: Base URL.
-        timeout: Seconds for one request.
+        timeout: Seconds for one request, its whole answer included.
         token: Bearer token; none if empty, never printed.
         receiver: Alerts that are routed to this receiver only; all of them if empty. What goes to
             people directly, such as Watchdog, is none of the remediator's business.
@@ -34,62 +94,72 @@ class AlertmanagerApi:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def alerts(self) -> Sequence[Alert]:
-        """Return the active alerts, the suppressed ones with `suppressed_by` set."""
+        """Return the active alerts, the suppressed ones with `suppressed_by` set.
+
+        Raises:
+            UnavailableError: It does not answer, not in time, or not to the end.
+            RejectedError: What answers is no Alertmanager, or one item of its list is none.
+        """
         query = {"active": "true", "silenced": "true", "inhibited": "true", "unprocessed": "true"}
         if self._receiver:
             query["receiver"] = self._receiver
-        return self._get("alerts", query, _alert)
+        return [_alert(one) for one in self._get("alerts", query, _ALERTS)]
 
     def silences(self) -> Sequence[Silence]:
-        """Return silences that are active or pending."""
-        every = self._get("silences", {}, lambda s: (s["status"]["state"], _silence(s)))
-        return [silence for state, silence in every if state in ("active", "pending")]
+        """Return silences that are active or pending; raises as `alerts` does."""
+        every = self._get("silences", {}, _SILENCES)
+        return [_silence(one) for one in every if one.status.state in ("active", "pending")]
 
-    def _get(
-        self, what: str, query: Mapping[str, str], make: Callable[[Mapping[str, Any]], _T]
-    ) -> list[_T]:
+    def _get(self, what: str, query: Mapping[str, str], shape: TypeAdapter[_T]) -> _T:
         import httpx
 
         try:
-            answer = httpx.get(
+            with httpx.stream(
+                "GET",
                 f"{self._url}/api/v2/{what}",
                 params=dict(query),
                 headers=self._headers,
                 timeout=self._timeout,
                 trust_env=False,
-            )
+                verify=_tls(),
+            ) as answer:
+                status = answer.status_code
+                body = whole(answer.iter_bytes(), within=self._timeout)
         except httpx.HTTPError as error:
             raise UnavailableError(f"Alertmanager at {self._url}: {error!r}") from None
-        if answer.status_code >= 500 or answer.status_code == 429:
-            raise UnavailableError(f"Alertmanager at {self._url}: HTTP {answer.status_code}")
-        if answer.status_code != 200:
-            raise RejectedError(f"Alertmanager at {self._url}: HTTP {answer.status_code}")
+        except UnavailableError as error:
+            raise UnavailableError(f"Alertmanager at {self._url}: {error}") from None
+        if status >= 500 or status == 429:
+            raise UnavailableError(f"Alertmanager at {self._url}: HTTP {status}")
+        if status != 200:
+            raise RejectedError(f"Alertmanager at {self._url}: HTTP {status}")
         try:
-            return [make(item) for item in answer.json()]
-        except (ValueError, KeyError, TypeError) as error:
-            raise RejectedError(f"{self._url} gave no Alertmanager answer: {error!r}") from None
+            return shape.validate_json(body)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            place = ".".join(str(part) for part in first["loc"]) or "body"
+            raise RejectedError(
+                f"{self._url} gave no Alertmanager answer: {place}: {first['msg']}"
+            ) from None
 
 
-def _alert(item: Mapping[str, Any]) -> Alert:
-    status = item["status"]
+def _alert(item: _Alert) -> Alert:
+    status = item.status
     return Alert(
-        fingerprint=item["fingerprint"],
+        fingerprint=item.fingerprint,
         status=AlertStatus.FIRING,
-        starts_at=datetime.fromisoformat(item["startsAt"]),
-        labels=dict(item["labels"]),
-        annotations=dict(item.get("annotations") or {}),
-        suppressed_by=(*(status.get("silencedBy") or ()), *(status.get("inhibitedBy") or ())),
+        starts_at=item.starts_at,
+        labels=item.labels,
+        annotations=item.annotations or {},
+        suppressed_by=(*(status.silenced_by or ()), *(status.inhibited_by or ())),
     )
 
 
-def _silence(item: Mapping[str, Any]) -> Silence:
+def _silence(item: _Silence) -> Silence:
     return Silence(
-        id=item["id"],
-        matchers=tuple(
-            (m["name"], m["value"], bool(m["isRegex"]), bool(m.get("isEqual", True)))
-            for m in item["matchers"]
-        ),
-        starts_at=datetime.fromisoformat(item["startsAt"]),
-        ends_at=datetime.fromisoformat(item["endsAt"]),
-        comment=item.get("comment", ""),
+        id=item.id,
+        matchers=tuple((m.name, m.value, m.is_regex, m.is_equal) for m in item.matchers),
+        starts_at=item.starts_at,
+        ends_at=item.ends_at,
+        comment=item.comment,
     )

@@ -23,6 +23,8 @@ PRIORITIES = (0, 3, 6, 9)
 #: What is kept for all queues together.
 ALL_QUEUES = "_all"
 _SEPARATOR = "\x06\x16"
+#: What reading an answer of another type, or with parts missing, raises.
+_NO_SENSE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
 
 
 def _where(url: str) -> str:
@@ -39,6 +41,17 @@ def _where(url: str) -> str:
             " percent-encoded",
         )
     return where
+
+
+def _length(told: object) -> int:
+    if not isinstance(told, int) or told < 0:
+        raise ValueError(f"{told!r} is no length")
+    return told
+
+
+def _pong(client: redis.Redis) -> None:
+    if client.ping() is not True:
+        raise ValueError("PING was answered by something else than PONG")
 
 
 class RedisBroker:
@@ -62,7 +75,7 @@ class RedisBroker:
         """Return the seconds to a PING's answer."""
         self._client()  # its first use imports the library: not the broker's time
         begun = time.monotonic()
-        self._ask(lambda client: client.ping())
+        self._ask(_pong)
         return time.monotonic() - begun
 
     def queue_depths(self, queues: Collection[str]) -> Mapping[tuple[str, int], int]:
@@ -73,7 +86,7 @@ class RedisBroker:
             with client.pipeline(transaction=False) as pipe:
                 for queue, priority in names:
                     pipe.llen(f"{queue}{_SEPARATOR}{priority}" if priority else queue)
-                return [int(length) for length in pipe.execute()]
+                return [_length(one) for one in pipe.execute()]
 
         return dict(zip(names, self._ask(lengths), strict=True)) if names else {}
 
@@ -100,14 +113,18 @@ class RedisBroker:
 
     def state(self) -> BrokerState:
         """Return what INFO says."""
-        info = self._ask(lambda client: client.info())
-        return BrokerState(
-            memory_used=int(info["used_memory"]),
-            memory_max=int(info["maxmemory"]),
-            clients=int(info["connected_clients"]),
-            rejected=int(info["rejected_connections"]),
-            evicted=int(info["evicted_keys"]),
-        )
+
+        def ask(client: redis.Redis) -> BrokerState:
+            info = client.info()
+            return BrokerState(
+                memory_used=int(info["used_memory"]),
+                memory_max=int(info["maxmemory"]),
+                clients=int(info["connected_clients"]),
+                rejected=int(info["rejected_connections"]),
+                evicted=int(info["evicted_keys"]),
+            )
+
+        return self._ask(ask)
 
     def close(self) -> None:
         """Close the connections."""
@@ -123,8 +140,11 @@ class RedisBroker:
             raise RejectedError(f"Redis at {self._where} refuses us: {error}") from None
         except (redis.ConnectionError, redis.TimeoutError, OSError) as error:
             raise UnavailableError(f"Redis at {self._where} does not answer: {error}") from None
-        except redis.RedisError as error:
+        except redis.exceptions.ResponseError as error:
             raise RejectedError(f"Redis at {self._where} refused: {error}") from None
+        except (redis.RedisError, *_NO_SENSE) as error:
+            # Something answers, so the broker is not known to be down; nor does it say anything.
+            raise RejectedError(f"{self._where} gave no Redis answer: {error!r}") from None
 
     def _client(self) -> redis.Redis:
         if self._kept is None:

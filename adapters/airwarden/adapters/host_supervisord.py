@@ -14,6 +14,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -92,7 +93,10 @@ class SupervisordHost:
 
     def processes(self, component: Component | None = None) -> Sequence[HostProcess]:
         """Return the configured processes; a configured name that supervisord lacks is UNKNOWN."""
-        infos = {_full_name(info): info for info in self._call("supervisor.getAllProcessInfo")}
+        every = self._call("supervisor.getAllProcessInfo")
+        if not isinstance(every, list):
+            raise UnavailableError("supervisord's list of processes is no list")
+        infos = {info.name: info for info in map(_info, every)}
         supervisor = self._supervisor_pid()
         found: list[HostProcess] = []
         for wanted, patterns in self._programs.items():
@@ -181,7 +185,9 @@ class SupervisordHost:
             return None
 
     def _read(self, name: str) -> HostProcess:
-        info = self._call("supervisor.getProcessInfo", name)
+        info = _info(self._call("supervisor.getProcessInfo", name))
+        if info.name != name:
+            raise UnavailableError(f"supervisord was asked for {name} and told of {info.name}")
         return self._process(self._component(name), info, self._supervisor_pid())
 
     def _component(self, name: str) -> Component:
@@ -190,31 +196,31 @@ class SupervisordHost:
                 return component
         raise NotFoundError(f"{name} is not among the configured programs of this host")
 
-    def _process(
-        self, component: Component, info: Mapping[str, Any], supervisor: int | None
-    ) -> HostProcess:
-        name = _full_name(info)
-        pid = int(info["pid"]) or None
-        state = _STATES.get(int(info["state"]), ProcessState.UNKNOWN)
+    def _process(self, component: Component, info: _Info, supervisor: int | None) -> HostProcess:
+        name, pid, state = info.name, info.pid, info.state
         ours = pid is not None and supervisor is not None and parent_pid(pid) == supervisor
         if ours and pid is not None:
             if state in (ProcessState.RUNNING, ProcessState.STARTING) and is_frozen(pid):
                 state = ProcessState.FROZEN
             if component is Component.WORKER and (node := celery_node_name(pid)):
                 self._celery_hostnames[name] = node
-        start = int(info["start"])
         return HostProcess(
             name=name,
             component=component,
             state=state,
             pid=pid,
-            started_at=datetime.fromtimestamp(start, UTC) if start else None,
+            started_at=info.started_at,
             celery_hostname=self._celery_hostnames.get(name, ""),
         )
 
     def _supervisor_pid(self) -> int | None:
         """Return supervisord's pid if its children are in our /proc: their parent must be it."""
-        return int(self._call("supervisor.getPID")) if self._local else None
+        if not self._local:
+            return None
+        pid = self._call("supervisor.getPID")
+        if not isinstance(pid, int):
+            raise UnavailableError("supervisord's process id is no number")
+        return pid
 
     def _call(self, method: str, *arguments: object) -> Any:
         """Read something, once."""
@@ -246,9 +252,28 @@ def _fault(fault: Fault, name: str) -> RejectedError:
     return RejectedError(f"supervisord refused {name}: {fault.text} ({fault.code})")
 
 
-def _full_name(info: Mapping[str, Any]) -> str:
-    group, name = str(info["group"]), str(info["name"])
-    return name if group == name else f"{group}:{name}"
+@dataclass(frozen=True, slots=True)
+class _Info:
+    """What supervisord says of a process."""
+
+    name: str
+    pid: int | None
+    state: ProcessState
+    started_at: datetime | None
+
+
+def _info(told: Any) -> _Info:
+    try:
+        group, name = str(told["group"]), str(told["name"])
+        start = int(told["start"])
+        return _Info(
+            name=name if group == name else f"{group}:{name}",
+            pid=int(told["pid"]) or None,
+            state=_STATES.get(int(told["state"]), ProcessState.UNKNOWN),
+            started_at=datetime.fromtimestamp(start, UTC) if start else None,
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, OSError) as error:
+        raise UnavailableError(f"supervisord tells of a process without sense: {error!r}") from None
 
 
 def _matches(name: str, pattern: str) -> bool:

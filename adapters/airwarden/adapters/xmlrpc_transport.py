@@ -13,6 +13,7 @@ import xmlrpc.client
 from typing import Any
 from urllib.parse import urlsplit
 
+from airwarden.adapters.bounded import PIECE, whole
 from airwarden.core.errors import RejectedError, UnavailableError, WrongInputError
 
 
@@ -47,7 +48,7 @@ class XmlRpc:
         url: `http://`, `https://` or `unix://` followed by a socket's path.
         username: For basic authentication; none if empty.
         password: Never printed.
-        timeout: Seconds for connecting, and for the answer.
+        timeout: Seconds for connecting, and for the whole answer.
     """
 
     def __init__(self, url: str, *, username: str, password: str, timeout: float) -> None:
@@ -92,8 +93,9 @@ class XmlRpc:
             path = "/RPC2" if self._scheme == "unix" else self._path or "/RPC2"
             connection.request("POST", path, body, self._headers)
             response = connection.getresponse()
-            answer = response.read()
-        except (OSError, http.client.HTTPException) as error:
+            pieces = iter(lambda: response.read1(PIECE), b"")
+            answer = whole(pieces, within=self._timeout)
+        except (OSError, http.client.HTTPException, UnavailableError) as error:
             raise Answer(f"{self._where} did not answer {method}: {error!r}") from None
         if response.status in (401, 403):
             raise RejectedError(f"{self._where} refused the user name or password")
@@ -105,6 +107,8 @@ class XmlRpc:
             raise Fault(int(fault.faultCode), str(fault.faultString)) from None
         except Exception as error:
             raise Answer(f"{self._where} answered {method} with no XML-RPC: {error}") from None
+        if len(values) != 1:
+            raise Answer(f"{self._where} answered {method} with {len(values)} values")
         return values[0]
 
     def _connection(self) -> http.client.HTTPConnection:

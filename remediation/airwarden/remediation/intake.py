@@ -116,21 +116,31 @@ def poll_delivery(alerts: Sequence[Alert], at: datetime, source: str = DEFAULT_S
         {
             "version": "poll",
             "at": at.isoformat(),
-            "alerts": [
-                {
-                    "status": one.status,
-                    "labels": dict(one.labels),
-                    "annotations": dict(one.annotations),
-                    "startsAt": one.starts_at.isoformat(),
-                    "endsAt": one.ends_at.isoformat() if one.ends_at else None,
-                    "fingerprint": one.fingerprint,
-                    "suppressedBy": list(one.suppressed_by),
-                }
-                for one in alerts
-            ],
+            "alerts": [_as_sent(one) for one in alerts],
         }
     ).encode()
     return delivery(body, len(alerts), source)
+
+
+def _as_sent(one: Alert) -> dict[str, Any]:
+    return {
+        "status": one.status,
+        "labels": dict(one.labels),
+        "annotations": dict(one.annotations),
+        "startsAt": one.starts_at.isoformat(),
+        "endsAt": one.ends_at.isoformat() if one.ends_at else None,
+        "fingerprint": one.fingerprint,
+        "suppressedBy": list(one.suppressed_by),
+    }
+
+
+def storable(alert: Alert) -> bool:
+    """Return whether an inbox would take the alert: what it would not must not spoil a whole delivery."""
+    try:
+        _WebhookAlert.model_validate(_as_sent(alert))
+    except ValidationError:
+        return False
+    return True
 
 
 def normalised(alert: Alert) -> Alert:

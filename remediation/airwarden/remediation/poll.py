@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import structlog
+
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Silence
@@ -14,11 +16,12 @@ from airwarden.core.ports import Alertmanager
 from airwarden.remediation.calls import Calls
 from airwarden.remediation.decide.episodes import Known, news
 from airwarden.remediation.decide.guards import AlertSight
-from airwarden.remediation.intake import DEFAULT_SOURCE, normalised, poll_delivery
+from airwarden.remediation.intake import DEFAULT_SOURCE, normalised, poll_delivery, storable
 from airwarden.remediation.journal import alerts
 from airwarden.remediation.journal.inbox import InboxWriter
 from airwarden.remediation.journal.store import Fence, Journal
 
+_log = structlog.get_logger(__name__)
 #: Alerts noted as seen in one transaction.
 _TOUCHED = 400
 
@@ -103,6 +106,7 @@ class Poller:
             # A silenced alert is somebody's decision, and an inhibited one is not the fault.
             if not one.suppressed_by and news(known.get(one.fingerprint), one, polled=True)
         ]
+        fresh = _storable(fresh)
         if fresh or gone:
             self._writer.put(poll_delivery([*fresh, *gone], now, self._source))
         return len(fresh) + len(gone)
@@ -136,6 +140,14 @@ def sight_of(shown: Sequence[Alert], fingerprints: frozenset[str]) -> AlertSight
     if all(one.suppressed_by for one in mine):
         return AlertSight.SUPPRESSED
     return AlertSight.ACTIVE
+
+
+def _storable(fresh: Sequence[Alert]) -> list[Alert]:
+    """Leave out what no inbox would take: Alertmanager pages for it as for all that nobody took."""
+    taken = [one for one in fresh if storable(one)]
+    if len(taken) < len(fresh):
+        _log.warning("alerts that cannot be taken", alerts=len(fresh) - len(taken))
+    return taken
 
 
 def _suppressed(seen: Sequence[Alert], known: Mapping[str, Known]) -> dict[tuple[str, str], int]:

@@ -87,10 +87,16 @@ def replace(world: World, effect: Effect) -> Json:
 
 
 def replaced(world: World, effect: Effect) -> ReadBack:
-    """Tell whether the incarnation that was planned for has given way to a living one."""
+    """Tell whether the incarnation that was planned for has given way to a living one.
+
+    Raises:
+        UnavailableError: The supervisor does not answer, or does not know the process at present.
+    """
     process = find(world, str(effect.parameters["process"]))
     if process is None:
         return ReadBack.UNDECIDABLE
+    if process.state is ProcessState.UNKNOWN:
+        raise UnavailableError(f"the supervisor lists no {process.name}")
     if process.generation == effect.generation:
         return ReadBack.NOT_DONE
     alive = process.state in (ProcessState.RUNNING, ProcessState.STARTING, ProcessState.FROZEN)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import AirwardenError
+from airwarden.core.errors import AirwardenError, RejectedError
 from airwarden.remediation.actions.canary import canary_dag, canary_runs
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.world import Subject, World
@@ -66,7 +66,10 @@ class CanarySucceeded:
 
 
 class BrokerAnswers:
-    """True where the broker answers a PING."""
+    """True where the broker answers a PING.
+
+    One that refuses us, a wrong password for example, neither works nor is down: it is unreadable.
+    """
 
     name = "broker-answers"
     needs = frozenset({"broker"})
@@ -78,6 +81,8 @@ class BrokerAnswers:
             return Reading(Verdict.UNKNOWN, "no broker is configured")
         try:
             seconds = world.broker.ping()
+        except RejectedError as error:
+            return Reading(Verdict.UNKNOWN, f"the broker does not let us ask: {error}")
         except AirwardenError as error:
             return Reading(Verdict.FALSE, f"the broker does not answer: {error}")
         return Reading(Verdict.TRUE, f"the broker answers in {seconds * 1000:.0f} ms")

@@ -22,6 +22,7 @@ from airwarden.remediation.checks.dependencies import (
     DependencyAnswers,
     DependencyDown,
 )
+from airwarden.remediation.checks.metrics import Metric
 from airwarden.remediation.checks.work import (
     QueueDeep,
     QueueDrained,
@@ -48,6 +49,7 @@ def checks() -> Mapping[str, Check]:
         DependencyAnswers(),
         DependencyDown(),
         IdleLongEnough(),
+        Metric(),
         QueueDeep(),
         QueueDrained(),
         SchedulerLockFree(),
