@@ -1,12 +1,13 @@
 """How fast alerts are acknowledged, taken and acted on, by a remediator over HTTP on either journal.
 
-Run as `python tests/bench/intake.py [sqlite|postgresql]`; prints a table, with what is promised beside
-what was measured. The remediator is a process of its own, and its journal is flushed to disk at each
+Run as `python tests/bench/intake.py [sqlite|postgresql] [acknowledged|storm|first_effect]`; prints a
+line for each measure, with what is promised beside what was measured. The remediator is a process of its own, and its journal is flushed to disk at each
 commit.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import time
@@ -23,6 +24,7 @@ from support.postgres import PostgresServer
 #: Requests a second, and for how many seconds.
 RATE, LASTS = 200, 20
 STORM = 10_000
+JOURNALS = ("sqlite", "postgresql")
 
 
 @contextmanager
@@ -97,11 +99,18 @@ def first_effect(kind: str) -> str:
     )
 
 
+MEASURES = {one.__name__: one for one in (acknowledged, storm, first_effect)}
+
+
 def main() -> None:
-    """Print the table."""
-    for kind in sys.argv[1:2] or ("sqlite", "postgresql"):
-        for measure in (acknowledged, storm, first_effect):
-            print(f"{kind}: {measure(kind)}", flush=True)
+    """Print a line for each measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("journal", nargs="?", choices=JOURNALS, help="one journal alone")
+    parser.add_argument("measure", nargs="?", choices=list(MEASURES), help="one measure alone")
+    options = parser.parse_args()
+    for kind in (options.journal,) if options.journal else JOURNALS:
+        for name in (options.measure,) if options.measure else MEASURES:
+            print(f"{kind}: {MEASURES[name](kind)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,7 @@ _log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 #: Alerts handled in one transaction, and incidents opened in one: others get their turn in a storm.
-_CHUNK, _OPENED = 50, 2
+_CHUNK, _OPENED = 100, 2
 #: Alerts that fire on although their incident was resolved, taken up again in one transaction.
 _STUBBORN = 50
 

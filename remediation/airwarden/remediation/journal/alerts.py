@@ -15,7 +15,7 @@ from airwarden.core.alerts import Alert, AlertStatus, Severity
 from airwarden.remediation.decide.episodes import Known
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.journal.tables import alert, alert_event, incident, incident_alert
-from airwarden.remediation.journal.upsert import Upsert, insert_on
+from airwarden.remediation.journal.upsert import Upsert, insert_many, write_many
 
 _CHUNK = 400
 
@@ -32,9 +32,14 @@ class StoredAlert:
 
 def record_events(tx: Tx, source: str, alerts: Iterable[Alert]) -> None:
     """Keep each event once; one that comes again is counted."""
-    rows = [
-        {
-            "event_key": one.event_key(source),
+    rows: dict[str, dict[str, Any]] = {}
+    for one in alerts:
+        key = one.event_key(source)
+        if key in rows:
+            rows[key]["n_seen"] += 1
+            continue
+        rows[key] = {
+            "event_key": key,
             "cluster": one.cluster,
             "source": source,
             "fingerprint": one.fingerprint,
@@ -45,11 +50,9 @@ def record_events(tx: Tx, source: str, alerts: Iterable[Alert]) -> None:
             "annotations": _dump(one.annotations),
             "first_seen": tx.now,
             "last_seen": tx.now,
+            "n_seen": 1,
         }
-        for one in alerts
-    ]
-    if rows:
-        tx.connection.execute(_counted(postgres=tx.postgresql), rows)
+    write_many(tx, _counted(postgres=tx.postgresql), list(rows.values()))
 
 
 def known(tx: Tx, source: str, fingerprints: Sequence[str]) -> dict[str, Known]:
@@ -66,34 +69,33 @@ def known(tx: Tx, source: str, fingerprints: Sequence[str]) -> dict[str, Known]:
 
 def store(tx: Tx, source: str, some: Sequence[tuple[Alert, int | None]]) -> None:
     """Write what is true of alerts now, and which incident each belongs to (None: to none)."""
-    rows, links = [], []
+    # The last word on each alert, and each link once: one statement takes a row at most once.
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    links: dict[tuple[int, str], dict[str, Any]] = {}
     for one, incident_id in some:
         key = one.event_key(source)
         ended = one.ends_at or tx.now if one.status is AlertStatus.RESOLVED else None
-        rows.append(
-            {
-                "source": source,
-                "fingerprint": one.fingerprint,
-                "cluster": one.cluster,
-                "name": one.name,
-                "episode": one.starts_at,
-                "status": one.status.value,
-                "severity": one.severity.value,
-                "labels": _dump(one.labels),
-                "annotations": _dump(one.annotations),
-                "last_event": key,
-                "last_seen": tx.now,
-                "ended_at": ended,
-                "suppressed_by": " ".join(one.suppressed_by),
-                "incident_id": incident_id,
-            }
-        )
+        rows[one.fingerprint, one.cluster] = {
+            "source": source,
+            "fingerprint": one.fingerprint,
+            "cluster": one.cluster,
+            "name": one.name,
+            "episode": one.starts_at,
+            "status": one.status.value,
+            "severity": one.severity.value,
+            "labels": _dump(one.labels),
+            "annotations": _dump(one.annotations),
+            "last_event": key,
+            "last_seen": tx.now,
+            "ended_at": ended,
+            "suppressed_by": " ".join(one.suppressed_by),
+            "incident_id": incident_id,
+        }
         if incident_id is not None:
-            links.append({"incident_id": incident_id, "event_key": key, "cluster": one.cluster})
-    if rows:
-        tx.connection.execute(_replaced(postgres=tx.postgresql), rows)
-    if links:
-        tx.connection.execute(_linked(postgres=tx.postgresql), links)
+            link = {"incident_id": incident_id, "event_key": key, "cluster": one.cluster}
+            links[incident_id, key] = link
+    write_many(tx, _replaced(postgres=tx.postgresql), list(rows.values()))
+    write_many(tx, _linked(postgres=tx.postgresql), list(links.values()))
 
 
 # Made once: in a storm, making these statements would cost more than running them.
@@ -101,17 +103,20 @@ def store(tx: Tx, source: str, some: Sequence[tuple[Alert, int | None]]) -> None
 
 @cache
 def _counted(*, postgres: bool) -> Upsert:
-    statement = insert_on(alert_event, postgres=postgres)
+    statement = insert_many(alert_event, alert_event.columns.keys(), postgres=postgres)
     return statement.on_conflict_do_update(
         index_elements=["event_key"],
-        set_={"n_seen": alert_event.c.n_seen + 1, "last_seen": statement.excluded.last_seen},
+        set_={
+            "n_seen": alert_event.c.n_seen + statement.excluded.n_seen,
+            "last_seen": statement.excluded.last_seen,
+        },
     )
 
 
 @cache
 def _replaced(*, postgres: bool) -> Upsert:
     key = [column.name for column in alert.primary_key]
-    statement = insert_on(alert, postgres=postgres)
+    statement = insert_many(alert, alert.columns.keys(), postgres=postgres)
     fresh = {
         name: statement.excluded[name]
         for name in (one.name for one in alert.columns)
@@ -122,7 +127,8 @@ def _replaced(*, postgres: bool) -> Upsert:
 
 @cache
 def _linked(*, postgres: bool) -> Upsert:
-    return insert_on(incident_alert, postgres=postgres).on_conflict_do_nothing()
+    statement = insert_many(incident_alert, incident_alert.columns.keys(), postgres=postgres)
+    return statement.on_conflict_do_nothing()
 
 
 def touch(tx: Tx, source: str, seen: Mapping[str, tuple[str, ...]]) -> None:
