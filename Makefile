@@ -3,6 +3,8 @@ SHELL := /bin/sh
 PYTHON ?= python3
 PY := .venv/bin/python
 export PYTHONPATH := deploy/local:tests
+# Tests start hundreds of programs: what one of them compiled, the next one finds.
+unexport PYTHONDONTWRITEBYTECODE
 .PHONY: help venv platform lock schemas generate format check test reliability soak bench demo up down clean
 
 help:

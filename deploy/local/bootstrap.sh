@@ -115,13 +115,16 @@ make_environment() { # environment
     [ -d "$1" ] || "$python" -m venv "$1"
 }
 
+# Compiled to bytecode: where the environment forbids to write it (PYTHONDONTWRITEBYTECODE, as in many
+# containers), every process would compile all that it imports anew, and take three times as long to start.
 make_ours() {
     stamp=$(stamp_of requirements.lock pyproject.toml deploy/local/bootstrap.sh)
     is_made .venv "$stamp" && return
     say "making .venv ($(grep -c '==' requirements.lock) packages)"
     make_environment .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check "uv==$UV_VERSION"
-    .venv/bin/uv pip install --quiet --python .venv/bin/python --require-hashes -r requirements.lock
+    .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode \
+        --require-hashes -r requirements.lock
     .venv/bin/uv pip install --quiet --python .venv/bin/python --no-deps --editable .
     echo "$stamp" >.venv/.made-from
 }
@@ -131,8 +134,8 @@ make_airflows() {
     is_made .venv-airflow "$stamp" && return
     say "making .venv-airflow ($(grep -c '==' deploy/local/airflow.lock) packages)"
     make_environment .venv-airflow
-    .venv/bin/uv pip install --quiet --python .venv-airflow/bin/python --require-hashes \
-        -r deploy/local/airflow.lock
+    .venv/bin/uv pip install --quiet --python .venv-airflow/bin/python --compile-bytecode \
+        --require-hashes -r deploy/local/airflow.lock
     echo "$stamp" >.venv-airflow/.made-from
 }
 

@@ -44,3 +44,14 @@ def test_no_client_of_another_system_is_imported(arguments: list[str], tmp_path:
     assert answer["code"] == 0, done.stderr
     assert "typer" in answer["modules"]
     assert CLIENTS.isdisjoint(answer["modules"])
+
+
+def test_the_remediator_starts_without_what_it_may_never_need() -> None:
+    """Clients are imported when they are first called, Alembic when there is something to migrate."""
+    script = "import json, sys, airwarden.cli.remediating; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    imported = {module.split(".")[0] for module in json.loads(done.stdout)}
+    assert "sqlalchemy" in imported
+    assert not imported & (CLIENTS - {"sqlalchemy"} | {"alembic"})

@@ -168,6 +168,9 @@ class Site:
                 str(self.folder),
                 "-u",
                 "PYTHONPATH",
+                # As it is installed: what was imported once is not compiled again.
+                "-u",
+                "PYTHONDONTWRITEBYTECODE",
                 *program,
                 "--config",
                 str(settings),

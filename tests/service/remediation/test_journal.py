@@ -23,7 +23,7 @@ from airwarden.remediation.intake import delivery
 from airwarden.remediation.journal import audit, inbox, incidents, lease, rails
 from airwarden.remediation.journal.connect import connect, parse_url
 from airwarden.remediation.journal.inbox import InboxWriter
-from airwarden.remediation.journal.migrate import configuration
+from airwarden.remediation.journal.migrate import configuration, newest_revision, revisions
 from airwarden.remediation.journal.rails import BudgetUse
 from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx, open_journal
 from airwarden.remediation.journal.tables import audit as audit_table
@@ -124,8 +124,10 @@ def test_a_schema_that_only_adds_is_worked_with_while_an_upgrade_rolls(
     assert now == "0999"
 
 
-def test_the_revisions_are_one_line() -> None:
-    assert len(ScriptDirectory.from_config(configuration()).get_heads()) == 1
+def test_the_revisions_are_one_line_in_the_order_of_their_files() -> None:
+    scripts = ScriptDirectory.from_config(configuration())
+    assert [script.revision for script in scripts.walk_revisions()] == revisions()[::-1]
+    assert scripts.get_heads() == [newest_revision()]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,8 @@
-"""Bringing the schema up to date at start: by one process at a time, all or nothing."""
+"""Bringing the schema up to date at start: by one process at a time, all or nothing.
+
+Alembic does it, and is imported only if there is something to do: most starts follow a crash or a
+restart, and its import would take a tenth of the time until a fault is in somebody's hands again.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,9 @@ import fcntl
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, column, insert, inspect, select, table, text
 
 from airwarden.core.errors import WrongInputError
 from airwarden.remediation.crash import crash_at
@@ -19,14 +20,22 @@ from airwarden.remediation.decide.states import TRANSITIONS
 from airwarden.remediation.journal.connect import Engines
 from airwarden.remediation.journal.tables import transition
 
+if TYPE_CHECKING:
+    from alembic.config import Config
+
 #: Any fixed number: the key of the transaction lock that migrations take on PostgreSQL.
 _LOCK_KEY = 4_157_310_021
+_MIGRATIONS = Path(__file__).parent / "migrations"
+#: Alembic's own table, of one row.
+_VERSION = table("alembic_version", column("version_num"))
 
 
 def configuration(connection: Connection | None = None) -> Config:
     """Return Alembic's configuration for the revisions that lie beside this file."""
+    from alembic.config import Config
+
     config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     return config
@@ -43,9 +52,7 @@ def migrate(engines: Engines) -> None:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             # A change of a table waits for those who use it, and they would wait behind it.
             connection.execute(text("SELECT set_config('lock_timeout', '10s', true)"))
-        config = configuration(connection)
-        current = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        current, known = current_revision(connection), revisions()
         if current is not None and current not in known:
             if _only_adds(current, known):
                 return
@@ -54,9 +61,30 @@ def migrate(engines: Engines) -> None:
                 place="remediator.journal",
                 hint="it was written by a newer Airwarden: run that version",
             )
-        command.upgrade(config, "head")
+        if current != known[-1]:
+            from alembic import command
+
+            command.upgrade(configuration(connection), "head")
         crash_at("mid-migration")
         _allow_transitions(connection)
+
+
+def revisions() -> list[str]:
+    """Return the revisions that this version knows, oldest first, as the files' names tell them."""
+    return sorted(path.name[1:5] for path in (_MIGRATIONS / "versions").glob("r[0-9]*_*.py"))
+
+
+def newest_revision() -> str:
+    """Return the revision of the schema that this version works with."""
+    return revisions()[-1]
+
+
+def current_revision(connection: Connection) -> str | None:
+    """Return the revision that a database is at, None where it holds no journal."""
+    if not inspect(connection).has_table(_VERSION.name):
+        return None
+    found = connection.execute(select(_VERSION.c.version_num)).scalar_one_or_none()
+    return None if found is None else str(found)
 
 
 def _allow_transitions(connection: Connection) -> None:
@@ -85,11 +113,6 @@ def _only_adds(current: str, known: Collection[str]) -> bool:
     """
     ours = {int(one) // 1000 for one in known}
     return current.isdecimal() and int(current) // 1000 in ours
-
-
-def newest_revision() -> str:
-    """Return the revision of the schema that this version works with."""
-    return str(ScriptDirectory.from_config(configuration()).get_current_head())
 
 
 @contextmanager

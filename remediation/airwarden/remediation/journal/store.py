@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, and_, func, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -22,7 +21,7 @@ from airwarden.remediation.journal.connect import (
     connect,
     secretless,
 )
-from airwarden.remediation.journal.migrate import migrate, newest_revision
+from airwarden.remediation.journal.migrate import current_revision, migrate, newest_revision
 from airwarden.remediation.journal.overdue import Overdue
 from airwarden.remediation.journal.steady import SteadyTime
 from airwarden.remediation.journal.tables import lease
@@ -199,7 +198,7 @@ def look_into(url: str, clock: Clock) -> Journal:
     journal = Journal(engines, clock)
     try:
         with journal.read() as tx:
-            there = MigrationContext.configure(tx.connection).get_current_revision()
+            there = current_revision(tx.connection)
     except BaseException:
         engines.dispose()
         raise
