@@ -8,11 +8,11 @@ and no running task.
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from airwarden.adapters.airflow_answers import dag_of, dag_run_of, pool_of, task_instance_of, utc
 from airwarden.adapters.airflow_auth import TokenSource
 from airwarden.adapters.airflow_client_calls import AirflowCalls
 from airwarden.core.errors import ConflictError, RejectedError, UnavailableError
@@ -79,8 +79,8 @@ class AirflowRest:
                 component=_JOB_TYPES[job.job_type],
                 hostname=job.hostname or "",
                 state=job.state or "",
-                started_at=_utc(job.start_date),
-                latest_heartbeat=_utc(job.latest_heartbeat),
+                started_at=utc(job.start_date),
+                latest_heartbeat=utc(job.latest_heartbeat),
             )
             for job in pages
             if job.job_type in _JOB_TYPES
@@ -92,11 +92,11 @@ class AirflowRest:
         if tags:
             filters |= {"tags": sorted(tags), "tags_match_mode": "any"}
         pages = self._offset_pages("DAGApi", "get_dags", lambda answer: answer.dags, **filters)
-        return [_dag(dag) for dag in pages]
+        return [dag_of(dag) for dag in pages]
 
     def dag(self, dag_id: str) -> Dag:
         """Return one DAG; raises NotFoundError."""
-        return _dag(self._calls.read("DAGApi", "get_dag", dag_id))
+        return dag_of(self._calls.read("DAGApi", "get_dag", dag_id))
 
     def set_paused(self, dag_id: str, *, paused: bool) -> None:
         """Pause or unpause exactly one DAG, never by pattern."""
@@ -110,7 +110,7 @@ class AirflowRest:
         pages = self._offset_pages(
             "PoolApi", "get_pools", lambda answer: answer.pools, order_by=["id"]
         )
-        return [_pool(pool) for pool in pages]
+        return [pool_of(pool) for pool in pages]
 
     def set_pool_slots(self, name: str, slots: int) -> None:
         """Set a pool's slots to an absolute number.
@@ -168,7 +168,7 @@ class AirflowRest:
                 "TaskInstanceApi", "get_mapped_task_instance",
                 key.dag_id, key.run_id, key.task_id, key.map_index,
             )  # fmt: skip
-        return _task_instance(answer)
+        return task_instance_of(answer)
 
     def clear(self, keys: Collection[TaskKey], *, note: str) -> Sequence[TaskInstance]:
         """Clear exactly these task instances of one DAG run.
@@ -209,7 +209,7 @@ class AirflowRest:
         body = TriggerDAGRunPostBody(
             dag_run_id=run_id, logical_date=None, conf=dict(conf), note=note[:1000] or None
         )
-        return _dag_run(self._calls.effect("DagRunApi", "trigger_dag_run", dag_id, body))
+        return dag_run_of(self._calls.effect("DagRunApi", "trigger_dag_run", dag_id, body))
 
     def dag_runs(
         self, dag_id: str = "~", *, states: Collection[str] = (), limit: int = 100
@@ -224,7 +224,7 @@ class AirflowRest:
         ):
             if len(runs) >= limit:
                 break
-            runs.append(_dag_run(run))
+            runs.append(dag_run_of(run))
         return runs
 
     def _clear(
@@ -250,7 +250,7 @@ class AirflowRest:
         )
         call = self._calls.read if dry_run else self._calls.effect
         answer = call("TaskInstanceApi", "post_clear_task_instances", dag_id, body)
-        return [_task_instance(instance) for instance in answer.task_instances]
+        return [task_instance_of(instance) for instance in answer.task_instances]
 
     def _task_instances(self, dag_id: str, filters: dict[str, object]) -> Iterator[TaskInstance]:
         cursor: str | None = ""
@@ -265,7 +265,7 @@ class AirflowRest:
                 "TaskInstanceApi", "get_task_instances", dag_id, "~",
                 cursor=cursor, limit=_PAGE, **filters,
             )  # fmt: skip
-            yield from (_task_instance(instance) for instance in answer.task_instances)
+            yield from (task_instance_of(instance) for instance in answer.task_instances)
             cursor = answer.next_cursor or None
 
     def _offset_pages(
@@ -300,63 +300,3 @@ class AirflowRest:
                 return
             if not page:
                 raise UnavailableError(f"Airflow answers {method} with {offset} of {total} entries")
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    return moment.astimezone(UTC) if moment else None
-
-
-def _text(value: Any) -> str:
-    """Return an enumeration member's value, or the string itself."""
-    return str(getattr(value, "value", value))
-
-
-def _dag(dag: Any) -> Dag:
-    return Dag(
-        dag_id=dag.dag_id,
-        is_paused=dag.is_paused,
-        tags=tuple(sorted(tag.name for tag in dag.tags)),
-        is_stale=dag.is_stale,
-    )
-
-
-def _pool(pool: Any) -> Pool:
-    return Pool(
-        name=pool.name,
-        slots=pool.slots,
-        running=pool.running_slots,
-        queued=pool.queued_slots,
-        scheduled=pool.scheduled_slots,
-        deferred=pool.deferred_slots,
-        open=pool.open_slots,
-        include_deferred=pool.include_deferred,
-    )
-
-
-def _task_instance(instance: Any) -> TaskInstance:
-    return TaskInstance(
-        key=TaskKey(
-            instance.dag_id, instance.dag_run_id, instance.task_id, int(instance.map_index)
-        ),
-        id=str(uuid.UUID(str(instance.id))),
-        state=_text(instance.state) if instance.state is not None else None,
-        try_number=instance.try_number,
-        max_tries=instance.max_tries,
-        pool=instance.pool,
-        queue=instance.queue or "default",
-        hostname=instance.hostname or "",
-        start_date=_utc(instance.start_date),
-        end_date=_utc(instance.end_date),
-        queued_when=_utc(instance.queued_when),
-    )
-
-
-def _dag_run(run: Any) -> DagRun:
-    return DagRun(
-        dag_id=run.dag_id,
-        run_id=run.dag_run_id,
-        state=_text(run.state),
-        run_type=_text(run.run_type),
-        start_date=_utc(run.start_date),
-        end_date=_utc(run.end_date),
-    )

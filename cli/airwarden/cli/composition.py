@@ -24,6 +24,7 @@ from airwarden.core.settings import (
 if TYPE_CHECKING:
     from airwarden.adapters.airflow import AirflowRest
     from airwarden.adapters.airflow_auth import TokenSource
+    from airwarden.adapters.airflow_measured import AirflowMeasures
     from airwarden.adapters.alertmanager import AlertmanagerApi
     from airwarden.adapters.broker_rabbitmq import RabbitBroker
     from airwarden.adapters.broker_redis import RedisBroker
@@ -117,6 +118,23 @@ def airflow(api: AirflowApi, *, place: str) -> AirflowRest:
         api.url,
         token_source(api, place=place),
         timeout=api.timeout.total_seconds(),
+        ca_file=str(api.ca_file or ""),
+        proxy=api.proxy or "",
+    )
+
+
+def measured(cluster: Cluster) -> AirflowMeasures | None:
+    """Build what measures over REST, if there is no metadata database to read."""
+    if cluster.metadata_database is not None:
+        return None
+    from airwarden.adapters.airflow_measured import AirflowMeasures
+
+    api = cluster.airflow
+    return AirflowMeasures(
+        api.url,
+        token_source(api, place=f"clusters[{cluster.name}].airflow"),
+        timeout=api.timeout.total_seconds(),
+        rate=api.measure_rate,
         ca_file=str(api.ca_file or ""),
         proxy=api.proxy or "",
     )

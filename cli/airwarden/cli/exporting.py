@@ -132,6 +132,7 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
     return ClusterSources(
         name=cluster.name,
         airflow=ports.airflow,
+        measured=composition.measured(cluster),
         database=ports.database,
         broker=ports.broker,
         workers=ports.workers,

@@ -42,6 +42,17 @@ class Dag:
     is_paused: bool
     tags: tuple[str, ...] = ()
     is_stale: bool = False
+    has_import_errors: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AssetUpdate:
+    """When an asset was last updated (or first seen, if never), and the DAGs that make it."""
+
+    name: str
+    uri: str
+    updated: datetime
+    makers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +94,8 @@ class TaskInstance:
     start_date: datetime | None = None
     end_date: datetime | None = None
     queued_when: datetime | None = None
+    scheduled_when: datetime | None = None
+    pool_slots: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,8 @@ class DagRun:
     run_type: str = ""
     start_date: datetime | None = None
     end_date: datetime | None = None
+    run_after: datetime | None = None
+    queued_at: datetime | None = None
 
 
 class ProcessState(StrEnum):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from airwarden.core.alerts import Alert
 from airwarden.core.platform import (
+    AssetUpdate,
     BrokerState,
     ChatMessage,
     Component,
@@ -110,6 +111,54 @@ class Airflow(Protocol):
         self, dag_id: str = "~", *, states: Collection[str] = (), limit: int = 100
     ) -> Sequence[DagRun]:
         """Return runs of one DAG, or of all with `~`, newest first."""
+        ...
+
+
+class MeasuredAirflow(Protocol):
+    """One cluster's REST API as a source of metrics, where its metadata database cannot be read.
+
+    Every method makes at most one request for each hundred of `most`, and no more requests a second than
+    it was given. Selections are complete or an error: a number must not be wrong because it was large.
+    """
+
+    def dags_from(self, offset: int, most: int) -> tuple[Sequence[Dag], int]:
+        """Return DAGs by `dag_id` from an offset on, stale ones included, and how many there are."""
+        ...
+
+    def open_runs(self, most: int) -> Sequence[DagRun]:
+        """Return the queued and running runs; raises RejectedError when there are more than `most`."""
+        ...
+
+    def runs_ended_since(self, moment: datetime, most: int) -> Sequence[DagRun]:
+        """Return the runs that ended at or after a moment, the earliest first, at most `most`."""
+        ...
+
+    def live_tasks(self, most: int) -> Sequence[TaskInstance]:
+        """Return the task instances between scheduled and ended; RejectedError beyond `most`."""
+        ...
+
+    def tasks_since(self, moment: datetime, most: int, *, by: str) -> Sequence[TaskInstance]:
+        """Return the task instances with a start or an end (`by`) at or after a moment, earliest first."""
+        ...
+
+    def tries(self, key: TaskKey) -> Sequence[TaskInstance]:
+        """Return every attempt of a task instance, the present one included."""
+        ...
+
+    def import_errors(self) -> Mapping[str, int]:
+        """Return bundle → DAG files that cannot be imported; raises RejectedError beyond 10,000."""
+        ...
+
+    def dag_warnings(self) -> Mapping[str, int]:
+        """Return kind of warning → DAGs; raises RejectedError beyond 10,000."""
+        ...
+
+    def asset_updates(self, names: Collection[str]) -> Sequence[AssetUpdate]:
+        """Return those of these assets (by name or URI) that exist; one request for each name."""
+        ...
+
+    def last_success(self, dag_id: str) -> datetime | None:
+        """Return when a DAG last ended a run well."""
         ...
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-_FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 #: States whose attempt really ran; the others get start and end at the same moment.
 _RAN = frozenset({"success", "failed"})
 _STARTED = frozenset({"running", "restarting", "deferred", "up_for_reschedule", *_RAN})
@@ -58,7 +58,7 @@ class Attempt:
     @property
     def has_ended(self) -> bool:
         """Whether it is over."""
-        return self.state in _FINISHED
+        return self.state in FINISHED
 
     @property
     def ran(self) -> bool:

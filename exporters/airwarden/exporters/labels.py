@@ -123,7 +123,11 @@ class DagRegistry:
         if digest == self._digest and self._read_at is not None:
             self._read_at = self._clock.elapsed()
             return
-        rows = self._database.rows("dags")
+        self._take(self._database.rows("dags"))
+        self._digest = digest
+
+    def _take(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Take what was read of every DAG."""
         dags: dict[str, DagLabels] = {}
         teams: set[str] = set()
         for row in sorted(rows, key=lambda row: str(row["dag_id"])):
@@ -142,4 +146,3 @@ class DagRegistry:
         self._dags = dags
         self._rows = rows
         self._read_at = self._clock.elapsed()
-        self._digest = digest

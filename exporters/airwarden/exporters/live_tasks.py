@@ -78,12 +78,21 @@ class LiveTasks:
         database: Where they are.
         clock: Time.
         fresh: Seconds for which one read serves everybody.
+        patience: Seconds to wait for the read of another collector.
     """
 
-    def __init__(self, database: MetadataDatabase, clock: Clock, *, fresh: float = FRESH) -> None:
+    def __init__(
+        self,
+        database: MetadataDatabase,
+        clock: Clock,
+        *,
+        fresh: float = FRESH,
+        patience: float = PATIENCE,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._fresh = fresh
+        self._patience = patience
         self._lock = threading.Lock()
         self._read: tuple[float, Live] | None = None
 
@@ -94,7 +103,7 @@ class LiveTasks:
             UnavailableError: Another collector has been reading for long.
             AirwardenError: They cannot be read.
         """
-        if not self._lock.acquire(timeout=PATIENCE):
+        if not self._lock.acquire(timeout=self._patience):
             raise UnavailableError("another collector's read of unfinished tasks takes long")
         try:
             now = self._clock.elapsed()

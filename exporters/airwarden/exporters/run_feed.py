@@ -6,9 +6,10 @@ changes the state, and what it returns belongs to the caller once.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
@@ -53,6 +54,27 @@ class RunEvents:
 
     started: tuple[Run, ...]
     finished: tuple[Run, ...]
+
+
+class Runs(Protocol):
+    """Whoever follows runs."""
+
+    @property
+    def open(self) -> Mapping[int, Run]: ...  # noqa: D102
+    def begin(self) -> None: ...  # noqa: D102
+    def read(self) -> RunReading: ...  # noqa: D102
+    def take(self, reading: RunReading) -> RunEvents: ...  # noqa: D102
+
+
+class Tasks(Protocol):
+    """Whoever follows their attempts."""
+
+    def begin(self) -> None: ...  # noqa: D102
+    def settle(self, runs: Sequence[int]) -> None: ...  # noqa: D102
+    def read(self) -> tuple[float, list[Attempt]]: ...  # noqa: D102
+    def take(  # noqa: D102
+        self, begun: float, attempts: Sequence[Attempt]
+    ) -> tuple[list[Attempt], list[Attempt]]: ...
 
 
 class RunFeed:

@@ -9,6 +9,7 @@ from airwarden.core.ports import (
     Airflow,
     Host,
     MariaDb,
+    MeasuredAirflow,
     MeasuredBroker,
     MetadataDatabase,
     Pooler,
@@ -72,6 +73,7 @@ class ClusterSources:
 
     Attributes:
         name: Value of the `cluster` label.
+        measured: Read for metrics where there is no database.
         api_name: `hostname` label of the API server's `airwarden_component_up`.
         queues: Celery queues to measure.
         rules: In order; the first that matches and gives a value wins.
@@ -84,6 +86,7 @@ class ClusterSources:
 
     name: str
     airflow: Airflow | None = None
+    measured: MeasuredAirflow | None = None
     database: MetadataDatabase | None = None
     broker: MeasuredBroker | None = None
     workers: Workers | None = None

@@ -7,6 +7,7 @@ are public so that people who write their own actions and playbooks can test tho
 from __future__ import annotations
 
 from airwarden.adapters.fakes.airflow import FakeAirflow
+from airwarden.adapters.fakes.airflow_measured import FakeMeasuredAirflow
 from airwarden.adapters.fakes.broker import FakeBroker
 from airwarden.adapters.fakes.clock import FakeClock
 from airwarden.adapters.fakes.events import FakeEvents
@@ -29,6 +30,7 @@ __all__ = [
     "FakeHost",
     "FakeLease",
     "FakeMariaDb",
+    "FakeMeasuredAirflow",
     "FakePooler",
     "FakeProbe",
     "FakePrometheus",

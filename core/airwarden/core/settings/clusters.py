@@ -78,6 +78,10 @@ class AirflowApi(Section):
     """Deadline of one request. A healthy API server answers in well under a second; 5 s separates
     slow from gone."""
 
+    measure_rate: float = Field(default=10.0, gt=0, le=1000)
+    """Requests a second that measuring may take, where no metadata database is configured and all is
+    read over REST. An API server process answers some ten to thirty pages a second."""
+
 
 class MetadataDatabase(Section):
     """Airflow's metadata database, read-only. Without it only what REST can give is watched."""

@@ -28,6 +28,7 @@ from airwarden.exporters.collectors.host import HostCollector
 from airwarden.exporters.collectors.late_runs import LateRunsCollector
 from airwarden.exporters.collectors.machine import MachineCollector
 from airwarden.exporters.collectors.mariadb import MariaDbCollector
+from airwarden.exporters.collectors.over_rest import collectors_over_rest
 from airwarden.exporters.collectors.parsing import ParsingCollector
 from airwarden.exporters.collectors.pooler import PoolerCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
@@ -65,6 +66,8 @@ def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]
         cluster = replace(cluster, database=counted)
         live = LiveTasks(counted, clock)
         found += _of_database(cluster, counted, live, clock)
+    elif cluster.airflow is not None and cluster.measured is not None:
+        found += collectors_over_rest(cluster, cluster.airflow, cluster.measured, clock)
     if cluster.database is not None or cluster.airflow is not None:
         found.append(HeartbeatsCollector(clock, cluster.database, cluster.airflow))
         found.append(PoolsCollector(live, cluster.airflow))

@@ -11,7 +11,7 @@ from airwarden.exporters.families import OVERFLOW, Counter, Family, Histogram, L
 from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.follow_tasks import Attempt
 from airwarden.exporters.labels import TYPES, UNSET, DagLabels, DagRegistry
-from airwarden.exporters.run_feed import RunFeed, TaskFeed
+from airwarden.exporters.run_feed import RunFeed, Runs, TaskFeed, Tasks
 from airwarden.exporters.successes import Successes
 
 RUN_TYPES = ("scheduled", "manual", "asset_triggered", "backfill")
@@ -36,11 +36,23 @@ class DagRunsCollector:
         clock: Clock,
         successes: Successes | None = None,
     ) -> None:
+        runs = RunFeed(database, clock)
+        self._follow(runs, TaskFeed(database, clock, runs), registry, clock, successes)
+
+    def _follow(
+        self,
+        runs: Runs,
+        tasks: Tasks,
+        registry: DagRegistry,
+        clock: Clock,
+        successes: Successes | None,
+    ) -> None:
+        """Set up to follow these feeds; counters start at 0."""
         self._registry = registry
         self._clock = clock
         self._successes = successes or Successes(clock)
-        self._runs = RunFeed(database, clock)
-        self._tasks = TaskFeed(database, clock, self._runs)
+        self._runs = runs
+        self._tasks = tasks
         self._began = False
         self._finished = Counter("airwarden_dag_runs_finished_total")
         self._duration = Histogram("airwarden_dag_run_duration_seconds")

@@ -48,22 +48,22 @@ class WaitingCollector:
             ("deferred",): sum(group.unattended for group in groups),
         }
         return [
-            gauge("airwarden_task_oldest_age_seconds", _oldest(groups)),
+            gauge("airwarden_task_oldest_age_seconds", oldest(groups)),
             gauge("airwarden_task_heartbeat_oldest_age_seconds", _silence(groups)),
             gauge("airwarden_tasks_stuck", stuck),
             gauge("airwarden_task_blocked", blocked),
         ]
 
 
-def _oldest(groups: Sequence[Group]) -> dict[Labels, float]:
+def oldest(groups: Sequence[Group]) -> dict[Labels, float]:
     """Return the oldest by state and queue; what a paused DAG has scheduled waits for nobody."""
     waiting = [group for group in groups if group.state in STATES and not group.paused]
     queues = {"default"} | {group.queue for group in waiting}
-    oldest: dict[Labels, float] = {(state, queue): 0.0 for state in STATES for queue in queues}
+    ages: dict[Labels, float] = {(state, queue): 0.0 for state in STATES for queue in queues}
     for group in waiting:
         key = (group.state, group.queue)
-        oldest[key] = max(oldest[key], round(group.oldest or 0.0, 3))
-    return oldest
+        ages[key] = max(ages[key], round(group.oldest or 0.0, 3))
+    return ages
 
 
 def _silence(groups: Sequence[Group]) -> dict[Labels, float]:
