@@ -92,9 +92,9 @@ def real_case(api: AirflowApi) -> Case:
         sql(
             "INSERT INTO task_instance_history (task_instance_id, dag_id, run_id, task_id,"
             " map_index, state, try_number, max_tries, pool, pool_slots, queue, start_date, end_date,"
-            " queued_dttm, span_status, dag_version_id) SELECT id, dag_id, run_id, task_id, map_index,"
+            " queued_dttm, span_status, dag_version_id, task_display_name) SELECT id, dag_id, run_id, task_id, map_index,"
             " 'failed', try_number, max_tries, pool, pool_slots, queue, start_date, end_date, queued_dttm,"
-            " span_status, dag_version_id FROM task_instance"
+            " span_status, dag_version_id, task_id FROM task_instance"
             " WHERE dag_id = %s AND run_id = %s AND task_id = %s",
             key.dag_id, key.run_id, key.task_id,
         )  # fmt: skip
