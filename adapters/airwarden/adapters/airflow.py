@@ -7,6 +7,7 @@ and no running task.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -15,7 +16,7 @@ from typing import Any
 from airwarden.adapters.airflow_answers import dag_of, dag_run_of, pool_of, task_instance_of, utc
 from airwarden.adapters.airflow_auth import TokenSource
 from airwarden.adapters.airflow_client_calls import AirflowCalls
-from airwarden.core.errors import ConflictError, RejectedError, UnavailableError
+from airwarden.core.errors import ConflictError, NotFoundError, RejectedError, UnavailableError
 from airwarden.core.platform import Component, Dag, DagRun, Job, Pool, TaskInstance, TaskKey
 
 #: Airflow clamps a page to `[api] maximum_page_limit`, 100 by default.
@@ -50,6 +51,7 @@ class AirflowRest:
         proxy: str = "",
         elapsed: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._url, self._timeout, self._ca_file, self._proxy = url, timeout, ca_file, proxy
         self._calls = AirflowCalls(
             url, tokens, timeout=timeout, ca_file=ca_file, proxy=proxy, elapsed=elapsed
         )
@@ -59,10 +61,26 @@ class AirflowRest:
         return str(self._calls.read("VersionApi", "get_version").version)
 
     def health(self) -> Mapping[str, str]:
-        """Return component → status from `/monitor/health`; a part that Airflow leaves out is absent."""
-        answer = self._calls.read("MonitorApi", "get_health")
+        """Return component → status from `/monitor/health`; a part that Airflow leaves out is absent.
+
+        Airflow 2, which refuses to sign us in, is asked where it tells its health.
+        """
+        try:
+            answer = self._calls.read("MonitorApi", "get_health")
+        except (RejectedError, NotFoundError) as refusal:
+            with contextlib.suppress(UnavailableError):
+                if found := self._health_of_two():
+                    return found
+            raise refusal from None
         parts = {name: getattr(answer, name, None) for name in _HEALTH}
         return {name: str(part.status) for name, part in parts.items() if part and part.status}
+
+    def _health_of_two(self) -> Mapping[str, str]:
+        from airwarden.adapters import airflow_two
+
+        return airflow_two.health(
+            self._url, timeout=self._timeout, ca_file=self._ca_file, proxy=self._proxy
+        )
 
     def jobs(self) -> Sequence[Job]:
         """Return the job rows in state running, newest heartbeat first."""

@@ -50,6 +50,11 @@ SCHEMAS = {
 }
 
 
+def releases_of(folder: str) -> str:
+    """Return the releases of Airflow whose schemas begin in a folder."""
+    return ", ".join(schema.releases for schema in SCHEMAS.values() if schema.folder == folder)
+
+
 @lru_cache(maxsize=1024)
 def query_text(folder: str, name: str) -> str:
     """Return the text of a named query as it is for a schema.

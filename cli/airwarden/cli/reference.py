@@ -10,13 +10,15 @@ import dataclasses
 import inspect
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from airwarden.adapters.metadata_schemas import FOLDERS, SCHEMAS, releases_of
 from airwarden.cli import command_reference, event_reference
-from airwarden.core import metrics
+from airwarden.cli.doctor.coverage import by_section, wholly_lost
+from airwarden.core import coverage, metrics
 from airwarden.core.durations import format_duration
 from airwarden.core.settings import reference as settings
 from airwarden.remediation.actions.base import Action
@@ -37,6 +39,7 @@ from airwarden.remediation.playbooks_loader import load_playbooks
 from airwarden.rules.catalogue import SUBJECTS, resolve
 from airwarden.rules.config import RemediatorRoute, RuleConfig
 from airwarden.rules.model import Context, Route
+from airwarden.rules.needs import alerts_resting_on
 
 _GENERATED = "This page is generated (`make generate`); a test compares it with what it describes."
 _RUNBOOKS = "../../rules/airwarden/rules/runbooks"
@@ -52,6 +55,7 @@ def pages() -> Mapping[str, str]:
     shipped = playbooks()
     return {
         "actions.md": _actions_page(),
+        "airflow-versions.md": _versions_page(),
         "alerts.md": _alerts_page(shipped),
         "commands.md": command_reference.render(),
         "configuration.md": settings.render(),
@@ -122,6 +126,57 @@ def _alert_row(context: Context, by_alert: Mapping[str, str]) -> tuple[str, ...]
         format_duration(context.hold) if context.hold else "at once",
         _TOLD[rule.route],
         f"[{book}](playbooks.md#{book})" if book else "–",
+    )
+
+
+def _versions_page() -> str:
+    """Return what is measured of which Airflow, and over REST alone."""
+    rules = resolve(RuleConfig(clusters=("default",)))
+
+    def silent(metrics: Collection[str]) -> str:
+        return ", ".join(f"`{name}`" for name in alerts_resting_on(rules, metrics)) or "none"
+
+    schemas = ((s.releases, f"`{s.revision}`", f"`sql/{s.folder}`") for s in SCHEMAS.values())
+    lacking = (
+        (releases_of(folder), f"`{name}`", why)
+        for folder in FOLDERS
+        for name, why in sorted(coverage.LACKING[folder].items())
+    )
+    unheard = (
+        f"- Airflow {releases_of(folder)}: {silent(lost)}."
+        for folder in FOLDERS
+        if (lost := wholly_lost(coverage.LACKING[folder]))
+    )
+    rest = (
+        (f"`{name}`", coverage.IN_PART_OVER_REST.get(name, "in full"))
+        for name in sorted(coverage.OVER_REST)
+    )
+    unmeasured = (
+        f"- {heading}: {', '.join(f'`{name}`' for name in names)}"
+        for heading, names in by_section(coverage.LOST_WITHOUT_DATABASE)
+    )
+    return _page(
+        "Airflow versions, and measuring without a database",
+        ["## Schemas that are known"],
+        [
+            "The metadata database says by Alembic's revision which schema it has; an unknown one, a newer",
+            "one too, is refused by name, and nothing is read from it. Each was made by the release's own",
+            "migration, and every query and collector is tested on it. Airflow 2 is measured by its database",
+            "alone: what acts, and what measures over REST, speaks the API of Airflow 3.",
+        ],
+        _table(("Airflow", "revision", "queries begin in"), schemas),
+        ["What a release does not keep is absent, or there in part:"],
+        _table(("Airflow", "metric", "why"), lacking),
+        ["Alerts that cannot fire there:", "", *unheard],
+        ["## Without a metadata database"],
+        [
+            "Leave out `metadata_database`, and these are measured over REST (`airflow.measure_rate` requests a",
+            "second at most), runs every 30 s and the rest once a minute. Airflow keeps no index on the end of a run",
+            "or a task, by which it is asked then: on a large history the database is the cheaper source.",
+        ],
+        _table(("metric", "over REST"), rest),
+        ["Nobody measures then:", "", *unmeasured],
+        [f"Alerts that cannot fire then: {silent(coverage.LOST_WITHOUT_DATABASE)}."],
     )
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from pathlib import Path
 
 import psycopg
 import pytest
 
 from airwarden.adapters import metadata_schemas
-from airwarden.cli.doctor import database
+from airwarden.adapters.metadata_schemas import SCHEMAS
+from airwarden.cli.doctor import database, examine
 from airwarden.cli.doctor.finding import Finding, Outcome
-from support.postgres import Database, FreshDatabase
+from airwarden.core.coverage import LACKING
+from airwarden.core.settings import parse
+from support.airflow_releases import RELEASES, schema_file
+from support.postgres import Database, FreshDatabase, PostgresServer
 
 NEEDED = database.needed(metadata_schemas.grants("x"))
 
@@ -132,3 +137,45 @@ def test_a_wrong_password_is_not_repeated(airflow: Database) -> None:
     )
     assert found.outcome is Outcome.FAILED
     assert "hunter2" not in found.sentence + found.mend
+
+
+@pytest.mark.parametrize(("release", "table"), [("2.11.2", "dataset"), ("3.1.8", "asset")])
+def test_an_older_release_has_grants_of_its_own_and_a_line_for_what_it_lacks(
+    release: str,
+    table: str,
+    postgres_server: PostgresServer,
+    fresh_database: FreshDatabase,
+    names: tuple[str, str],
+    tmp_path: Path,
+) -> None:
+    older = fresh_database()
+    postgres_server.load(older, schema_file(release))
+    role = names[0]
+    run_script(older, f"CREATE ROLE {role} LOGIN PASSWORD 'pw'")
+    (tmp_path / "dsn").write_text(older.dsn_as(role, "pw"))
+    (tmp_path / "password").write_text("x")
+    settings = parse(
+        "clusters: [{airflow: {url: 'http://127.0.0.1:1', auth: {username: u, password_file: password}},"
+        " metadata_database: {dsn_file: dsn}}]",
+        source=str(tmp_path / "airwarden.yaml"),
+        environ={},
+    )
+    before = list(examine.examine_database(settings.clusters[0], settings))
+    mends = {finding.subject: finding.mend for finding in before}
+    assert f'ON "{table}" TO' in mends["read tables"]
+    run_script(older, f"{mends['read tables']}\n{mends['see sessions']}")
+    after = list(examine.examine_database(settings.clusters[0], settings))
+    known = next(finding for finding in after if finding.subject == "known schema")
+    assert RELEASES[release] in known.sentence
+    assert {f.outcome for f in after} == {Outcome.OK, Outcome.OFF}, after
+    lacking = [finding.sentence for finding in after if finding.subject == "not measured"]
+    assert len(lacking) == len(LACKING[SCHEMAS[RELEASES[release]].folder])
+    assert examine.schema_folders(settings) == [SCHEMAS[RELEASES[release]].folder]
+
+
+def test_a_schema_that_nobody_knows_is_a_failure_with_what_to_do(airflow: Database) -> None:
+    airflow.execute("UPDATE alembic_version SET version_num = 'ffff00001111'")
+    _, found = database.probe_schema("db", airflow.dsn, timeout=10)
+    assert found.outcome is Outcome.FAILED
+    assert "ffff00001111" in found.sentence
+    assert "remove metadata_database" in found.mend

@@ -27,17 +27,21 @@ def _doctor(
     """
     import json
 
-    from airwarden.cli.doctor.examine import examine, show
+    from airwarden.cli.doctor.coverage import ABSENT
+    from airwarden.cli.doctor.examine import examine, schema_folders, show
     from airwarden.cli.doctor.finding import Outcome
 
-    findings = list(examine(load_settings(config)))
+    settings = load_settings(config)
+    findings = list(examine(settings))
     if output is OutputFormat.JSON:
         typer.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
     else:
         troubled = any(
-            "database" in finding.system and finding.outcome is not Outcome.OK
+            "database" in finding.system
+            and finding.outcome is not Outcome.OK
+            and finding.subject not in ABSENT
             for finding in findings
         )
-        show(findings, sql=sql or troubled)
+        show(findings, schemas=schema_folders(settings) if sql or troubled else ())
     if any(finding.outcome is Outcome.FAILED for finding in findings):
         raise typer.Exit(1)

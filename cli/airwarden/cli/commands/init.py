@@ -125,10 +125,11 @@ def _test(answers: Answers, asking: _Asking) -> bool:
     with tempfile.TemporaryDirectory(prefix="airwarden-init-") as folder:
         trial = Path(folder) / "airwarden.yaml"
         write(answers, trial, force=False)
-        (cluster,) = _loaded(trial).clusters
+        settings = _loaded(trial)
+        (cluster,) = settings.clusters
         findings = [*examine_airflow(cluster)]
         if cluster.metadata_database is not None:
-            findings += examine_database(cluster)
+            findings += examine_database(cluster, settings)
         if cluster.broker is not None and all(f.outcome is not Outcome.FAILED for f in findings):
             findings += examine_machines(cluster)
     failed = [finding for finding in findings if finding.outcome is Outcome.FAILED]

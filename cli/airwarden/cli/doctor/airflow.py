@@ -85,6 +85,10 @@ def probe(system: str, client: httpx.Client, token: Callable[[], str]) -> Iterat
         client: Its base address is Airflow's, with a timeout set.
         token: Signs in and returns a bearer token; raises AirwardenError.
     """
+    two = _version_two(client)
+    if two:
+        yield _version(system, two)
+        return
     try:
         version = client.get("/api/v2/version")
         if not foreign_answers.is_json(version.text):
@@ -132,7 +136,25 @@ def probe(system: str, client: httpx.Client, token: Callable[[], str]) -> Iterat
             )
 
 
+def _version_two(client: httpx.Client) -> str:
+    """Return the version of an Airflow 2, empty where it is none."""
+    try:
+        answer = client.get("/api/v1/version")
+        found = str(answer.raise_for_status().json()["version"])
+    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        return ""
+    return found if found.startswith("2.") else ""
+
+
 def _version(system: str, number: str) -> Finding:
+    if number.startswith("2."):
+        return Finding(
+            system,
+            "reach it",
+            Outcome.LIMITED,
+            f"Airflow {number}: measured by its metadata database alone, and nothing is done to it",
+            "leave every playbook in shadow; what acts speaks the API of Airflow 3",
+        )
     supported = number.startswith("3.")
     return Finding(
         system,

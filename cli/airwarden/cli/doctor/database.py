@@ -11,7 +11,9 @@ import psycopg
 from psycopg import sql
 
 from airwarden.adapters.connection_strings import connection_error, libpq_dsn
+from airwarden.adapters.metadata_schemas import FOLDERS, NEWEST, grants, releases_of, schema_of
 from airwarden.cli.doctor.finding import Finding, Outcome
+from airwarden.core.errors import RejectedError
 from airwarden.remediation.sessions import protected_name
 
 Connection = psycopg.Connection[Any]
@@ -49,10 +51,10 @@ class Needed:
         return f"GRANT SELECT{only} ON {_name(self.table)} TO {_name(role)};"
 
 
-def needed(grants: str) -> tuple[Needed, ...]:
+def needed(statements: str) -> tuple[Needed, ...]:
     """Read what must be readable off the GRANT statements that the database adapter publishes."""
     found: list[Needed] = []
-    for columns, tables in _GRANT.findall(grants):
+    for columns, tables in _GRANT.findall(statements):
         names = tuple(part.strip() for part in columns.split(",") if part.strip())
         found += [Needed(table.strip(), names) for table in tables.split(",")]
     return tuple(found)
@@ -85,6 +87,53 @@ def roles_sql(observer_grants: str, *, database: str, observer: str, terminator:
 
 def _name(identifier: str) -> str:
     return sql.Identifier(identifier).as_string(None)
+
+
+def probe_schema(system: str, dsn: str, *, timeout: float) -> tuple[str, Finding]:
+    """Return the generation of a database's schema, and what is to be said of it.
+
+    Where the revision may not be read yet, the tables tell: their columns are visible to everybody.
+
+    Args:
+        system: How findings name this database.
+        dsn: Connection string; never shown.
+        timeout: Seconds for connecting, and for each query.
+    """
+
+    def found(outcome: Outcome, sentence: str, mend: str = "") -> Finding:
+        return Finding(system, "known schema", outcome, sentence, mend)
+
+    try:
+        with _connect(dsn, timeout) as connection:
+            try:
+                schema = schema_of(
+                    str(_one(connection, "SELECT version_num FROM alembic_version")[0])
+                )
+            except psycopg.errors.InsufficientPrivilege:
+                folder = _folder_by_tables(connection)
+                releases = releases_of(folder)
+                return folder, found(Outcome.LIMITED, f"by its tables that of Airflow {releases}")
+    except (psycopg.Error, IndexError) as error:
+        text = (str(error).strip().splitlines() or ["no revision"])[0]
+        return NEWEST, found(Outcome.LIMITED, f"cannot be told: {text}")
+    except RejectedError as error:
+        mend = "install a version of Airwarden that knows it, or remove metadata_database"
+        return NEWEST, found(Outcome.FAILED, str(error), mend)
+    sentence = f"revision {schema.revision}: Airflow {schema.releases}"
+    return schema.folder, found(Outcome.OK, sentence)
+
+
+def _folder_by_tables(connection: Connection) -> str:
+    """Return the newest generation of which every column that is read is there."""
+    for folder in reversed(FOLDERS):
+        wanted = needed(grants("x", folder))
+        readable, _ = _privileges(connection, tuple(one.table for one in wanted))
+        if all(
+            one.table in readable and set(one.columns) <= readable[one.table].keys()
+            for one in wanted
+        ):
+            return folder
+    return NEWEST
 
 
 def probe_observer(
@@ -160,7 +209,7 @@ def _tables(
     if absent:
         yield Finding(
             system,
-            "known schema",
+            "tables",
             Outcome.LIMITED,
             f"these tables do not exist in this version of Airflow: {', '.join(absent)}",
         )

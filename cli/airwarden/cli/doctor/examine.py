@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import ssl
 from collections.abc import Iterator, Sequence
@@ -10,9 +11,10 @@ from typing import TYPE_CHECKING
 import httpx
 
 from airwarden.adapters import metadata_schemas
+from airwarden.adapters.metadata_schemas import NEWEST
 from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
-from airwarden.cli.doctor import airflow, database, mapped, systems
+from airwarden.cli.doctor import airflow, coverage, database, mapped, systems
 from airwarden.cli.doctor.finding import Finding, Outcome
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import AirflowApi, Cluster, MetadataDatabase, Settings
@@ -36,7 +38,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     """Yield what is found, system by system; changes nothing anywhere."""
     for cluster in settings.clusters:
         yield from examine_airflow(cluster)
-        yield from examine_database(cluster)
+        yield from examine_database(cluster, settings)
         yield from examine_machines(cluster)
     yield from systems.probe_dependencies(settings)
     yield from systems.probe_monitoring(settings)
@@ -87,22 +89,16 @@ def _client(api: AirflowApi) -> httpx.Client:
     )
 
 
-def examine_database(cluster: Cluster) -> Iterator[Finding]:
+def examine_database(cluster: Cluster, settings: Settings) -> Iterator[Finding]:
     """Yield what the two database roles may see and do."""
     system = f"{cluster.name}: metadata database"
     wanted = cluster.metadata_database
     if wanted is None:
-        yield Finding(
-            system,
-            "reach it",
-            Outcome.OFF,
-            "not configured: no scheduler lag, locks, connections, freshness or run counts",
-            "clusters[].metadata_database.dsn_file",
-        )
+        yield from coverage.without_database(system, settings)
         return
     place = f"clusters[{cluster.name}].metadata_database"
     try:
-        yield from _observer(system, wanted, place)
+        yield from _observer(system, wanted, place, settings)
         yield from _terminator(system, wanted, place)
     except WrongInputError as error:
         yield Finding(
@@ -110,14 +106,17 @@ def examine_database(cluster: Cluster) -> Iterator[Finding]:
         )
 
 
-def _observer(system: str, wanted: MetadataDatabase, place: str) -> Iterator[Finding]:
+def _observer(
+    system: str, wanted: MetadataDatabase, place: str, settings: Settings
+) -> Iterator[Finding]:
     dsn = read_secret(wanted.dsn, place=f"{place}.dsn").get_secret_value()
+    timeout = wanted.connect_timeout.total_seconds()
+    folder, schema = database.probe_schema(system, dsn, timeout=timeout)
     yield from database.probe_observer(
-        system,
-        dsn,
-        database.needed(metadata_schemas.grants(OBSERVER)),
-        timeout=wanted.connect_timeout.total_seconds(),
+        system, dsn, database.needed(metadata_schemas.grants(OBSERVER, folder)), timeout=timeout
     )
+    yield schema
+    yield from coverage.of_release(system, settings, folder)
 
 
 def _terminator(system: str, wanted: MetadataDatabase, place: str) -> Iterator[Finding]:
@@ -135,18 +134,32 @@ def _terminator(system: str, wanted: MetadataDatabase, place: str) -> Iterator[F
     yield from database.probe_terminator(system, dsn, timeout=timeout)
 
 
-def roles_sql() -> str:
-    """Return the SQL that makes both database roles."""
+def schema_folders(settings: Settings) -> list[str]:
+    """Return the schemas of the configured databases; the newest where none can be told."""
+    found: list[str] = []
+    for cluster in settings.clusters:
+        wanted = cluster.metadata_database
+        if wanted is not None:
+            place = f"clusters[{cluster.name}].metadata_database.dsn"
+            with contextlib.suppress(WrongInputError):
+                dsn = read_secret(wanted.dsn, place=place).get_secret_value()
+                timeout = wanted.connect_timeout.total_seconds()
+                found.append(database.probe_schema("", dsn, timeout=timeout)[0])
+    return sorted(set(found)) or [NEWEST]
+
+
+def roles_sql(folder: str) -> str:
+    """Return the SQL that makes both database roles, for a schema."""
     return database.roles_sql(
-        metadata_schemas.grants(OBSERVER),
+        metadata_schemas.grants(OBSERVER, folder),
         database="airflow",
         observer=OBSERVER,
         terminator=TERMINATOR,
     )
 
 
-def show(findings: Sequence[Finding], *, sql: bool) -> None:
-    """Print the table, the mends, and if `sql` the statements that make the roles."""
+def show(findings: Sequence[Finding], *, schemas: Sequence[str]) -> None:
+    """Print the table, the mends, and the statements that make the roles for these schemas."""
     from rich.console import Console
     from rich.table import Table
 
@@ -164,9 +177,10 @@ def show(findings: Sequence[Finding], *, sql: bool) -> None:
     # What is not configured is a choice, not a fault.
     _list(console, "What to do", [f for f in findings if f.outcome in _WRONG])
     _list(console, "What you could add", [f for f in findings if f.outcome is Outcome.OFF], "set ")
-    if sql:
-        console.print("\n[bold]SQL that makes the two database roles[/]")
-        console.print(_plain(roles_sql()), soft_wrap=True, highlight=False)
+    for folder in schemas:
+        releases = _plain(metadata_schemas.releases_of(folder))
+        console.print(f"\n[bold]SQL that makes the two database roles (Airflow {releases})[/]")
+        console.print(_plain(roles_sql(folder)), soft_wrap=True, highlight=False)
 
 
 def _list(console: Console, title: str, findings: Sequence[Finding], verb: str = "") -> None:
