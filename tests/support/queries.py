@@ -24,6 +24,13 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "task_events": {"after": 0, "until": 9},
     "new_dag_versions": {"after": "01890000-0000-7000-8000-000000000000"},
     "recent_outcomes": {"dags": ["d"]},
+    "past_run_at": {"id": 1},
+    "past_runs": {"low": 1, "high": 9},
+    "past_tasks": {
+        "low": "01890000-0000-7000-8000-000000000000",
+        "high": "01890000-0001-7000-8000-000000000000",
+    },
+    "past_places": {"low": "01890000-0000-7000-8000-000000000000"},
 }
 QUERIES = sorted(
     file.name.removesuffix(".sql")

@@ -14,6 +14,7 @@ from airwarden.cli.commands import (
     acknowledge,
     approve,
     audit,
+    backtest,
     build,
     check,
     close,
@@ -62,7 +63,7 @@ def _root(
 
 
 for _command in (
-    init, doctor, up, build, check, exporter, remediator,
+    init, doctor, backtest, up, build, check, exporter, remediator,
     incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
     mode, scorecard, verdict, audit,
 ):  # fmt: skip

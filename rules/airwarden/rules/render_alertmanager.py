@@ -38,14 +38,16 @@ _CHAT_TEXT = (
 
 def alertmanager_config(rules: Rules) -> str:
     """Return `alertmanager.yml`; secrets stand in it as the paths of their files only."""
-    config = rules.config
-    return dump(
-        {
-            "route": _route(rules),
-            "inhibit_rules": _inhibit_rules(rules),
-            "receivers": _receivers(config),
-        }
-    )
+    return dump(alertmanager_document(rules))
+
+
+def alertmanager_document(rules: Rules) -> dict[str, Any]:
+    """Return Alertmanager's configuration as its YAML reads."""
+    return {
+        "route": _route(rules),
+        "inhibit_rules": _inhibit_rules(rules),
+        "receivers": _receivers(rules.config),
+    }
 
 
 def _route(rules: Rules) -> dict[str, Any]:

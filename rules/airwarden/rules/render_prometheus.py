@@ -32,6 +32,14 @@ def rule_files(rules: Rules) -> Mapping[str, str]:
     return files
 
 
+def rule_groups(rules: Rules) -> list[dict[str, Any]]:
+    """Return all groups of rules as Prometheus reads them."""
+    groups = [*_mapped_groups(rules.config)]
+    for subject in SUBJECTS:
+        groups += _groups(subject, rules)
+    return [group for group in groups if group["rules"]]
+
+
 def _mapped_groups(config: RuleConfig) -> list[dict[str, Any]]:
     """Return a group for each cluster that has metrics of the site's own."""
     return [

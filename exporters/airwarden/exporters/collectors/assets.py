@@ -99,7 +99,7 @@ class AssetsCollector:
         tagged = {
             dag_id: FreshnessTarget(dag_id, seconds, is_dag=True)
             for dag_id, labels in dags.items()
-            if (seconds := _duration(labels.sla))
+            if (seconds := sla_seconds(labels.sla))
         }
         wanted = tagged | {target.subject: target for target in self._targets if target.is_dag}
         if not wanted:
@@ -158,7 +158,7 @@ def _owner(makers: Sequence[DagLabels]) -> tuple[str, str]:
     return first.tier, first.team
 
 
-def _duration(text: str) -> float:
+def sla_seconds(text: str) -> float:
     """Return the seconds of a tag's `6h` or `1d12h`, 0 for anything else."""
     parts = _DURATION.findall(text)
     if "".join(number + unit for number, unit in parts) != text:

@@ -1,0 +1,112 @@
+"""A range of the past out of Prometheus' query API, in pieces that it does not refuse.
+
+The samples are those that an instant query would have seen at each step: stale series are absent, and a
+missed scrape is bridged as the rules would have bridged it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airwarden.core.errors import RejectedError, UnavailableError
+
+if TYPE_CHECKING:
+    import httpx
+
+#: Points of one series in one answer; Prometheus refuses more than 11,000.
+_POINTS = 10_000
+#: Bytes of one answer that are read at most.
+_LARGEST = 256 * 1024 * 1024
+
+
+class PrometheusRange:
+    """Series of the past.
+
+    Args:
+        client: Leads to Prometheus: base address, deadline, sign-in.
+    """
+
+    def __init__(self, client: httpx.Client) -> None:
+        self._client = client
+
+    def samples(
+        self,
+        selector: str,
+        start: float,
+        step: float,
+        count: int,
+        progress: Callable[[float], None] = lambda _: None,
+    ) -> Iterator[tuple[Mapping[str, str], int, list[float]]]:
+        """Yield pieces of series: labels, place of the first of the values, and consecutive values.
+
+        Args:
+            selector: A series selector.
+            start: Unix time of place 0.
+            step: Seconds between places.
+            count: How many places.
+            progress: Told how much is done, from 0 to 1.
+
+        Raises:
+            UnavailableError: It does not answer.
+            RejectedError: It refuses the query.
+        """
+        for first in range(0, count, _POINTS):
+            last = min(count, first + _POINTS) - 1
+            found = self._ask(
+                {
+                    "query": selector,
+                    "start": f"{start + first * step:.3f}",
+                    "end": f"{start + last * step:.3f}",
+                    "step": f"{step:g}",
+                }
+            )
+            for series in found:
+                labels = {n: v for n, v in series["metric"].items() if n != "__name__"}
+                yield from _runs(labels, series["values"], start, step)
+            progress((last + 1) / count)
+
+    def _ask(self, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        import httpx
+
+        try:
+            with self._client.stream("POST", "api/v1/query_range", data=parameters) as answer:
+                body = b""
+                for chunk in answer.iter_bytes():
+                    body += chunk
+                    if len(body) > _LARGEST:
+                        raise RejectedError(
+                            f"Prometheus' answer to {parameters['query']} is too large"
+                        )
+                status = answer.status_code
+        except httpx.HTTPError as error:
+            raise UnavailableError(f"Prometheus does not answer: {error}") from None
+        try:
+            document = json.loads(body)
+            data = document["data"]["result"] if document["status"] == "success" else None
+        except (ValueError, KeyError, TypeError):
+            raise (RejectedError if 400 <= status < 500 else UnavailableError)(
+                f"no answer of Prometheus' query API (HTTP {status})"
+            ) from None
+        if data is None:
+            raise RejectedError(f"Prometheus refused the query: {document.get('error', status)}")
+        found: list[dict[str, Any]] = data
+        return found
+
+
+def _runs(
+    labels: Mapping[str, str], values: list[Any], start: float, step: float
+) -> Iterator[tuple[Mapping[str, str], int, list[float]]]:
+    """Split one series at its gaps."""
+    begin, run = 0, list[float]()
+    for moment, text in values:
+        place = round((float(moment) - start) / step)
+        if run and place != begin + len(run):
+            yield labels, begin, run
+            run = []
+        if not run:
+            begin = place
+        run.append(float(text))
+    if run:
+        yield labels, begin, run

@@ -1,0 +1,133 @@
+"""A backtest as tables for a terminal, and as JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from airwarden.rules.backtest.html import length, moment, number
+from airwarden.rules.backtest.report import Report
+
+#: Pages that a terminal shows; the HTML report and JSON have all.
+_SHOWN = 40
+_COLOURS = {"page": "red", "message": "yellow"}
+
+
+def show(report: Report, console: Console) -> None:
+    """Print a report."""
+    naive = (
+        ""
+        if report.naive is None
+        else f"; judged for each team alone, ungrouped: {report.naive} pages"
+    )
+    console.print(
+        f"[bold]{report.cluster}[/], {moment(report.start)} to {moment(report.end)} UTC: "
+        f"{number(report.runs)} runs of {number(report.dags)} DAGs\n"
+        f"[red]{report.count('page')} pages[/] ({number(report.per_day('critical'))} critical a day), "
+        f"[yellow]{report.count('message')} messages[/] "
+        f"({number(report.per_day('warning'))} warnings a day){naive}",
+        highlight=False,
+    )
+    console.print(_pages(report))
+    if len(report.pages) > _SHOWN:
+        console.print(f"… and {len(report.pages) - _SHOWN} more; the HTML report has all of them")
+    if report.incidents:
+        console.print(_incidents(report))
+    if report.tried:
+        console.print(_tried(report))
+    console.print(_thresholds(report))
+    if report.not_judged:
+        console.print(f"[bold]Not judged[/] ({len(report.not_judged)}):", highlight=False)
+        for alert, why in report.not_judged.items():
+            console.print(f"  {alert}: {why}", highlight=False, soft_wrap=True)
+
+
+def _pages(report: Report) -> Table:
+    asked = any(page.playbook for page in report.pages)
+    table = Table(
+        "began", "lasted", "what", "about", "told", "failing DAGs", title="Pages and messages"
+    )
+    if asked:
+        table.add_column("playbook")
+    for page in report.pages[:_SHOWN]:
+        about = " ".join(f"{n}={v}" for n, v in page.labels.items() if n != "cluster")
+        dags = ", ".join(dag for dag, _ in page.failing[:2])
+        others = len(page.failing) - 2 + page.others
+        cells = [
+            moment(page.began),
+            length(page.seconds),
+            f"[{_COLOURS[page.kind]}]{page.alert}[/]",
+            about or f"{page.series} alerts",
+            f"{page.notifications}×",
+            dags + (f" and {others} more" if others > 0 else ""),
+        ]
+        table.add_row(*cells, *([page.playbook] if asked else []))
+    return table
+
+
+def _incidents(report: Report) -> Table:
+    table = Table(
+        "incident", "began", "told by", "told", "after", "before people", title="Incidents"
+    )
+    for found in report.incidents:
+        table.add_row(
+            found.incident.name,
+            moment(found.incident.began),
+            found.by or "[red]missed[/]",
+            f"{found.told}×",
+            "" if found.after is None else length(found.after),
+            "" if found.earlier is None else length(found.earlier),
+        )
+    return table
+
+
+def _tried(report: Report) -> Table:
+    table = Table("alert", "threshold", "pages", "messages", title="What you asked to try")
+    for alert, tried in report.tried:
+        table.add_row(alert, tried.threshold, str(tried.pages), str(tried.messages))
+    return table
+
+
+def _thresholds(report: Report) -> Table:
+    table = Table(
+        "alert", "in force", "pages", "messages", "of the budget", "fewest and most if changed",
+        title=f"Thresholds beside a budget of {number(report.budget)} pages a week",
+    )  # fmt: skip
+    for row in report.rows:
+        totals = [(tried.pages + tried.messages, tried.threshold) for tried in row.grid]
+        spread = (
+            f"{min(totals)[0]} ({min(totals)[1]}) – {max(totals)[0]} ({max(totals)[1]})"
+            if totals
+            else ""
+        )
+        table.add_row(
+            row.alert + (" *" if row.without else ""),
+            row.threshold,
+            str(row.pages),
+            str(row.messages),
+            f"{row.share * 100:.0f} %",
+            spread,
+        )
+    if any(row.without for row in report.rows):
+        table.caption = "* judged without what would excuse it: see the HTML report"
+    return table
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """Return a report as JSON takes it; moments are Unix times, lengths are seconds."""
+    found = dataclasses.asdict(report)
+    found["totals"] = {
+        "pages": report.count("page"),
+        "messages": report.count("message"),
+        "pages_per_day": report.count("page") / max(report.days, 1e-9),
+        "critical_per_day": report.per_day("critical"),
+        "warning_per_day": report.per_day("warning"),
+    }
+    for page in found["pages"]:
+        page["failing"] = [{"dag_id": dag, "runs": runs} for dag, runs in page["failing"]]
+    found["tried"] = [{"alert": alert, **tried} for alert, tried in found["tried"]]
+    found["not_judged"] = dict(report.not_judged)
+    return found

@@ -1,0 +1,211 @@
+"""From columns of events to sources: counters, histograms, gauges of what is open and how old it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from airwarden.rules.backtest.aggregation import aggregate
+from airwarden.rules.backtest.grid import Grid
+from airwarden.rules.backtest.sources import Flow, Matcher, Stored
+from airwarden.rules.backtest.vectors import Floats, Ints, Labels, Span, Vector
+
+#: One stretch of an interval is written out by evaluations; longer ones are cut to bound memory.
+_LONGEST = 4 * 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One label of many events: its possible values, and the place of each event's value."""
+
+    name: str
+    values: Sequence[str]
+    places: NDArray[np.int32] | Ints
+
+    def only(self, chosen: NDArray[np.bool_] | Ints) -> Column:
+        """Return it for some of the events."""
+        return Column(self.name, self.values, self.places[chosen])
+
+
+def series_of(
+    columns: Sequence[Column], born: Iterable[Sequence[str]], common: Labels
+) -> tuple[list[Labels], NDArray[np.int32]]:
+    """Return every series there is, and which one each event belongs to.
+
+    Args:
+        columns: The labels.
+        born: Values in the columns' order of series that exist without any event.
+        common: Labels of every series.
+    """
+    sizes = [len(column.values) for column in columns]
+    codes = np.zeros(len(columns[0].places), dtype=np.int64)
+    for column, size in zip(columns, sizes, strict=True):
+        codes = codes * size + column.places
+    index = [{value: place for place, value in enumerate(c.values)} for c in columns]
+    births = []
+    for values in born:
+        code = 0
+        for places, size, value in zip(index, sizes, values, strict=True):
+            code = code * size + places[value]
+        births.append(code)
+    known, where = np.unique(
+        np.concatenate([codes, np.array(births, dtype=np.int64)]), return_inverse=True
+    )
+    labels: list[Labels] = []
+    for code in known.tolist():
+        own: dict[str, str] = {}
+        for column, size in zip(reversed(columns), reversed(sizes), strict=True):
+            code, place = divmod(code, size)
+            own[column.name] = column.values[place]
+        labels.append({**common, **own})
+    return labels, where[: len(codes)].astype(np.int32)
+
+
+def counter(
+    grid: Grid,
+    moments: Floats,
+    columns: Sequence[Column],
+    common: Labels,
+    born: Iterable[Sequence[str]] = (),
+    weight: NDArray[np.float32] | None = None,
+) -> Flow:
+    """Return a counter of things that happened at these moments."""
+    at = grid.sees(moments)
+    kept = (at > grid.whole.first) & (at < grid.whole.end)
+    labels, series = series_of([c.only(kept) for c in columns], born, common)
+    at = at[kept]
+    order = np.argsort(at, kind="stable")
+    return Flow(
+        labels,
+        series[order],
+        at[order].astype(np.int32),
+        None if weight is None else weight[kept][order],
+    )
+
+
+def open_things(
+    grid: Grid,
+    begun: Floats,
+    ended: Floats,
+    columns: Sequence[Column],
+    common: Labels,
+    born: Iterable[Sequence[str]] = (),
+) -> Flow:
+    """Return a gauge of things that are there from one moment to another; NaN: not yet over."""
+    entered, left = grid.sees(begun), grid.sees(ended)
+    kept = (left > entered) & (entered < grid.whole.end)
+    labels, series = series_of([c.only(kept) for c in columns], born, common)
+    at = np.concatenate([entered[kept], left[kept]])
+    weight = np.ones(len(at), dtype=np.float32)
+    weight[len(series) :] = -1.0
+    order = np.argsort(at, kind="stable")
+    both = np.concatenate([series, series])
+    return Flow(labels, both[order], at[order].astype(np.int32), weight[order])
+
+
+def oldest(
+    grid: Grid,
+    since: Floats,
+    begun: Floats,
+    ended: Floats,
+    group: NDArray[np.int32] | Ints,
+    labels: Sequence[Labels],
+) -> Stored:
+    """Return a gauge of the age of the oldest thing, 0 where there is none.
+
+    Args:
+        grid: The evaluations.
+        since: From when on each thing's age counts.
+        begun, ended: When it is seen; NaN: to the end.
+        group: Which row each thing belongs to.
+        labels: The rows.
+    """
+    first, last = grid.sees(begun), grid.sees(np.fmin(ended, begun + _LONGEST))
+    # Whatever begins and ends between two samples is never seen.
+    kept = (last > first) & ~np.isnan(since)
+    first, last, since = first[kept], last[kept], since[kept]
+    row = np.asarray(group, dtype=np.int64)[kept]
+    lengths = last - first
+    starts = np.cumsum(lengths) - lengths
+    places = np.arange(lengths.sum()) - np.repeat(starts, lengths) + np.repeat(first, lengths)
+    whole = grid.whole
+    found = np.full((len(labels), whole.count), np.inf)
+    cells = np.repeat(row, lengths), places - whole.first
+    np.minimum.at(found, cells, np.repeat(since, lengths))
+    sampled = grid.sampled(np.arange(whole.first, whole.end))
+    ages = np.maximum(np.where(np.isinf(found), 0.0, sampled - found), 0.0)
+    return Stored(list(labels), ages.astype(np.float32), whole.first)
+
+
+@dataclass(slots=True)
+class Buckets:
+    """A histogram's `_bucket` series, kept as one event each and added up by bound when asked for.
+
+    Attributes:
+        flow: Events with a series for each bound, not yet cumulative.
+        bounds: The values of `le`, ascending.
+    """
+
+    flow: Flow
+    bounds: Sequence[str]
+    phase: float = field(init=False)
+    born_early: bool = True
+
+    def __post_init__(self) -> None:
+        self.phase = self.flow.phase
+
+    def vector(self, matchers: Sequence[Matcher], span: Span, by: Sequence[str] | None) -> Vector:
+        """See `Source`."""
+        others = [matcher for matcher in matchers if matcher.label != "le"]
+        wanted = [matcher for matcher in matchers if matcher.label == "le"]
+        grouped = None if by is None else (*(n for n in by if n != "le"), "le")
+        found = self.flow.vector(others, span, grouped)
+        rows: dict[tuple[tuple[str, str], ...], dict[str, int]] = {}
+        for row, labels in enumerate(found.labels):
+            rest = tuple(sorted((n, v) for n, v in labels.items() if n != "le"))
+            rows.setdefault(rest, {})[labels["le"]] = row
+        labels_: list[Labels] = []
+        values = []
+        for rest, places in rows.items():
+            total = np.zeros(span.count)
+            for bound in self.bounds:
+                if bound in places:
+                    total = total + found.values[places[bound]]
+                own = {**dict(rest), "le": bound}
+                if all(matcher.fits(own) for matcher in wanted):
+                    labels_.append(own)
+                    values.append(total)
+        if not values:
+            return Vector.empty(span.count)
+        whole = Vector.full(labels_, np.stack(values))
+        return whole if by is None or "le" in by else aggregate("sum", whole, by, by=True)
+
+
+def histogram(
+    grid: Grid,
+    name: str,
+    moments: Floats,
+    seconds: Floats,
+    columns: Sequence[Column],
+    common: Labels,
+    born: Collection[Sequence[str]],
+    buckets: Sequence[float],
+) -> Mapping[str, Flow | Buckets]:
+    """Return the three kinds of series of a histogram, by name."""
+    bounds = [*(repr(float(bound)) for bound in buckets), "+Inf"]
+    place = np.searchsorted(np.asarray(buckets), seconds, side="left").astype(np.int32)
+    inner = counter(
+        grid,
+        moments,
+        [*columns, Column("le", bounds, place)],
+        common,
+        [(*values, bounds[-1]) for values in born],
+    )
+    return {
+        f"{name}_bucket": Buckets(inner, bounds),
+        f"{name}_count": counter(grid, moments, columns, common, born),
+        f"{name}_sum": counter(grid, moments, columns, common, born, seconds.astype(np.float32)),
+    }

@@ -1,0 +1,117 @@
+"""From "the expression holds" to "the alert fires": `for` and `keep_firing_for` as Prometheus applies them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from airwarden.rules.backtest.vectors import Labels, Signature, Vector, signature
+
+
+@dataclass(slots=True)
+class Active:
+    """When each series of an expression was there: half-open stretches of evaluations.
+
+    Attributes:
+        labels: By series.
+        stretches: By series, in order: first evaluation, one past the last, and the value at each end.
+    """
+
+    labels: dict[Signature, Labels] = field(default_factory=dict)
+    stretches: dict[Signature, list[tuple[int, int]]] = field(default_factory=dict)
+    values: dict[Signature, list[tuple[int, float]]] = field(default_factory=dict)
+
+    def add(self, vector: Vector, first: int) -> None:
+        """Take the next evaluations."""
+        for row in np.flatnonzero(vector.present.any(axis=1)).tolist():
+            present = vector.present[row]
+            edges = np.flatnonzero(np.diff(np.r_[False, present, False].astype(np.int8)))
+            key = signature(vector.labels[row])
+            self.labels.setdefault(key, vector.labels[row])
+            known = self.stretches.setdefault(key, [])
+            kept = self.values.setdefault(key, [])
+            for low, high in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+                begin, end = first + low, first + high
+                worst = float(np.max(np.abs(vector.values[row, low:high])))
+                if known and known[-1][1] == begin:
+                    known[-1] = (known[-1][0], end)
+                    kept[-1] = (kept[-1][0], max(kept[-1][1], worst))
+                else:
+                    known.append((begin, end))
+                    kept.append((begin, worst))
+
+    def minutes(self, step: float) -> float:
+        """Return for how many minutes any series was there, each counted for itself."""
+        total = sum(end - begin for all_ in self.stretches.values() for begin, end in all_)
+        return total * step / 60
+
+
+@dataclass(frozen=True, slots=True)
+class Firing:
+    """One alert that fired.
+
+    Attributes:
+        labels: Those of its series and of its rule, `alertname` included.
+        active: The evaluation from which on the condition held.
+        fires: The evaluation at which it began to fire.
+        resolved: The evaluation at which it was resolved; None where it fires at the end.
+        worst: The greatest value while the condition held.
+    """
+
+    labels: Labels
+    active: int
+    fires: int
+    resolved: int | None
+    worst: float
+
+
+def fired(
+    active: Active, hold: float, keep: float, step: float, end: int, labels: Labels
+) -> list[Firing]:
+    """Return when an alert fired.
+
+    Args:
+        active: When its expression held.
+        hold, keep: `for` and `keep_firing_for`, seconds.
+        step: Seconds between evaluations.
+        end: One past the last evaluation.
+        labels: Those that the rule adds.
+    """
+    wait, linger = math.ceil(hold / step - 1e-9), math.ceil(keep / step - 1e-9)
+    found: list[Firing] = []
+    for key, stretches in active.stretches.items():
+        worst = dict(active.values[key])
+        own = {**active.labels[key], **labels}
+        found += _of_series(own, stretches, worst, wait, linger, end)
+    return sorted(found, key=lambda firing: firing.fires)
+
+
+def _of_series(
+    labels: Labels,
+    stretches: Sequence[tuple[int, int]],
+    worst: dict[int, float],
+    wait: int,
+    linger: int,
+    end: int,
+) -> Iterable[Firing]:
+    current: tuple[int, int, int, float] | None = None
+    for begin, stop in stretches:
+        if current is not None and begin <= current[2] + linger and linger:
+            current = (current[0], current[1], stop, max(current[3], worst[begin]))
+            continue
+        if current is not None:
+            yield _ended(labels, current, linger, end)
+            current = None
+        if begin + wait < stop:
+            current = (begin, begin + wait, stop, worst[begin])
+    if current is not None:
+        yield _ended(labels, current, linger, end)
+
+
+def _ended(labels: Labels, current: tuple[int, int, int, float], linger: int, end: int) -> Firing:
+    active, fires, stop, worst = current
+    resolved = stop + linger
+    return Firing(labels, active, fires, resolved if resolved < end else None, worst)

@@ -1,0 +1,309 @@
+"""Which notifications Alertmanager would have sent: routed, grouped, inhibited, repeated as it does.
+
+Groups meet only in inhibition, which depends on what fires when and not on what was sent; so each group is
+followed for itself. Times are seconds from the first evaluation.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from airwarden.rules.backtest.vectors import Labels, Signature, signature
+from airwarden.rules.routing import Condition, Node, parse_conditions, parse_route
+
+#: Alertmanager drops a group that has become empty within this.
+_SWEEP = 30.0
+
+
+class Calendar(Protocol):
+    """Says whether a moment lies in a named time interval."""
+
+    def __call__(self, name: str, moment: float) -> bool:
+        """Return whether it does; `moment` is in seconds from the first evaluation."""
+        ...
+
+
+def _never(name: str, moment: float) -> bool:
+    del name, moment
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """An alert as Alertmanager has it.
+
+    Attributes:
+        labels: All of them.
+        starts, ends: When it fires; infinity where it does not end.
+        origin: Place of the `Firing` that it is.
+        key: What tells alerts apart.
+    """
+
+    labels: Labels
+    starts: float
+    ends: float
+    origin: int
+    key: Signature = ()
+
+    @classmethod
+    def of(cls, labels: Labels, starts: float, ends: float, origin: int) -> Sent:
+        """Return an alert with its key."""
+        return cls(labels, starts, ends, origin, signature(labels))
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """One notification.
+
+    Attributes:
+        at: When.
+        kind: `first`, `more` (another alert joined, or one of several ended), `repeat` or `resolved`.
+        firing: The alerts in it that fire.
+    """
+
+    at: float
+    kind: str
+    firing: tuple[Sent, ...]
+
+
+@dataclass(slots=True)
+class Episode:
+    """What one receiver hears of one group, from its first notification until all is over.
+
+    Attributes:
+        route: The route that was taken.
+        group: The labels that the alerts have in common.
+        alerts: Every alert that it told of.
+    """
+
+    route: Node
+    group: tuple[tuple[str, str], ...]
+    notifications: list[Notification] = field(default_factory=list)
+    alerts: dict[int, Sent] = field(default_factory=dict)
+    ended: float | None = None
+
+    @property
+    def began(self) -> float:
+        """When the first notification was sent."""
+        return self.notifications[0].at
+
+    @property
+    def told(self) -> int:
+        """How many notifications of something firing were sent."""
+        return sum(notification.kind != "resolved" for notification in self.notifications)
+
+
+@dataclass(frozen=True, slots=True)
+class _Inhibition:
+    source: tuple[Condition, ...]
+    target: tuple[Condition, ...]
+    equal: tuple[str, ...]
+
+
+class Alertmanager:
+    """One configuration of Alertmanager.
+
+    Args:
+        config: As its YAML reads.
+        calendar: Its time intervals; without one none is in force.
+
+    Raises:
+        WrongInputError: It is not a configuration.
+    """
+
+    def __init__(self, config: Mapping[str, Any], calendar: Calendar = _never) -> None:
+        self.root = parse_route(config.get("route") or {})
+        self._calendar = calendar
+        self._inhibitions = [
+            _Inhibition(
+                parse_conditions(rule, "source", f"inhibit_rules[{number}]"),
+                parse_conditions(rule, "target", f"inhibit_rules[{number}]"),
+                tuple(rule.get("equal") or ()),
+            )
+            for number, rule in enumerate(config.get("inhibit_rules") or ())
+        ]
+        self._resolves = {
+            str(receiver["name"]): _sends_resolved(receiver)
+            for receiver in config.get("receivers") or ()
+        }
+
+    def episodes(self, alerts: Sequence[Sent], until: float) -> list[Episode]:
+        """Return what would have been sent of these alerts, in order of time."""
+        muting = _Muting(self._inhibitions, alerts)
+        groups: dict[tuple[str, Signature], tuple[Node, list[Sent]]] = {}
+        for alert in alerts:
+            for node in self.root.match(alert.labels):
+                key = (node.place, node.group(alert.labels))
+                groups.setdefault(key, (node, []))[1].append(alert)
+        found: list[Episode] = []
+        for (_, labels), (node, own) in groups.items():
+            found += self._follow(node, labels, own, muting, until)
+        return sorted(found, key=lambda episode: episode.began)
+
+    def _follow(
+        self, node: Node, labels: Signature, alerts: list[Sent], muting: _Muting, until: float
+    ) -> list[Episode]:
+        """Follow one group through all its lives, from one flush that may matter to the next."""
+        alerts = sorted(alerts, key=lambda alert: alert.starts)
+        turns = sorted({turn for alert in alerts for turn in muting.turns(alert)})
+        group_wait, interval, repeat = node.waits
+        interval = max(interval, 1.0)
+        log = _Log(node, labels, self._resolves.get(node.receiver, True))
+        at = 0
+        while at < len(alerts):
+            present: list[Sent] = []
+            now = alerts[at].starts + group_wait
+            while now <= until:
+                while at < len(alerts) and alerts[at].starts <= now:
+                    present.append(alerts[at])
+                    at += 1
+                audible = muting.audible(present, now)
+                if audible and not self._is_silent(node, now):
+                    log.flush(now, _latest(audible))
+                present = [alert for alert in present if alert.ends > now]
+                gone = at >= len(alerts) or alerts[at].starts > now + _SWEEP
+                if not present and gone:
+                    break
+                ahead = interval
+                if not (node.muted or node.only):
+                    place = bisect.bisect_right(turns, now)
+                    following = turns[place] if place < len(turns) else math.inf
+                    # A repeat is due once more than its interval has passed.
+                    following = min(following, math.nextafter(log.told_at + repeat, math.inf))
+                    if not math.isfinite(following):
+                        return log.episodes
+                    ahead = interval * max(1, math.ceil((following - now) / interval))
+                now += ahead
+            else:
+                break
+        return log.episodes
+
+    def _is_silent(self, node: Node, now: float) -> bool:
+        if any(self._calendar(name, now) for name in node.muted):
+            return True
+        return bool(node.only) and not any(self._calendar(name, now) for name in node.only)
+
+
+def _latest(alerts: Sequence[Sent]) -> list[Sent]:
+    """Return one alert a label set: one that fires again takes the place of its former self."""
+    found: dict[Signature, Sent] = {}
+    for alert in alerts:
+        found[alert.key] = alert
+    return list(found.values())
+
+
+class _Log:
+    """What one receiver was told of one group, and what that makes of the next flush."""
+
+    def __init__(self, node: Node, group: Signature, sends_resolved: bool) -> None:
+        self._node = node
+        self._group = group
+        self._sends_resolved = sends_resolved
+        self._told: tuple[float, frozenset[Signature], frozenset[Signature]] | None = None
+        self.episodes: list[Episode] = []
+
+    @property
+    def told_at(self) -> float:
+        """When something was told last; infinity if nothing that fires was."""
+        return self._told[0] if self._told and self._told[1] else math.inf
+
+    def flush(self, now: float, alerts: Sequence[Sent]) -> None:
+        """Send, if what is there differs from what was told, or was told long ago."""
+        firing = {alert.key: alert for alert in alerts if alert.ends > now}
+        resolved = frozenset(alert.key for alert in alerts if alert.ends <= now)
+        kind = self._due(now, frozenset(firing), resolved)
+        if not kind:
+            return
+        self._told = (now, frozenset(firing), resolved)
+        notification = Notification(now, kind, tuple(firing.values()))
+        if kind == "first":
+            self.episodes.append(Episode(self._node, self._group))
+        if not self.episodes:
+            return
+        episode = self.episodes[-1]
+        episode.alerts |= {alert.origin: alert for alert in firing.values()}
+        if kind == "resolved":
+            episode.ended = now
+            if not self._sends_resolved:
+                return
+        episode.notifications.append(notification)
+
+    def _due(self, now: float, firing: frozenset[Signature], resolved: frozenset[Signature]) -> str:
+        if self._told is None:
+            return "first" if firing else ""
+        at, told_firing, told_resolved = self._told
+        if not firing <= told_firing:
+            return "more" if told_firing else "first"
+        if not firing:
+            return "resolved" if told_firing else ""
+        if self._sends_resolved and not resolved <= told_resolved:
+            return "more"
+        return "repeat" if at < now - self._node.waits[2] else ""
+
+
+class _Muting:
+    """Which alert is inhibited when: for each label set, when what inhibits it fires."""
+
+    def __init__(self, rules: Sequence[_Inhibition], alerts: Sequence[Sent]) -> None:
+        self._rules = rules
+        self._sources: list[dict[Signature, list[Sent]]] = []
+        for rule in rules:
+            found: dict[Signature, list[Sent]] = {}
+            for alert in alerts:
+                if all(condition.fits(alert.labels) for condition in rule.source):
+                    found.setdefault(signature(alert.labels, rule.equal), []).append(alert)
+            self._sources.append(found)
+        self._muted: dict[Signature, tuple[tuple[float, float], ...]] = {}
+
+    def audible(self, alerts: Sequence[Sent], now: float) -> Sequence[Sent]:
+        """Return the alerts that are not inhibited at a moment."""
+        if not any(self._sources):
+            return alerts
+        return [
+            alert
+            for alert in alerts
+            if not any(begin <= now < end for begin, end in self._of(alert))
+        ]
+
+    def turns(self, alert: Sent) -> Iterator[float]:
+        """Yield the moments at which an alert begins or ends, or begins or ends to be inhibited."""
+        yield alert.starts
+        yield alert.ends
+        for stretch in self._of(alert):
+            yield from stretch
+
+    def _of(self, alert: Sent) -> tuple[tuple[float, float], ...]:
+        if alert.key not in self._muted:
+            self._muted[alert.key] = tuple(self._causes(alert))
+        return self._muted[alert.key]
+
+    def _causes(self, alert: Sent) -> Iterator[tuple[float, float]]:
+        for rule, sources in zip(self._rules, self._sources, strict=True):
+            causes = sources.get(signature(alert.labels, rule.equal))
+            if not causes or not all(c.fits(alert.labels) for c in rule.target):
+                continue
+            both = all(c.fits(alert.labels) for c in rule.source)
+            for cause in causes:
+                if not (both and all(c.fits(cause.labels) for c in rule.target)):
+                    yield cause.starts, cause.ends
+
+
+def _sends_resolved(receiver: Mapping[str, Any]) -> bool:
+    """Return whether a receiver tells of ends: by default all do but Slack and mail."""
+    silent = ("slack_configs", "email_configs")
+    ways = [
+        way.get("send_resolved", kind not in silent)
+        for kind, list_ in receiver.items()
+        if kind.endswith("_configs")
+        for way in list_
+    ]
+    return any(ways) if ways else True
+
+
+def never_ends(resolved: int | None, step: float) -> float:
+    """Return when an alert ends, in seconds from the first evaluation; infinity if it does not."""
+    return math.inf if resolved is None else resolved * step

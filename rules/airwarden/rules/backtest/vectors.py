@@ -1,0 +1,113 @@
+"""Instant vectors over a stretch of evaluations: one row a series, one column an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Labels: TypeAlias = Mapping[str, str]
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+Ints: TypeAlias = NDArray[np.int64]
+Signature: TypeAlias = tuple[tuple[str, str], ...]
+
+NAME = "__name__"
+
+
+class NotJudgedError(Exception):
+    """An expression cannot be replayed here; the message says what it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Consecutive evaluations: `first`, and how many. Evaluation 0 is the first that is judged."""
+
+    first: int
+    count: int
+
+    @property
+    def end(self) -> int:
+        """One past the last."""
+        return self.first + self.count
+
+
+@dataclass(frozen=True, slots=True)
+class Vector:
+    """Series with their values.
+
+    Attributes:
+        labels: One mapping a row, without the metric's name.
+        values: Rows by evaluations; what stands where `present` is false means nothing.
+        present: Where the series has a sample. A sample may well be NaN (0 / 0), so it is kept apart.
+    """
+
+    labels: tuple[Labels, ...]
+    values: Floats
+    present: Bools
+
+    @classmethod
+    def empty(cls, count: int) -> Vector:
+        """Return a vector without series."""
+        return cls((), np.empty((0, count)), np.empty((0, count), dtype=bool))
+
+    @classmethod
+    def full(cls, labels: Sequence[Labels], values: Floats) -> Vector:
+        """Return a vector whose series are all present throughout."""
+        return cls(tuple(labels), values, np.ones(values.shape, dtype=bool))
+
+    def rows(self, chosen: Sequence[int]) -> Vector:
+        """Return some of its series, in this order."""
+        index = list(chosen)
+        return Vector(
+            tuple(self.labels[row] for row in index), self.values[index], self.present[index]
+        )
+
+    def relabelled(self, change: Callable[[Labels], Labels]) -> Vector:
+        """Return the same values under other labels.
+
+        Raises:
+            NotJudgedError: Two series would become one.
+        """
+        labels = tuple(change(row) for row in self.labels)
+        if len({signature(row) for row in labels}) < len(labels):
+            raise NotJudgedError("a change of labels that makes two series one")
+        return Vector(labels, self.values, self.present)
+
+
+def signature(labels: Labels, names: Iterable[str] | None = None) -> Signature:
+    """Return what two series have in common when these labels are equal; all labels if None."""
+    if names is None:
+        return tuple(sorted(item for item in labels.items() if item[1]))
+    return tuple((name, labels.get(name, "")) for name in sorted(names))
+
+
+def without(labels: Labels, names: Iterable[str]) -> dict[str, str]:
+    """Return the labels less these."""
+    dropped = set(names)
+    return {name: value for name, value in labels.items() if name not in dropped}
+
+
+def stacked(parts: Sequence[Vector]) -> Vector:
+    """Return consecutive stretches as one; a series that a part lacks is absent there."""
+    if len(parts) == 1:
+        return parts[0]
+    index: dict[Signature, int] = {}
+    labels: list[Labels] = []
+    for part in parts:
+        for row in part.labels:
+            if index.setdefault(signature(row), len(labels)) == len(labels):
+                labels.append(row)
+    width = sum(part.values.shape[1] for part in parts)
+    values, present = np.zeros((len(labels), width)), np.zeros((len(labels), width), dtype=bool)
+    at = 0
+    for part in parts:
+        to = at + part.values.shape[1]
+        rows = [index[signature(row)] for row in part.labels]
+        values[rows, at:to] = part.values
+        present[rows, at:to] = part.present
+        at = to
+    return Vector(tuple(labels), values, present)
