@@ -30,7 +30,7 @@ PARAMETERS: dict[str, dict[str, object]] = {
         "low": "01890000-0000-7000-8000-000000000000",
         "high": "01890000-0001-7000-8000-000000000000",
     },
-    "past_places": {"low": "01890000-0000-7000-8000-000000000000"},
+    "past_places": {"low": "0fffffff-ffff-7000-8000-000000000000"},
 }
 QUERIES = sorted(
     file.name.removesuffix(".sql")

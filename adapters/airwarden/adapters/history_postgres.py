@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airwarden.adapters.connection_strings import connection_error, libpq_dsn
-from airwarden.adapters.metadata_database import SCHEMAS, query_text
+from airwarden.adapters.metadata_schemas import query_text, schema_of
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.core.history import PastDag, PastRuns, PastTasks, Progress
 
@@ -95,7 +95,7 @@ class PostgresHistory:
             columns = {n: nothing if k == "at" else none for n, k in _RUN_FIELDS.items()}
         return PastRuns(**columns)
 
-    def tasks(self, since: float, until: float, progress: Progress) -> PastTasks:
+    def tasks(self, since: float, until: float, progress: Progress) -> PastTasks | None:
         """See the port; `dags` goes before it."""
         import numpy as np
 
@@ -116,9 +116,8 @@ class PostgresHistory:
                 at += _TASKS
                 progress(min(1.0, (at - begin) / (until - begin)))
         columns = _joined(kept)
-        if not columns:
-            nothing, none = np.empty(0), np.empty(0, dtype=np.int32)
-            columns = {n: nothing if k == "at" else none for n, k in _TASK_FIELDS.items()}
+        if not len(columns.get("dag", ())):
+            return None
         columns["retried"] = columns["retried"].astype(np.bool_)
         # Whatever was not seen lately has no name: it is one queue, and one pool.
         return PastTasks(
@@ -312,10 +311,4 @@ def _schema_of(connection: psycopg.Connection[Any]) -> str:
         row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
     except psycopg.errors.UndefinedTable:
         raise RejectedError("the database holds no Airflow schema (no alembic_version)") from None
-    revision = row["version_num"] if row else "none"
-    if revision not in SCHEMAS:
-        raise RejectedError(
-            f"the metadata database has schema revision {revision}; this version reads"
-            f" {', '.join(f'{known} ({folder})' for known, folder in SCHEMAS.items())}"
-        )
-    return SCHEMAS[revision]
+    return schema_of(row["version_num"] if row else "none").folder

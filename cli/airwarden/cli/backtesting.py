@@ -111,7 +111,8 @@ class Backtest:
             tasks = self.history.tasks(
                 since, grid.end, lambda share: self.steps("reading tasks", share)
             )
-            sources.update(task_sources(grid, tasks, kinds, request.cluster))
+            if tasks is not None:
+                sources.update(task_sources(grid, tasks, kinds, request.cluster))
         sources.update(self._measured([rules, *(v.rules for v in tries)], sources, grid))
         return self._report(config, rules, tries, sources, past, grid)
 

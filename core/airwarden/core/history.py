@@ -106,6 +106,9 @@ class PastOfAirflow(Protocol):
         """Return the runs that were open or ended between two moments."""
         ...
 
-    def tasks(self, since: float, until: float, progress: Progress) -> PastTasks:
-        """Return the task attempts that were open or ended between two moments."""
+    def tasks(self, since: float, until: float, progress: Progress) -> PastTasks | None:
+        """Return the task attempts that were open or ended between two moments.
+
+        None where there are none, or where this Airflow's tables cannot be read by time.
+        """
         ...

@@ -10,7 +10,7 @@ import pytest
 
 from airwarden.core.metrics import CATALOGUE
 from airwarden.rules.backtest.evaluate import Evaluator
-from airwarden.rules.backtest.needs import needs
+from airwarden.rules.backtest.needs import Recorded, needs
 from airwarden.rules.backtest.past_metrics import BUILDERS
 from airwarden.rules.backtest.replay import RuleSet
 from airwarden.rules.backtest.sources import Flow, Stored
@@ -27,7 +27,7 @@ def evaluator(**series: list[list[float]]) -> Evaluator:
     sources = {
         name: Stored(
             [{"cluster": "c", "row": str(place)} for place in range(len(rows))],
-            np.array(rows, dtype=float),
+            np.array(rows, dtype=float).reshape(len(rows), -1) if rows else np.empty((0, 1)),
             0,
         )
         for name, rows in series.items()
@@ -134,7 +134,7 @@ def test_matching_takes_over_labels_from_the_one_side() -> None:
 
 def test_recorded_series_are_seen_by_later_rules_and_over_ranges() -> None:
     world = evaluator(a=[[1, 2, 3, 4]])
-    world.recordings = {"twice": "2 * a"}
+    world.recordings = {"twice": (Recorded("2 * a"),)}
     world.block = 3
     assert numbers(world.vector("max_over_time(twice[30s]) > 3", Span(0, 4))) == [[None, 4, 6, 8]]
 
@@ -167,7 +167,10 @@ def test_every_shipped_rule_can_be_evaluated_once_its_series_are_there() -> None
     rules = RuleSet.of(RuleConfig())
     every = {
         name
-        for expression in (*(a.expr for a in rules.alerts), *rules.recordings.values())
+        for expression in (
+            *(alert.expr for alert in rules.alerts),
+            *(rule.expr for own in rules.recordings.values() for rule in own),
+        )
         for name in needs(promql_parser.parse(expression), (), rules.recordings).missing
     }
     sources = {name: Stored([{"cluster": "default"}], np.ones((1, 40)), -39) for name in every}
@@ -184,7 +187,8 @@ def test_every_shipped_rule_can_be_evaluated_once_its_series_are_there() -> None
 def test_a_side_that_may_be_missing_is_left_out_and_said() -> None:
     tree = promql_parser.parse("(a > 1) unless on (cluster) b")
     found = needs(tree, {"a"}, {})
-    assert (found.missing, found.without) == (frozenset(), {"b"})
+    assert not found.missing
+    assert found.without == {"b"}
     assert needs(tree, {"b"}, {}).missing == {"a"}
     world = evaluator(a=[[1, 2]])
     assert numbers(world.vector("(a > 1) unless on (cluster) b", Span(0, 2))) == [[None, 2]]

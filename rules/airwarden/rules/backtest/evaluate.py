@@ -24,6 +24,7 @@ from airwarden.rules.backtest.matching import (
     set_operation,
     with_number,
 )
+from airwarden.rules.backtest.needs import Recorded, Recordings, needs
 from airwarden.rules.backtest.sources import Matcher, Source
 from airwarden.rules.backtest.vectors import (
     Floats,
@@ -46,14 +47,14 @@ class Evaluator:
 
     Attributes:
         sources: Metric's name → its series.
-        recordings: Recorded name → its expression.
+        recordings: The recording rules.
         start: Unix time of evaluation 0.
         step: Seconds between evaluations.
         block: Evaluations that are worked on at once, so that memory stays small.
     """
 
     sources: Mapping[str, Source]
-    recordings: Mapping[str, str]
+    recordings: Recordings
     start: float
     step: float
     block: int = 2880
@@ -134,7 +135,7 @@ class Evaluator:
     def _samples(self, selector: Any, span: Span, by: Sequence[str] | None) -> Vector:
         matchers = matchers_of(selector)
         name = str(selector.name or "")
-        if name in self.recordings:
+        if name in self.recordings and name not in self.sources:
             found = self._recording(name, span)
             rows = [
                 row
@@ -152,12 +153,20 @@ class Evaluator:
         for block in range(span.first // self.block, (span.end - 1) // self.block + 1):
             whole = Span(block * self.block, self.block)
             if (name, block) not in self._recorded:
-                self._recorded[name, block] = self.vector(self.recordings[name], whole)
+                self._recorded[name, block] = self._record(self.recordings[name], whole)
             found = self._recorded[name, block]
             low, high = max(span.first, whole.first), min(span.end, whole.end)
             cut = slice(low - whole.first, high - whole.first)
             parts.append(Vector(found.labels, found.values[:, cut], found.present[:, cut]))
         return stacked(parts)
+
+    def _record(self, rules: Sequence[Recorded], span: Span) -> Vector:
+        found = Vector.empty(span.count)
+        for rule in rules:
+            labels = dict(rule.labels)
+            own = self.vector(rule.expr, span).relabelled(lambda old, new=labels: {**old, **new})  # type: ignore[misc]
+            found = set_operation("or", found, own, Matching())
+        return found
 
     def _aggregated(self, node: Any, span: Span) -> Vector:
         operator = str(node.op)
@@ -185,11 +194,7 @@ class Evaluator:
 
     def _is_events(self, selector: Any) -> bool:
         name = str(getattr(selector, "name", None) or "")
-        return (
-            name not in self.recordings
-            and name in self.sources
-            and bool(self.sources[name].born_early)
-        )
+        return name in self.sources and bool(self.sources[name].born_early)
 
     def _over_time(
         self, name: str, node: Any, span: Span, by: Sequence[str] | None, share: float = math.nan
@@ -200,7 +205,7 @@ class Evaluator:
         shifted = self._shifted(selector, span)
         seconds = node.range.total_seconds()
         source = self.sources.get(str(selector.name))
-        phase = source.phase if source and selector.name not in self.recordings else 0.0
+        phase = source.phase if source else 0.0
         # Samples at -phase, -phase - step, … down to, but without, the range's begin.
         samples = max(1, math.ceil((seconds - phase) / self.step - 1e-9))
         wide = Span(shifted.first - samples + 1, shifted.count + samples - 1)
@@ -293,8 +298,6 @@ class Evaluator:
 
 def _missing(node: Any, evaluator: Evaluator) -> set[str]:
     """Return the metrics without which a part of an expression cannot be evaluated at all."""
-    from airwarden.rules.backtest.needs import needs
-
     return set(needs(node, evaluator.sources, evaluator.recordings).missing)
 
 

@@ -23,7 +23,8 @@ def wanted(sets: Iterable[RuleSet], known: Iterable[str]) -> list[str]:
     there = set(known)
     found: set[str] = set()
     for rules in sets:
-        for expression in (*(a.expr for a in rules.alerts), *rules.recordings.values()):
+        recorded = (rule.expr for own in rules.recordings.values() for rule in own)
+        for expression in (*(a.expr for a in rules.alerts), *recorded):
             own = needs(promql.parse(expression), there, rules.recordings)
             found |= own.missing | own.without
     return sorted(name for name in found if name and not name.startswith("ALERTS"))

@@ -9,9 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import promql_parser as promql
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """One recording rule: its expression, and the labels that it sets."""
+
+    expr: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+#: Recorded name → the rules that record it.
+Recordings: TypeAlias = Mapping[str, tuple[Recorded, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +52,26 @@ class Needs:
         return Needs(self.known, frozenset(), self.without | self.missing)
 
 
-def needs(node: Any, sources: Collection[str], recordings: Mapping[str, str]) -> Needs:
+def needs(node: Any, sources: Collection[str], recordings: Recordings) -> Needs:
     """Return what an expression, or a part of one, needs.
 
     Args:
         node: A node of `promql_parser`.
         sources: The metrics that are there.
-        recordings: Recorded name → expression.
+        recordings: The recording rules.
     """
     if isinstance(node, promql.VectorSelector):
         name = str(node.name or "")
-        if name in recordings:
-            return needs(promql.parse(recordings[name]), sources, recordings)
         one = frozenset({name})
-        return Needs(known=one) if name in sources else Needs(missing=one)
+        # What history tells goes before what the site's own series would be mapped to.
+        if name in sources:
+            return Needs(known=one)
+        if name not in recordings:
+            return Needs(missing=one)
+        found = Needs()
+        for rule in recordings[name]:
+            found |= needs(promql.parse(rule.expr), sources, recordings)
+        return found
     if isinstance(node, promql.BinaryExpr):
         left = needs(node.lhs, sources, recordings)
         right = needs(node.rhs, sources, recordings)

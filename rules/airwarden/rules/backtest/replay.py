@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from airwarden.core.durations import parse_duration
 from airwarden.rules.backtest.evaluate import Evaluator
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.holding import Active, Firing, fired
-from airwarden.rules.backtest.needs import Needs, needs
+from airwarden.rules.backtest.needs import Needs, Recorded, Recordings, needs
 from airwarden.rules.backtest.notify import Alertmanager, Calendar, Episode, Sent, never_ends
 from airwarden.rules.backtest.sources import Source
 from airwarden.rules.backtest.vectors import NotJudgedError, Span
@@ -53,7 +53,7 @@ class RuleSet:
     config: RuleConfig
     rules: Rules
     alerts: tuple[Alert, ...]
-    recordings: Mapping[str, str]
+    recordings: Recordings
 
     @classmethod
     def of(cls, config: RuleConfig) -> RuleSet:
@@ -77,8 +77,17 @@ class RuleSet:
             config,
             rules,
             tuple(_alert(entry) for entry in entries if "alert" in entry),
-            {entry["record"]: entry["expr"] for entry in entries if "record" in entry},
+            recorded(entry for entry in entries if "record" in entry),
         )
+
+
+def recorded(entries: Iterable[Mapping[str, Any]]) -> Recordings:
+    """Return recording rules by name; the same name may be recorded with several sets of labels."""
+    found: dict[str, tuple[Recorded, ...]] = {}
+    for entry in entries:
+        own = Recorded(entry["expr"], tuple(sorted((entry.get("labels") or {}).items())))
+        found[entry["record"]] = (*found.get(entry["record"], ()), own)
+    return found
 
 
 def _alert(entry: Mapping[str, Any]) -> Alert:
@@ -140,7 +149,7 @@ def replay(
         progress: Told how far it is.
         calendar: Alertmanager's time intervals.
     """
-    recordings: dict[str, str] = {}
+    recordings: dict[str, tuple[Recorded, ...]] = {}
     for rules in sets:
         recordings |= rules.recordings
     evaluator = Evaluator(sources, recordings, grid.start, grid.step, _BLOCK)

@@ -24,7 +24,7 @@ SELECT
     WHEN 'success' THEN 0 WHEN 'failed' THEN 1 WHEN 'skipped' THEN 2 WHEN 'upstream_failed' THEN 3
     WHEN 'removed' THEN 4 ELSE 5
   END)::int2,
-  (try_number <= max_tries AND state = 'failed')::int2,
+  (try_number <= max_tries AND state = 'failed')::int::int2,
   coalesce(scheduled_dttm, '-infinity'),
   coalesce(queued_dttm, '-infinity'),
   coalesce(start_date, '-infinity'),
