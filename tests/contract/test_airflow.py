@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import time
@@ -40,6 +41,7 @@ class Case:
     airflow: Airflow
     set_state: Callable[[TaskKey, str | None], None]
     add_job: Callable[[Component, str, str], None]
+    put_log: Callable[[TaskKey, list[str]], None]
 
     def run(self, **states: str | None) -> str:
         """Start a run, give its tasks these states, and return its id."""
@@ -61,7 +63,10 @@ def fake_case() -> Case:
     def add_job(component: Component, hostname: str, state: str) -> None:
         fake.put_job(component, hostname, state=state)
 
-    return Case(fake, set_state, add_job)
+    def put_log(key: TaskKey, events: list[str]) -> None:
+        fake.put_log(key, 1, "\n".join(json.dumps({"event": one}) for one in events).encode())
+
+    return Case(fake, set_state, add_job, put_log)
 
 
 def rest(api: AirflowApi, user: str = USER, **options: float) -> AirflowRest:
@@ -86,7 +91,13 @@ def real_case(api: AirflowApi) -> Case:
             kinds[component], hostname, state,
         )  # fmt: skip
 
-    return Case(rest(api), set_state, add_job)
+    def put_log(key: TaskKey, events: list[str]) -> None:
+        folder = api.home / "logs" / f"dag_id={key.dag_id}" / f"run_id={key.run_id}"
+        file = folder / f"task_id={key.task_id}" / "attempt=1.log"
+        file.parent.mkdir(parents=True)
+        file.write_text("".join(json.dumps({"event": one}) + "\n" for one in events))
+
+    return Case(rest(api), set_state, add_job, put_log)
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -125,6 +136,21 @@ def test_dags_are_found_by_any_of_the_tags(case: Case) -> None:
     assert case.airflow.dag(DAG_ID).tags == ("team:ops", "tier:low")
     with pytest.raises(NotFoundError):
         case.airflow.dag("nobody")
+
+
+def test_the_end_of_a_log_is_read_and_a_long_one_given_up(case: Case) -> None:
+    key = TaskKey(DAG_ID, case.run(first="failed"), "first")
+    case.put_log(key, ["the beginning", *("x" * 1000 for _ in range(300)), "the end"])
+    tail = case.airflow.log_tail(key, 1, most=1_000_000, keep=5_000)
+    assert tail.whole
+    assert len(tail.text) == 5_000
+    assert b"the end" in tail.text
+    assert b"the beginning" not in tail.text
+    cut = case.airflow.log_tail(key, 1, most=100_000, keep=5_000)
+    assert not cut.whole
+    assert b"the end" not in cut.text
+    with pytest.raises(NotFoundError):
+        case.airflow.log_tail(TaskKey(DAG_ID, key.run_id, "nobody"), 1, most=1000, keep=10)
 
 
 def test_pausing_is_absolute(case: Case) -> None:

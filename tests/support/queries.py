@@ -22,6 +22,8 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "overdue_runs": {"grace": 15.0},
     "due_runs": {"dags": ["d"], "due": [datetime(2026, 1, 5, tzinfo=UTC)]},
     "task_events": {"after": 0, "until": 9},
+    "failed_attempts": {"after": 0, "until": 9},
+    "canary_runs": {"dags": ["d"]},
     "new_dag_versions": {"after": "01890000-0000-7000-8000-000000000000"},
     "recent_outcomes": {"dags": ["d"]},
     "past_run_at": {"id": 1},

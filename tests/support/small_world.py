@@ -20,6 +20,7 @@ from airwarden.core.platform import (
     DatabaseSession,
     HostProcess,
     Job,
+    LogTail,
     Pool,
     ProcessState,
     TaskInstance,
@@ -183,6 +184,10 @@ class SmallAirflow:
             if task.key == key:
                 return task
         raise NotFoundError(str(key))
+
+    def log_tail(self, key: TaskKey, try_number: int, *, most: int, keep: int) -> LogTail:
+        self._answer()
+        raise NotFoundError(f"no attempt {try_number} of {key}")
 
     def clear(self, keys: Collection[TaskKey], *, note: str) -> Sequence[TaskInstance]:
         self.calls.append(("clear", tuple(sorted(keys)), note))

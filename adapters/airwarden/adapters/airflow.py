@@ -17,7 +17,16 @@ from airwarden.adapters.airflow_answers import dag_of, dag_run_of, pool_of, task
 from airwarden.adapters.airflow_auth import TokenSource
 from airwarden.adapters.airflow_client_calls import AirflowCalls
 from airwarden.core.errors import ConflictError, NotFoundError, RejectedError, UnavailableError
-from airwarden.core.platform import Component, Dag, DagRun, Job, Pool, TaskInstance, TaskKey
+from airwarden.core.platform import (
+    Component,
+    Dag,
+    DagRun,
+    Job,
+    LogTail,
+    Pool,
+    TaskInstance,
+    TaskKey,
+)
 
 #: Airflow clamps a page to `[api] maximum_page_limit`, 100 by default.
 _PAGE = 100
@@ -187,6 +196,24 @@ class AirflowRest:
                 key.dag_id, key.run_id, key.task_id, key.map_index,
             )  # fmt: skip
         return task_instance_of(answer)
+
+    def log_tail(self, key: TaskKey, try_number: int, *, most: int, keep: int) -> LogTail:
+        """Return the end of an attempt's log; Airflow itself reads and sends it from the beginning.
+
+        Args:
+            key: The task instance.
+            try_number: Which attempt, from 1.
+            most: Bytes after which reading is given up.
+            keep: Bytes of the end that are returned.
+
+        Raises:
+            NotFoundError: There is no such attempt.
+        """
+        return self._calls.tail(
+            "TaskInstanceApi", "get_log", key.dag_id, key.run_id, key.task_id, try_number,
+            most=most, keep=keep, full_content=True, map_index=key.map_index,
+            accept="application/x-ndjson",
+        )  # fmt: skip
 
     def clear(self, keys: Collection[TaskKey], *, note: str) -> Sequence[TaskInstance]:
         """Clear exactly these task instances of one DAG run.

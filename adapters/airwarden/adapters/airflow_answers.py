@@ -63,6 +63,7 @@ def task_instance_of(instance: Any) -> TaskInstance:
         queued_when=utc(instance.queued_when),
         scheduled_when=utc(instance.scheduled_when),
         pool_slots=instance.pool_slots,
+        operator=instance.operator or "",
     )
 
 

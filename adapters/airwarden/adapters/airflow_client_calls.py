@@ -25,10 +25,13 @@ from airwarden.core.errors import (
     UnavailableError,
     UnknownOutcomeError,
 )
+from airwarden.core.platform import LogTail
 
 _T = TypeVar("_T")
 #: Longest pause in seconds that an answer's Retry-After can impose: a lie must not silence us for days.
 MAX_PAUSE = 120.0
+#: Bytes that are read at once of a body that may be long.
+_PIECE = 65_536
 
 
 class AirflowCalls:
@@ -82,23 +85,63 @@ class AirflowCalls:
             ),
             reraise=True,
         )
-        return retrying(lambda: self._signed(api, method, arguments, keywords, effect=False))
+        call = self._method(api, method)
+        return retrying(lambda: self._signed(call, arguments, keywords, effect=False))
+
+    def tail(
+        self, api: str, method: str, /, *arguments: object, most: int, keep: int, **keywords: object
+    ) -> LogTail:
+        """Call a reading method once, and return the end of its body, which is never held as a whole.
+
+        Args:
+            api, method: As for `read`.
+            most: Bytes after which reading is given up; so it is after the deadline of a request.
+            keep: Bytes of the end that are returned.
+        """
+
+        def call(*positional: object, **named: object) -> LogTail:
+            from airflow_client.client.exceptions import ApiException
+
+            raw = getattr(self._api(api), f"{method}_without_preload_content")
+            response = raw(*positional, **named)
+            try:
+                if not 200 <= response.status < 300:
+                    body = response.read(65_536, decode_content=True).decode("utf-8", "replace")
+                    raise ApiException.from_response(http_resp=response, body=body, data=None)
+                return self._end_of(response, most, keep)
+            finally:
+                response.close()
+
+        return self._signed(call, arguments, keywords, effect=False)
+
+    def _end_of(self, response: Any, most: int, keep: int) -> LogTail:
+        end, size, begun = b"", 0, self._elapsed()
+        for piece in response.stream(_PIECE, decode_content=True):
+            size += len(piece)
+            end = (end + piece)[-keep:]
+            if size >= most or self._elapsed() - begun > self._timeout:
+                return LogTail(end, size, whole=False)
+        return LogTail(end, size, whole=True)
 
     def effect(self, api: str, method: str, /, *arguments: object, **keywords: object) -> Any:
         """Call a changing method once."""
-        return self._signed(api, method, arguments, keywords, effect=True)
+        return self._signed(self._method(api, method), arguments, keywords, effect=True)
+
+    def _method(self, api: str, method: str) -> Callable[..., Any]:
+        """Return a generated method; the class is not made before it is called."""
+        return lambda *arguments, **keywords: getattr(self._api(api), method)(
+            *arguments, **keywords
+        )
 
     def _signed(
         self,
-        api: str,
-        method: str,
+        call: Callable[..., _T],
         arguments: tuple[object, ...],
         keywords: dict[str, object],
         *,
         effect: bool,
-    ) -> Any:
+    ) -> _T:
         self._wait_out()
-        call = getattr(self._api(api), method)
         token = self._tokens.token()
         try:
             return self._sent(call, token, arguments, keywords, effect=effect)

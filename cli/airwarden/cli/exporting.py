@@ -14,12 +14,21 @@ from airwarden.cli.outputs import mapped
 from airwarden.cli.reporting import Reporting
 from airwarden.cli.running import OpenPorts
 from airwarden.core.clock import Clock
+from airwarden.core.failures import FailureRule
 from airwarden.core.ports import Lease
 from airwarden.core.settings import Cluster, Settings, Sla
 from airwarden.exporters.app import Exporter, ExporterConfig
 from airwarden.exporters.collector import Timing
 from airwarden.exporters.door import Door
-from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget, MappedMetric
+from airwarden.exporters.failures.desk import FailureDesk
+from airwarden.exporters.failures.door import FAILURES, FailureDoor
+from airwarden.exporters.sources import (
+    ClusterSources,
+    DagRule,
+    FailureOptions,
+    FreshnessTarget,
+    MappedMetric,
+)
 from airwarden.exporters.tls import TlsFiles
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -38,7 +47,9 @@ class ExporterProgram:
         self._listeners = Listeners()
         self.clock = SystemClock()
         self._reporting = Reporting(self.clock)
+        self._desk = FailureDesk(self.clock)
         settings = load()
+        failures = FailureDoor(self._desk)
         clusters, timings = self._compose(settings)
         self.exporter = Exporter(
             clusters,
@@ -51,7 +62,11 @@ class ExporterProgram:
                 door=door(settings),
                 tls=tls(settings),
                 lease=lease(settings, self.clock),
-                posts=self._reporting.posts(),
+                posts={
+                    **self._reporting.posts(),
+                    FAILURES: failures.post(listeners_door(settings)),
+                },
+                reads={FAILURES: failures.read},
             ),
             self.clock,
         )
@@ -82,9 +97,11 @@ class ExporterProgram:
                 sources(settings, one),
                 statsd=self._listeners.of(one.cluster),
                 reported=self._reporting.values(one.cluster.name),
+                book=self._desk.book(one.cluster.name),
             )
             for one in ports
         ]
+        self._desk.keep([one.name for one in found])
         return found, timings(settings)
 
 
@@ -101,6 +118,20 @@ def door(settings: Settings) -> Door | None:
         return read_secret(reference, place=f"exporter.auth.{name}").get_secret_value()
 
     return Door(read, username=auth.username)
+
+
+def listeners_door(settings: Settings) -> Door | None:
+    """Return who may report failures; raises WrongInputError where the token cannot be read."""
+    place, reference = "exporter.failures.token", settings.exporter.failures.token
+    if reference is None and settings.exporter.events is not None:
+        place, reference = "exporter.events.token", settings.exporter.events.token
+    if reference is None:
+        return None
+
+    def read() -> str:
+        return read_secret(reference, place=place).get_secret_value()
+
+    return Door(read)
 
 
 def tls(settings: Settings) -> TlsFiles | None:
@@ -152,7 +183,26 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
             for rule in mapped(settings)
             if rule.cluster == cluster.name
         ),
+        failures=failure_options(settings),
     )
+
+
+def failure_options(settings: Settings) -> FailureOptions:
+    """Return how failed attempts get their cause."""
+    wanted = settings.exporter.failures
+    return FailureOptions(
+        rules=tuple(
+            FailureRule(
+                rule.cause, rule.why, rule.exceptions, rule.codes, rule.operators, rule.packages,
+                rule.events, rule.texts,
+            )
+            for rule in wanted.rules
+        ),
+        logs=wanted.logs,
+        logs_per_minute=wanted.logs_per_minute,
+        log_bytes=wanted.log_bytes,
+        wait=wanted.wait.total_seconds(),
+    )  # fmt: skip
 
 
 def dag_rules(settings: Settings, cluster: Cluster) -> tuple[DagRule, ...]:

@@ -12,6 +12,7 @@ import typer
 from airwarden.cli import failures
 from airwarden.cli.commands import (
     acknowledge,
+    airflow,
     approve,
     audit,
     backtest,
@@ -32,6 +33,7 @@ from airwarden.cli.commands import (
     scorecard,
     up,
     verdict,
+    why,
     windows,
 )
 
@@ -64,7 +66,7 @@ def _root(
 
 for _command in (
     init, doctor, backtest, up, build, check, exporter, remediator,
-    incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
+    why, airflow, incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
     mode, scorecard, verdict, audit,
 ):  # fmt: skip
     _command.register(app)

@@ -21,6 +21,7 @@ from airwarden.cli.doctor.coverage import by_section, wholly_lost
 from airwarden.core import coverage, metrics
 from airwarden.core.durations import format_duration
 from airwarden.core.settings import reference as settings
+from airwarden.exporters.failures import rules as failure_rules
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
@@ -60,6 +61,7 @@ def pages() -> Mapping[str, str]:
         "commands.md": command_reference.render(),
         "configuration.md": settings.render(),
         "events.md": event_reference.render(),
+        "failure-causes.md": failure_rules.render_reference(),
         "metrics.md": metrics.render_reference(),
         "playbooks.md": _playbooks_page(shipped),
         "rails.md": _rails_page(),

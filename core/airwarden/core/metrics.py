@@ -10,6 +10,7 @@ from types import MappingProxyType
 
 from airwarden.core.catalogue import (
     business,
+    failures,
     mariadb,
     own,
     platform,
@@ -38,6 +39,7 @@ SECTIONS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
     {
         "DAG runs, tasks, pools and assets": workload.METRICS,
         "What waits, is late or was lost": waiting.METRICS,
+        "Why tasks fail, and canaries": failures.METRICS,
         "Components, hosts, broker, workers, database, dependencies": platform.METRICS,
         "Inside the metadata database": postgresql.METRICS,
         "A MariaDB server": mariadb.METRICS,

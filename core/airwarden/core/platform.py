@@ -96,6 +96,22 @@ class TaskInstance:
     queued_when: datetime | None = None
     scheduled_when: datetime | None = None
     pool_slots: int = 1
+    operator: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class LogTail:
+    """The end of a task attempt's log.
+
+    Attributes:
+        text: Its last bytes as Airflow gives them: JSON lines or text; the first line may be cut.
+        size: Bytes that were read.
+        whole: Whether the log was read to its end; if not, `text` is not its end.
+    """
+
+    text: bytes
+    size: int
+    whole: bool
 
 
 @dataclass(frozen=True, slots=True)

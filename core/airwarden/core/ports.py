@@ -24,6 +24,7 @@ from airwarden.core.platform import (
     Delivered,
     HostProcess,
     Job,
+    LogTail,
     MariaDbState,
     PagerEvent,
     Pool,
@@ -91,6 +92,10 @@ class Airflow(Protocol):
 
     def task_instance(self, key: TaskKey) -> TaskInstance:
         """Return one task instance; raises NotFoundError."""
+        ...
+
+    def log_tail(self, key: TaskKey, try_number: int, *, most: int, keep: int) -> LogTail:
+        """Return the last `keep` bytes of an attempt's log, read up to `most` bytes; or NotFoundError."""
         ...
 
     def clear(self, keys: Collection[TaskKey], *, note: str) -> Sequence[TaskInstance]:

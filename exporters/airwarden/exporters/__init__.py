@@ -11,7 +11,14 @@ from airwarden.exporters.app import Exporter, ExporterConfig
 from airwarden.exporters.collector import Timing
 from airwarden.exporters.collectors import NAMES
 from airwarden.exporters.collectors.statsd import WANTED as STATSD_NAMES
-from airwarden.exporters.sources import ClusterSources, DagRule, FreshnessTarget, MappedMetric
+from airwarden.exporters.failures.desk import FailureDesk
+from airwarden.exporters.sources import (
+    ClusterSources,
+    DagRule,
+    FailureOptions,
+    FreshnessTarget,
+    MappedMetric,
+)
 
 __all__ = [
     "NAMES",
@@ -20,6 +27,8 @@ __all__ = [
     "DagRule",
     "Exporter",
     "ExporterConfig",
+    "FailureDesk",
+    "FailureOptions",
     "FreshnessTarget",
     "MappedMetric",
     "Timing",

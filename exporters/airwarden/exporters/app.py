@@ -48,6 +48,7 @@ class ExporterConfig:
         door: Who may read metrics and order a reload; None is open to whoever reaches the address.
         tls: Certificate and key; None speaks plain HTTP.
         posts: Path → what takes bodies there.
+        reads: Path → what else is to be read there.
         lease: Says which of several exporters is active; None: this is the only one.
     """
 
@@ -59,6 +60,7 @@ class ExporterConfig:
     door: Door | None = None
     tls: TlsFiles | None = None
     posts: Mapping[str, Post] = field(default_factory=dict)
+    reads: Mapping[str, Callable[[str], Reply]] = field(default_factory=dict)
     lease: Lease | None = None
 
 
@@ -112,6 +114,7 @@ class Exporter:
             reload=self.reload,
             door=settings.door,
             posts={path: self._while_active(post) for path, post in settings.posts.items()},
+            reads=settings.reads,
         )
         self._server = MetricsServer(settings.host, settings.port, routes, tls=settings.tls)
         if self._standby is not None:

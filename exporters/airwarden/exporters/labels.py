@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -18,23 +18,36 @@ TIERS = ("critical", "high", "medium", "low")
 TYPES = ("etl", "ml_training", "analytics", "data_quality", "reporting", "ad_hoc")
 #: What a DAG has that nobody labelled, or whose tag is none of the known values.
 UNSET = "unset"
+#: Tags of what a DAG needs, and of a canary: the queue it proves, and how often it runs.
+DEPENDS, CANARY, CANARY_EVERY = "depends:", "airwarden-canary", "airwarden-every"
 #: Beyond so many teams the rest is summed: labels stay bounded whatever tags say.
 MAX_TEAMS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DagLabels:
-    """One DAG's labels, and what else of it the collectors need."""
+    """One DAG's labels, and what else of it the collectors need.
+
+    Attributes:
+        depends: Dependencies that it declares (`depends:NAME`).
+        canary: The queue that it proves, if it is a canary of ours: its runs are no work of anybody's and
+            count in no metric but the canaries' own.
+        canary_every: The pause between two of its runs, as its tag says it.
+    """
 
     tier: str = UNSET
     team: str = UNSET
     type: str = UNSET
     paused: bool = False
     sla: str = ""
+    depends: tuple[str, ...] = ()
+    canary: str = ""
+    canary_every: str = ""
 
 
 def labels_of(dag_id: str, tags: Iterable[str], rules: Sequence[DagRule]) -> DagLabels:
     """Return a DAG's labels: its own tags win, then the first rule that gives a value."""
+    tags = tuple(tags)
     tagged: dict[str, str] = {}
     for tag in sorted(tags):
         name, _, value = tag.partition(":")
@@ -52,6 +65,9 @@ def labels_of(dag_id: str, tags: Iterable[str], rules: Sequence[DagRule]) -> Dag
         team=tagged.get("team", UNSET),
         type=kind if kind in TYPES else UNSET,
         sla=tagged.get("sla", ""),
+        depends=tuple(sorted({tag.partition(":")[2] for tag in tags if tag.startswith(DEPENDS)})),
+        canary=tagged.get(CANARY, ""),
+        canary_every=tagged.get(CANARY_EVERY, ""),
     )
 
 
@@ -136,12 +152,10 @@ class DagRegistry:
             found = labels_of(row["dag_id"], row["tags"] or (), self._rules)
             if len(teams) < MAX_TEAMS:
                 teams.add(found.team)
-            dags[row["dag_id"]] = DagLabels(
-                found.tier,
-                found.team if found.team in teams else OVERFLOW,
-                found.type,
-                bool(row["is_paused"]),
-                found.sla,
+            dags[row["dag_id"]] = replace(
+                found,
+                team=found.team if found.team in teams else OVERFLOW,
+                paused=bool(row["is_paused"]),
             )
         self._dags = dags
         self._rows = rows

@@ -99,6 +99,8 @@ class Routes:
         reload: Reads the configuration again; returns why it was refused, empty when it is in force.
         door: Who may read metrics and order a reload; None is open to whoever reaches the address.
         posts: Path → what takes bodies there.
+        reads: Path → what is to be read there, by the same credential as the metrics; called with what
+            stands behind the question mark.
     """
 
     metrics: Callable[[Format, bool], bytes]
@@ -106,6 +108,7 @@ class Routes:
     reload: Callable[[], str]
     door: Door | None = None
     posts: Mapping[str, Post] = field(default_factory=dict)
+    reads: Mapping[str, Callable[[str], Reply]] = field(default_factory=dict)
 
 
 class MetricsServer:
@@ -212,7 +215,8 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path
+        address = urlsplit(self.path)
+        path = address.path
         if path == "/healthz":
             self._send(Reply(200, b"ok\n"))
         elif path == "/readyz":
@@ -220,10 +224,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Reply(503 if why else 200, f"{why or 'ready'}\n".encode()))
         elif path == "/":
             self._send(Reply(200, b"airwarden exporter: /metrics /healthz /readyz\n"))
-        elif path != "/metrics":
+        elif path != "/metrics" and path not in self.routes.reads:
             self._send(Reply(404, b"not found\n"))
         elif self._admitted(self.routes.door):
-            self._send(self._metrics())
+            read = self.routes.reads.get(path)
+            self._send(read(address.query) if read is not None else self._metrics())
 
     def do_POST(self) -> None:
         address = urlsplit(self.path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from airwarden.core.failures import FailureRule
 from airwarden.core.ports import (
     Airflow,
     Host,
@@ -17,6 +18,7 @@ from airwarden.core.ports import (
     Statsd,
     Workers,
 )
+from airwarden.exporters.failures.book import FailureBook
 from airwarden.exporters.reported import ReportedValues
 
 
@@ -68,6 +70,25 @@ class MappedMetric:
 
 
 @dataclass(frozen=True, slots=True)
+class FailureOptions:
+    """How failed attempts get their cause.
+
+    Attributes:
+        rules: The site's own; they win over the shipped ones.
+        logs: Whether ends of task logs are read through REST.
+        logs_per_minute: Most of them.
+        log_bytes: Most bytes of one.
+        wait: Seconds for which an attempt waits for its evidence.
+    """
+
+    rules: tuple[FailureRule, ...] = ()
+    logs: bool = True
+    logs_per_minute: int = 30
+    log_bytes: int = 4_194_304
+    wait: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterSources:
     """One cluster. A port is None where the platform lacks it or none is configured.
 
@@ -79,6 +100,8 @@ class ClusterSources:
         rules: In order; the first that matches and gives a value wins.
         dependencies: Name → probe.
         parallelism: Tasks that all executors together may run at once; None if nobody said.
+        failures: How failed attempts get their cause.
+        book: Where listeners' reports come in and verdicts are kept; a new one where it is None.
         machine: Whether cpu and memory of this machine stand for the cluster's.
         reported: What others report; kept over a change of the configuration.
         mapped: What is left out.
@@ -103,3 +126,5 @@ class ClusterSources:
     machine: bool = False
     reported: ReportedValues | None = None
     mapped: tuple[MappedMetric, ...] = ()
+    failures: FailureOptions = FailureOptions()
+    book: FailureBook | None = None

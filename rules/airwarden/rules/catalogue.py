@@ -19,6 +19,7 @@ from airwarden.rules.data import DATA
 from airwarden.rules.database import DATABASE
 from airwarden.rules.database_load import DATABASE_LOAD
 from airwarden.rules.dependencies import DEPENDENCIES
+from airwarden.rules.failures import FAILURES
 from airwarden.rules.lateness import LATENESS
 from airwarden.rules.model import AlertRule, Rules, Subject
 from airwarden.rules.pipelines import PIPELINES
@@ -38,6 +39,7 @@ SUBJECTS: tuple[Subject, ...] = (
     COMPONENTS,
     DAG_FILES,
     WORKERS,
+    FAILURES,
     DEPENDENCIES,
     PIPELINES,
     DAGS,

@@ -57,6 +57,8 @@ _STALE = (
     "AirflowDeadlineMissed",
     "AirflowRunsBelowUsual",
 )
+#: Tasks of a queue do not come through, or the platform loses them.
+_LOST = ("AirflowCanaryMissing", "AirflowPlatformFailsTasks")
 _BLIND = ("AirflowCollectorFailing", "AirflowSnapshotStale")
 #: What a client that blocks or exhausts the database looks like.
 _SESSIONS = (
@@ -89,6 +91,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
             "AirflowSchedulerProcessDown",
             *_SESSIONS,
             *_PLATFORM,
+            *_LOST,
             *_BLIND,
         ),
         "without its database Airflow neither schedules nor reports, and nothing of it can be read",
@@ -102,6 +105,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
             "AirflowPgBouncerWaiting",
             "AirflowPgBouncerMaxWait",
             *_PLATFORM,
+            *_LOST,
             *_BLIND,
         ),
         "who connects through the pooler finds no database while it is away",
@@ -122,6 +126,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
             *_LATE,
             *_HELD,
             *_STALE,
+            "AirflowCanaryMissing",
             "AirflowDatabaseIdleInTransaction",
             "AirflowDatabaseLongTransaction",
         ),
@@ -134,7 +139,12 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     Inhibition(
         ("AirflowSchedulerStalled",),
-        (*(name for name in _LATE if name != "AirflowSchedulerStalled"), *_HELD, *_STALE),
+        (
+            *(name for name in _LATE if name != "AirflowSchedulerStalled"),
+            *_HELD,
+            *_STALE,
+            "AirflowCanaryMissing",
+        ),
         "being late is what standing still looks like later",
     ),
     Inhibition(
@@ -159,6 +169,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
             *_FAILING,
             *_WAITING,
             *_STALE,
+            *_LOST,
             "AirflowWorkerDown",
             "AirflowWorkerSilent",
             "AirflowWorkersBelowMinimum",
@@ -169,7 +180,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     Inhibition(
         ("AirflowApiServerDown",),
-        (*_LATE, *_FAILING, *_STUCK, *_STALE),
+        (*_LATE, *_FAILING, *_STUCK, *_STALE, *_LOST),
         "tasks report through the api-server and fail when they cannot",
     ),
     Inhibition(
@@ -209,7 +220,7 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     Inhibition(
         ("AirflowDependencyDown",),
-        _FAILING,
+        (*_FAILING, "AirflowConnectionFailing"),
         "the DAGs that need it fail",
     ),
     Inhibition(

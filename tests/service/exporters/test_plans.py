@@ -85,6 +85,8 @@ def realistic(database: Database, query: str) -> dict[str, Any]:
         "tasks_of_runs": {"settle": runs[:3], "open": runs[3:6], "lookback": 305.0},
         "runs_of_tasks": {"tasks": [row[0] for row in tasks]},
         "task_events": {"after": latest - 50, "until": latest},
+        "failed_attempts": {"after": latest - 50, "until": latest},
+        "canary_runs": {"dags": dags},
         "last_successes": {"dags": dags},
         "recent_outcomes": {"dags": dags},
         "dag_patches": {"dag_id": dags[0]},

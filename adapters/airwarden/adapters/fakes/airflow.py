@@ -12,7 +12,16 @@ from typing import Any
 from airwarden.adapters.fakes.faults import Faults
 from airwarden.core.clock import Clock
 from airwarden.core.errors import ConflictError, NotFoundError, RejectedError
-from airwarden.core.platform import Component, Dag, DagRun, Job, Pool, TaskInstance, TaskKey
+from airwarden.core.platform import (
+    Component,
+    Dag,
+    DagRun,
+    Job,
+    LogTail,
+    Pool,
+    TaskInstance,
+    TaskKey,
+)
 
 
 class FakeAirflow(Faults):
@@ -43,6 +52,7 @@ class FakeAirflow(Faults):
         self.airflow_version = "3.3.2"
         self.notes: dict[object, str] = {}
         self.confs: dict[tuple[str, str], Mapping[str, Any]] = {}
+        self._logs: dict[tuple[TaskKey, int], bytes] = {}
         self.put_pool(Pool("default_pool", 128))
 
     # What a test arranges.
@@ -84,6 +94,10 @@ class FakeAirflow(Faults):
     def put_run(self, run: DagRun) -> None:
         """Add or replace a run."""
         self._runs[run.dag_id, run.run_id] = run
+
+    def put_log(self, key: TaskKey, try_number: int, text: bytes) -> None:
+        """Give an attempt a log."""
+        self._logs[key, try_number] = text
 
     # The port.
 
@@ -166,6 +180,16 @@ class FakeAirflow(Faults):
         if key not in self._instances:
             raise NotFoundError(f"no task instance {key}")
         return self._instances[key]
+
+    def log_tail(self, key: TaskKey, try_number: int, *, most: int, keep: int) -> LogTail:
+        """Return the end of an attempt's log."""
+        self._reading()
+        if (key, try_number) not in self._logs and key not in self._instances:
+            raise NotFoundError(f"no attempt {try_number} of {key}")
+        text = self._logs.get((key, try_number), b"")
+        if len(text) >= most:
+            return LogTail(text[:most][-keep:], most, whole=False)
+        return LogTail(text[-keep:], len(text), whole=True)
 
     def clear(self, keys: Collection[TaskKey], *, note: str) -> Sequence[TaskInstance]:
         """Clear task instances of one run: a new id, a new set of retries, no state."""

@@ -18,6 +18,7 @@ from airwarden.core.settings.base import (
     Server,
     wrong,
 )
+from airwarden.core.settings.failures import Failures
 
 #: A shorter lease would be lost to an ordinary pause of the journal.
 _SHORTEST_LIFE = timedelta(seconds=3)
@@ -169,6 +170,9 @@ class Exporter(Server):
 
     collectors: dict[str, CollectorOverride] = Field(default_factory=dict)
     """Changes to single collectors, by name."""
+
+    failures: Failures = Failures()
+    """How failed task attempts get their cause."""
 
     max_series: int = Field(default=50_000, ge=1_000)
     """Most series of the page. A fleet of 15,000 DAGs needs under 20,000. What comes beyond is left out,

@@ -11,6 +11,11 @@ from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.api_server import ApiServerCollector
 from airwarden.exporters.collectors.assets import AssetsCollector
 from airwarden.exporters.collectors.broker import BrokerCollector
+from airwarden.exporters.collectors.canaries import (
+    CanariesByRest,
+    CanariesCollector,
+    CanariesInDatabase,
+)
 from airwarden.exporters.collectors.celery_tasks import CeleryTasksCollector
 from airwarden.exporters.collectors.consistency import ConsistencyCollector
 from airwarden.exporters.collectors.dag_health import DagHealthCollector
@@ -37,10 +42,21 @@ from airwarden.exporters.collectors.reported import ReportedCollector
 from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
 from airwarden.exporters.collectors.statsd import StatsdCollector
 from airwarden.exporters.collectors.task_events import TaskEventsCollector
+from airwarden.exporters.collectors.task_failures import TaskFailuresCollector
 from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
 from airwarden.exporters.collectors.triggers import TriggersCollector
 from airwarden.exporters.collectors.waiting import WaitingCollector
 from airwarden.exporters.collectors.workers import WorkersCollector
+from airwarden.exporters.dependency_states import DependencyStates
+from airwarden.exporters.failures import rules
+from airwarden.exporters.failures.attempts import (
+    AttemptsByRest,
+    AttemptsInDatabase,
+    FailedAttempts,
+)
+from airwarden.exporters.failures.book import FailureBook
+from airwarden.exporters.failures.classify import Classifier
+from airwarden.exporters.failures.tails import LogTails
 from airwarden.exporters.in_turn import InTurn
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.live_tasks import LiveTasks
@@ -50,31 +66,67 @@ from airwarden.exporters.successes import Successes
 
 #: Every collector's name, as `exporter.collectors` in airwarden.yaml may give it.
 NAMES = (
-    "api_server", "assets", "broker", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
+    "api_server", "assets", "broker", "canaries", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
     "deployments", "heartbeats", "host", "late_runs", "machine", "mariadb", "parsing", "pooler", "pools", "queries",
-    "reported", "scheduler_lag", "statsd", "task_events", "task_instances", "triggers", "waiting", "workers",
+    "reported", "scheduler_lag", "statsd", "task_events", "task_failures", "task_instances", "triggers", "waiting",
+    "workers",
 )  # fmt: skip
 
 
 def collectors_for(cluster: ClusterSources, clock: Clock) -> Sequence[Collector]:
     """Return the collectors that a cluster's sources allow, with fresh state."""
     found: list[Collector] = []
+    registry: DagRegistry | None = None
+    states = DependencyStates(clock)
     live: LiveTasks | None = None
     if cluster.database is not None:
         counted = CountedDatabase(cluster.database)
         cluster = replace(cluster, database=counted)
+        registry = DagRegistry(counted, cluster.rules, clock)
         live = LiveTasks(counted, clock)
-        found += _of_database(cluster, counted, live, clock)
+        found += _of_database(cluster, counted, registry, live, clock)
     elif cluster.airflow is not None and cluster.measured is not None:
         found += collectors_over_rest(cluster, cluster.airflow, cluster.measured, clock)
+    found += _of_work(cluster, registry, states, clock)
     if cluster.database is not None or cluster.airflow is not None:
         found.append(HeartbeatsCollector(clock, cluster.database, cluster.airflow))
         found.append(PoolsCollector(live, cluster.airflow))
-    return [*found, *_of_systems(cluster, clock)]
+    return [*found, *_of_systems(cluster, states, clock)]
 
 
-def _of_systems(cluster: ClusterSources, clock: Clock) -> list[Collector]:
+def _of_work(
+    cluster: ClusterSources, registry: DagRegistry | None, states: DependencyStates, clock: Clock
+) -> list[Collector]:
+    """Return the collectors of failures and canaries, by the database or without one by REST."""
+    attempts: FailedAttempts
+    if cluster.database is not None and registry is not None:
+        attempts = AttemptsInDatabase(cluster.database, registry, clock)
+        canaries = CanariesCollector(CanariesInDatabase(cluster.database, registry))
+    elif cluster.airflow is not None:
+        attempts = AttemptsByRest(cluster.airflow, cluster.rules, clock)
+        canaries = CanariesCollector(CanariesByRest(cluster.airflow))
+    else:
+        return []
+    options = cluster.failures
+    tails = None
+    if options.logs and cluster.airflow is not None:
+        tails = LogTails(
+            cluster.airflow, clock, per_minute=options.logs_per_minute, most=options.log_bytes
+        )
+    failures = TaskFailuresCollector(
+        attempts,
+        Classifier(options.rules, rules.shipped()),
+        cluster.book or FailureBook(clock),
+        tails,
+        states,
+        clock,
+        wait=options.wait,
+    )
+    return [failures, canaries]
+
+
+def _of_systems(cluster: ClusterSources, states: DependencyStates, clock: Clock) -> list[Collector]:
     """Return the collectors of what stands beside the database."""
     found: list[Collector] = []
     if cluster.airflow is not None:
@@ -98,7 +150,7 @@ def _of_systems(cluster: ClusterSources, clock: Clock) -> list[Collector]:
     if cluster.statsd is not None:
         found.append(StatsdCollector(cluster.statsd, clock))
     if cluster.dependencies:
-        found.append(DependenciesCollector(cluster.dependencies))
+        found.append(DependenciesCollector(cluster.dependencies, states))
     if cluster.machine:
         found.append(MachineCollector())
     if cluster.reported is not None:
@@ -107,9 +159,12 @@ def _of_systems(cluster: ClusterSources, clock: Clock) -> list[Collector]:
 
 
 def _of_database(
-    cluster: ClusterSources, database: CountedDatabase, live: LiveTasks, clock: Clock
+    cluster: ClusterSources,
+    database: CountedDatabase,
+    registry: DagRegistry,
+    live: LiveTasks,
+    clock: Clock,
 ) -> list[Collector]:
-    registry = DagRegistry(database, cluster.rules, clock)
     successes = Successes(clock)
     turn = threading.Lock()
     details: list[Collector] = [

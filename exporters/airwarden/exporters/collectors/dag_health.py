@@ -40,7 +40,7 @@ class DagHealthCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return failures in a row, and last successes of critical DAGs."""
-        fleet = self._registry.all()
+        fleet = {id_: dag for id_, dag in self._registry.all().items() if not dag.canary}
         critical = sorted(id_ for id_, dag in fleet.items() if dag.tier == CRITICAL)[:MAX_CRITICAL]
         if not self._began:
             self._runs.begin()

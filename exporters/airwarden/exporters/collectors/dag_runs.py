@@ -22,7 +22,8 @@ _TASK_ENDINGS = ("success", "failed", "up_for_retry")
 class DagRunsCollector:
     """Follows runs by their serial id and the set of open ones, and the tasks of those.
 
-    A restart begins at the present: counters start at 0, and nothing is counted twice.
+    A restart begins at the present: counters start at 0, and nothing is counted twice. The runs of our own
+    canaries are nobody's work, and in none of these.
     """
 
     name = "dag_runs"
@@ -64,7 +65,7 @@ class DagRunsCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return runs and tasks; what was counted stays counted when a later query fails."""
-        fleet = self._registry.all()
+        fleet = {id_: dag for id_, dag in self._registry.all().items() if not dag.canary}
         self._give_birth(set(fleet.values()))
         self._retire({dag.team for dag in fleet.values()})
         if not self._began:
@@ -89,7 +90,11 @@ class DagRunsCollector:
         reading = self._runs.read()
         # Whatever can fail comes before the state changes: then the look is repeated as a whole.
         labels = self._registry.of(reading.dags)
-        self._expect((run.run_type, labels[run.dag_id]) for run in reading.open_now)
+        self._expect(
+            (run.run_type, labels[run.dag_id])
+            for run in reading.open_now
+            if not labels[run.dag_id].canary
+        )
         seen = self._runs.take(reading)
         self._count_starts(seen.started, labels)
         self._count_ends(seen.finished, labels)
@@ -103,14 +108,16 @@ class DagRunsCollector:
 
     def _count_starts(self, started: Sequence[Run], labels: Mapping[str, DagLabels]) -> None:
         for run in started:
-            if run.run_type == "scheduled" and run.start_date is not None:
-                dag = labels[run.dag_id]
+            dag = labels[run.dag_id]
+            if run.run_type == "scheduled" and run.start_date is not None and not dag.canary:
                 delay = max(0.0, (run.start_date - run.run_after).total_seconds())
                 self._delay.observe((dag.tier, dag.team), delay)
 
     def _count_ends(self, finished: Sequence[Run], labels: Mapping[str, DagLabels]) -> None:
         for run in finished:
             dag = labels[run.dag_id]
+            if dag.canary:
+                continue
             run_type = run.run_type if run.run_type in RUN_TYPES else "other"
             self._finished.add((run.state, run_type, dag.type, dag.tier, dag.team))
             if run.start_date is not None and run.end_date is not None:
@@ -122,12 +129,15 @@ class DagRunsCollector:
         begun, attempts = self._tasks.read()
         labels = self._registry.of({attempt.dag_id for attempt in attempts})
         started, ended = self._tasks.take(begun, attempts)
+        canaries = {dag_id for dag_id, dag in labels.items() if dag.canary}
+        started = [attempt for attempt in started if attempt.dag_id not in canaries]
         for attempt in started:
             self._task_started.add((attempt.queue,))
             if (wait := attempt.queue_wait) is not None:
                 self._task_wait.observe((attempt.queue,), wait)
         for attempt in ended:
-            self._count_task(attempt, labels[attempt.dag_id])
+            if attempt.dag_id not in canaries:
+                self._count_task(attempt, labels[attempt.dag_id])
 
     def _count_task(self, attempt: Attempt, dag: DagLabels) -> None:
         self._task_finished.add((attempt.outcome, attempt.queue, dag.tier, dag.team))
@@ -141,7 +151,8 @@ class DagRunsCollector:
         )
         for run in open_now:
             dag = labels[run.dag_id]
-            counts[run.state, dag.tier, dag.team] += 1
+            if not dag.canary:
+                counts[run.state, dag.tier, dag.team] += 1
         return gauge("airwarden_dag_runs", counts)
 
     def _retire(self, teams: set[str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from airwarden.core.ports import Probe
+from airwarden.exporters.dependency_states import DependencyStates
 from airwarden.exporters.families import Family, Labels, gauge
 
 
@@ -16,8 +17,9 @@ class DependenciesCollector:
     interval = 5.0
     timeout = 10.0
 
-    def __init__(self, probes: Mapping[str, Probe]) -> None:
+    def __init__(self, probes: Mapping[str, Probe], states: DependencyStates | None = None) -> None:
         self._probes = dict(sorted(probes.items()))
+        self._states = states
 
     def collect(self) -> Sequence[Family]:
         """Return which of them are up."""
@@ -26,4 +28,6 @@ class DependenciesCollector:
             up: dict[Labels, float] = {
                 (name,): int(ok) for name, ok in zip(self._probes, answers, strict=True)
             }
+        if self._states is not None:
+            self._states.note({name: bool(ok) for (name,), ok in up.items()})
         return [gauge("airwarden_dependency_up", up)]

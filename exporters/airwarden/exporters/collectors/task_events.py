@@ -1,9 +1,4 @@
-"""Lost task attempts and their causes, from Airflow's audit log.
-
-The log's rows are read between the highest id seen and the present one, so that the cost follows what
-happened. A transaction may commit an id below one already seen; such rows are found by reading the last
-thousand ids again, and counted once.
-"""
+"""Lost task attempts by what ended them, from Airflow's audit log; see `audit_feed`."""
 
 from __future__ import annotations
 
@@ -11,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.audit_feed import AuditFeed
 from airwarden.exporters.families import Counter, Family
 from airwarden.exporters.labels import DagLabels, DagRegistry
 
-#: Ids that are read again, for transactions that commit late.
-LOOK_BACK = 1000
-#: Most ids that are read at once; the next look takes the rest.
-MOST = 50_000
 MAX_OPERATORS = 50
 OTHER = "other"
 _REASONS = {
@@ -38,11 +30,8 @@ class TaskEventsCollector:
     timeout = 15.0
 
     def __init__(self, database: MetadataDatabase, registry: DagRegistry) -> None:
-        self._database = database
         self._registry = registry
-        self._last: int | None = None
-        #: Ids within the part that is read again that were counted, or were there at the start.
-        self._seen: set[int] = set()
+        self._log = AuditFeed(database, "task_events")
         self._operators: set[str] = set()
         self._retries = Counter("airwarden_task_retries_total")
         self._failures = Counter("airwarden_operator_failures_total")
@@ -54,17 +43,12 @@ class TaskEventsCollector:
         """Return the counters; a failed query leaves them as they were, and nothing is lost."""
         teams = {dag.team for dag in self._registry.all().values()}
         self._retries.born((reason, team) for reason in _REASONS.values() for team in teams)
-        newest = int(self._database.rows("latest_event")[0]["id"])
-        first = self._last is None
-        last = newest if self._last is None else self._last
-        until = min(newest, last + MOST)
-        rows = self._database.rows("task_events", after=max(0, last - LOOK_BACK), until=until)
-        labels = self._registry.of({row["dag_id"] for row in rows})
-        for row in rows:
-            if row["id"] not in self._seen and not first:
+        reading = self._log.read()
+        labels = self._registry.of({row["dag_id"] for row in reading.rows})
+        for row in reading.rows:
+            if not labels[row["dag_id"]].canary:
                 self._count(row, labels)
-        self._seen = {row["id"] for row in rows if row["id"] > until - LOOK_BACK}
-        self._last = until
+        self._log.take(reading)
         return [self._retries.family(), self._failures.family(), self._timeouts.family()]
 
     def _count(self, row: Mapping[str, Any], labels: Mapping[str, DagLabels]) -> None:
