@@ -56,14 +56,6 @@ LEFT_OUT = (
     ),
     LeftOut(
         (
-            "airwarden_canary_run_duration_seconds",
-            "airwarden_canary_last_success_timestamp_seconds",
-        ),
-        "Needs a DAG of ours on the platform.",
-        "comes with the canary DAG",
-    ),
-    LeftOut(
-        (
             "airwarden_pod_evictions_total",
             "airwarden_pod_oom_kills_total",
             "airwarden_k8s_api_requests_total",
