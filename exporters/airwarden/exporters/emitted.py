@@ -35,6 +35,13 @@ EMITTED: Mapping[str, frozenset[str]] = {
             "airwarden_celery_unacked_messages",
         }
     ),
+    "canaries": frozenset(
+        {
+            "airwarden_canary_interval_seconds",
+            "airwarden_canary_last_success_timestamp_seconds",
+            "airwarden_canary_run_duration_seconds",
+        }
+    ),
     "celery_tasks": frozenset(
         {
             "airwarden_celery_queue_drift_tasks",
@@ -239,6 +246,17 @@ EMITTED: Mapping[str, frozenset[str]] = {
             "airwarden_operator_failures_total",
             "airwarden_task_heartbeat_timeouts_total",
             "airwarden_task_retries_total",
+        }
+    ),
+    "task_failures": frozenset(
+        {
+            "airwarden_connection_failures_total",
+            "airwarden_failure_reports_total",
+            "airwarden_log_tails_total",
+            "airwarden_task_failures_by_evidence_total",
+            "airwarden_task_failures_known_ratio",
+            "airwarden_task_failures_total",
+            "airwarden_task_failures_undecided",
         }
     ),
     "task_instances": frozenset(
