@@ -16,8 +16,12 @@ OVER_REST = frozenset(
     {
         "airwarden_asset_freshness_sla_seconds",
         "airwarden_asset_last_update_timestamp_seconds",
+        "airwarden_canary_interval_seconds",
+        "airwarden_canary_last_success_timestamp_seconds",
+        "airwarden_canary_run_duration_seconds",
         "airwarden_component_heartbeat_timestamp_seconds",
         "airwarden_component_up",
+        "airwarden_connection_failures_total",
         "airwarden_dag_import_errors",
         "airwarden_dag_run_duration_seconds",
         "airwarden_dag_run_oldest_age_seconds",
@@ -26,11 +30,16 @@ OVER_REST = frozenset(
         "airwarden_dag_runs_finished_total",
         "airwarden_dag_warnings",
         "airwarden_dags",
+        "airwarden_failure_reports_total",
+        "airwarden_log_tails_total",
         "airwarden_pool_slots",
         "airwarden_pool_starving_tasks",
         "airwarden_sla_at_risk",
         "airwarden_sla_breaches_total",
         "airwarden_task_duration_seconds",
+        "airwarden_task_failures_by_evidence_total",
+        "airwarden_task_failures_total",
+        "airwarden_task_failures_undecided",
         "airwarden_task_instances",
         "airwarden_task_instances_finished_total",
         "airwarden_task_instances_started_total",
@@ -41,6 +50,7 @@ OVER_REST = frozenset(
 #: Of these a part is missing over REST, or they are less exact.
 IN_PART_OVER_REST: Mapping[str, str] = MappingProxyType(
     {
+        "airwarden_task_failures_total": "without attempts that are retried within ten seconds of failing",
         "airwarden_pool_starving_tasks": "scheduled tasks of full pools, whatever number of slots they take",
         "airwarden_task_oldest_age_seconds": "without deferred tasks",
         "airwarden_sla_breaches_total": "of assets, not of deadlines",
