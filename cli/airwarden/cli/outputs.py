@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,7 @@ from airwarden.rules.catalogue import resolve
 from airwarden.rules.config import (
     AlertmanagerTiming,
     AlertOverride,
+    ObjectiveOverride,
     PagerDutyRoute,
     RemediatorRoute,
     RuleConfig,
@@ -64,17 +66,23 @@ def render_all(settings: Settings) -> Mapping[str, str]:
 
 def _as_written(settings: Settings, error: WrongInputError) -> WrongInputError:
     """Name the framework's key where the wrong override came from the framework's words."""
-    if settings.monitoring_framework is None:
+    alert = error.place.removeprefix("alerts.").removesuffix(".threshold")
+    place = as_written(settings, alert)
+    if error.place != f"alerts.{alert}.threshold" or place == error.place:
         return error
-    words = settings.monitoring_framework.alerts
-    for severity, statements in (("critical", words.critical), ("warning", words.warning)):
-        for name in statements:
-            alert = FRAMEWORK_ALERTS[name]
-            own = settings.alerts.get(alert)
-            if error.place == f"alerts.{alert}.threshold" and not (own and own.threshold):
-                place = f"monitoring_framework.alerts.{severity}.{name}"
-                return WrongInputError(error.message, place=place, hint=error.hint)
-    return error
+    return WrongInputError(error.message, place=place, hint=error.hint)
+
+
+def as_written(settings: Settings, alert: str) -> str:
+    """Return the key under which the file gives an alert's threshold."""
+    framework, own = settings.monitoring_framework, settings.alerts.get(alert)
+    if framework is not None and not (own and own.threshold):
+        words = framework.alerts
+        for severity, statements in (("critical", words.critical), ("warning", words.warning)):
+            for name in statements:
+                if FRAMEWORK_ALERTS[name] == alert:
+                    return f"monitoring_framework.alerts.{severity}.{name}"
+    return f"alerts.{alert}.threshold"
 
 
 def rule_config(settings: Settings) -> RuleConfig:
@@ -86,6 +94,15 @@ def rule_config(settings: Settings) -> RuleConfig:
         scrape_interval=settings.prometheus.scrape_interval,
         evaluation_interval=settings.prometheus.evaluation_interval,
         overrides=alert_overrides(settings),
+        objectives={
+            name: ObjectiveOverride(
+                enabled=wanted.enabled,
+                target=Decimal(wanted.target.removesuffix("%")) / 100 if wanted.target else None,
+                limit=wanted.limit,
+                at_least=wanted.at_least,
+            )
+            for name, wanted in settings.objectives.items()
+        },
         teams=_teams(settings),
         exporters=tuple(map(_address, (settings.exporter_url, *settings.exporter.replicas))),
         exporter_access=_exporter_access(settings),

@@ -39,6 +39,7 @@ from airwarden.remediation.playbook import (
 from airwarden.remediation.playbooks_loader import load_playbooks
 from airwarden.rules.catalogue import SUBJECTS, resolve
 from airwarden.rules.config import RemediatorRoute, RuleConfig
+from airwarden.rules.left_out import LEFT_OUT, LeftOut
 from airwarden.rules.model import Context, Route
 from airwarden.rules.needs import alerts_resting_on
 
@@ -111,7 +112,15 @@ def _alerts_page(shipped: Iterable[Playbook]) -> str:
         rows = (_alert_row(context, by_alert) for context in contexts)
         heads = ("alert", "severity", "says", "limit", "for", "told first", "playbook")
         blocks += [[f"## {subject.name.replace('_', ' ').capitalize()}"], _table(heads, rows)]
+    blocks += [
+        ["## Left out, and why"],
+        _table(("alert", "why", "instead"), map(_left_out, LEFT_OUT)),
+    ]
     return _page("Alerts", *blocks)
+
+
+def _left_out(absent: LeftOut) -> tuple[str, str, str]:
+    return ", ".join(f"`{name}`" for name in absent.names), absent.reason, absent.instead
 
 
 def _alert_row(context: Context, by_alert: Mapping[str, str]) -> tuple[str, ...]:

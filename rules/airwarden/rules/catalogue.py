@@ -11,6 +11,7 @@ from airwarden.core.errors import WrongInputError
 from airwarden.core.thresholds import Operator, Threshold, Unit
 from airwarden.rules.airwarden_itself import AIRWARDEN_ITSELF
 from airwarden.rules.backlog import BACKLOG
+from airwarden.rules.business import BUSINESS
 from airwarden.rules.components import COMPONENTS
 from airwarden.rules.config import AlertOverride, RuleConfig
 from airwarden.rules.dag_files import DAG_FILES
@@ -26,6 +27,7 @@ from airwarden.rules.pipelines import PIPELINES
 from airwarden.rules.queues import QUEUES
 from airwarden.rules.scheduler import SCHEDULER
 from airwarden.rules.scopes import check_where, contradiction
+from airwarden.rules.slo import SLO
 from airwarden.rules.tasks import TASKS
 from airwarden.rules.workers import WORKERS
 
@@ -46,6 +48,8 @@ SUBJECTS: tuple[Subject, ...] = (
     TASKS,
     LATENESS,
     DATA,
+    BUSINESS,
+    SLO,
     AIRWARDEN_ITSELF,
 )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 
 from airwarden.core.alerts import Severity
 from airwarden.core.thresholds import Threshold
@@ -45,6 +46,23 @@ class ScopedOverride:
 
     where: Mapping[str, tuple[str, ...]]
     change: AlertOverride
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectiveOverride:
+    """What an operator changes of one objective; None keeps the catalogue's value.
+
+    Attributes:
+        enabled: False leaves it out.
+        target: The share of events that must be good, 0 to 1.
+        limit: Up to what time an event is good.
+        at_least: Events that are assumed where there are fewer.
+    """
+
+    enabled: bool = True
+    target: Decimal | None = None
+    limit: timedelta | None = None
+    at_least: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +166,7 @@ class RuleConfig:
     Attributes:
         clusters: The Airflow platforms, by the value of their `cluster` label.
         overrides: Alert name → what the operator changes.
+        objectives: The same by objective.
         teams: Teams with a channel or key of their own.
         exporters: Addresses (`host:port`) that Prometheus scrapes for the exporter.
         exporter_access: What it shows there.
@@ -168,6 +187,7 @@ class RuleConfig:
     scrape_interval: timedelta = timedelta(seconds=15)
     evaluation_interval: timedelta = timedelta(seconds=15)
     overrides: Mapping[str, AlertOverride] = field(default_factory=dict)
+    objectives: Mapping[str, ObjectiveOverride] = field(default_factory=dict)
     teams: tuple[TeamRoute, ...] = ()
     exporters: tuple[str, ...] = ("127.0.0.1:9810",)
     exporter_access: ScrapeAccess = ScrapeAccess()

@@ -59,6 +59,7 @@ _STALE = (
 )
 #: Tasks of a queue do not come through, or the platform loses them.
 _LOST = ("AirflowCanaryMissing", "AirflowPlatformFailsTasks")
+_BURNING = ("AirflowErrorBudgetBurnFast", "AirflowErrorBudgetBurnSlow")
 _BLIND = ("AirflowCollectorFailing", "AirflowSnapshotStale")
 #: What a client that blocks or exhausts the database looks like.
 _SESSIONS = (
@@ -68,7 +69,7 @@ _SESSIONS = (
     "AirflowPgBouncerWaiting",
     "AirflowPgBouncerMaxWait",
 )
-_PLATFORM = (*_LATE, *_SILENT, *_FAILING, *_WAITING, *_STALE)
+_PLATFORM = (*_LATE, *_SILENT, *_FAILING, *_WAITING, *_STALE, *_BURNING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +244,32 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         ("AirflowTeamDagFailureRateHigh",),
         ("AirflowRetryStorm", "AirflowOperatorFailuresUnusual"),
         "one team's failures are retried, and come from few operators",
+    ),
+    Inhibition(
+        (
+            "AirflowSchedulerLockHeld",
+            "AirflowSchedulerHeartbeatLost",
+            "AirflowSchedulerProcessDown",
+            "AirflowSchedulerStalled",
+            "AirflowSchedulerLagHigh",
+            "AirflowScheduleDelayCrit",
+            "AirflowBrokerDown",
+            "AirflowApiServerDown",
+            "AirflowWorkersBelowMinimum",
+            "AirflowDependencyDown",
+            "AirflowDagsVanished",
+            "AirflowCriticalDataFreshnessBreach",
+            "AirflowDagFailureRateHigh",
+            "AirflowTeamDagFailureRateHigh",
+        ),
+        _BURNING,
+        "what spends the budget is told already",
+    ),
+    Inhibition(
+        ("AirflowErrorBudgetBurnFast",),
+        ("AirflowErrorBudgetBurnSlow",),
+        "the same budget, spent faster",
+        equal=("cluster", "slo"),
     ),
     Inhibition(
         ("AirflowBrokerEvicting",),

@@ -127,11 +127,19 @@ class RecordingRule:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One file of rules: its recordings, made from the resolved rules, then its alerts."""
+    """One file of rules: its recordings, made from the resolved rules, then its alerts.
+
+    Attributes:
+        name: Of the file and the group.
+        alerts: Its alerts.
+        recordings: What is recorded at every evaluation, before the alerts.
+        slow_recordings: What looks back over days, and is recorded every two minutes.
+    """
 
     name: str
     alerts: tuple[AlertRule, ...]
     recordings: Callable[[Rules], tuple[RecordingRule, ...]] | None = None
+    slow_recordings: Callable[[Rules], tuple[RecordingRule, ...]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,6 +285,7 @@ class Rules:
 
     config: RuleConfig
     catalogue: Mapping[str, AlertRule]
+    _known: dict[str, tuple[Context, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     def get(self, name: str) -> Context | None:
         """Return an alert's context, or None where the operator switched it off everywhere.
@@ -293,6 +302,11 @@ class Rules:
 
         Their scopes hold no series twice; the last is the widest.
         """
+        if name not in self._known:
+            self._known[name] = self._variants(name)
+        return self._known[name]
+
+    def _variants(self, name: str) -> tuple[Context, ...]:
         rule = self.catalogue.get(name)
         if rule is None:
             return ()

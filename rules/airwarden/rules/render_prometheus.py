@@ -86,7 +86,14 @@ def _groups(subject: Subject, rules: Rules) -> list[dict[str, Any]]:
         "interval": format_duration(max(timedelta(minutes=1), rules.config.evaluation_interval)),
         "rules": [*map(_recording, compared.values())],
     }
-    return [baseline, own]
+    slow = {
+        "name": f"{name}-slow",
+        "interval": format_duration(max(timedelta(minutes=2), rules.config.evaluation_interval)),
+        "rules": [
+            *map(_recording, subject.slow_recordings(rules) if subject.slow_recordings else ())
+        ],
+    }
+    return [baseline, slow, own]
 
 
 def _recording(rule: RecordingRule) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from airwarden.rules.config import AlertOverride, ScopedOverride
 
 #: Labels that an override may name, the one that says most first.
 SPECIFICITY = (
-    "dag_id", "asset", "queue", "pool", "operator", "kind", "resource", "application", "hostname", "dependency",
+    "dag_id", "asset", "dataset", "model", "report_group", "product", "queue", "pool", "operator", "kind", "resource", "application", "hostname", "dependency",
     "bundle", "slo", "team", "type", "tier", "cluster",
 )  # fmt: skip
 _SPECIAL = frozenset(r"\.+*?()|[]{}^$")
@@ -86,7 +86,7 @@ def contradiction(overrides: Sequence[ScopedOverride]) -> tuple[int, int] | None
     """Return two overrides that name the same series and want different things of them."""
     seen: dict[tuple[tuple[str, str], ...], int] = {}
     for index, scoped in enumerate(overrides):
-        for point in _points(scoped):
+        for point in points(scoped):
             other = seen.setdefault(point, index)
             if other != index and _disagree(overrides[other].change, scoped.change):
                 return other, index
@@ -117,7 +117,8 @@ def _rank(scoped: ScopedOverride) -> tuple[int, list[int]]:
     return -len(scoped.where), sorted(SPECIFICITY.index(label) for label in scoped.where)
 
 
-def _points(scoped: ScopedOverride) -> Iterator[tuple[tuple[str, str], ...]]:
+def points(scoped: ScopedOverride) -> Iterator[tuple[tuple[str, str], ...]]:
+    """Yield every combination of labels and values that an override names."""
     points: list[tuple[tuple[str, str], ...]] = [()]
     for label in sorted(scoped.where):
         points = [(*point, (label, value)) for point in points for value in scoped.where[label]]

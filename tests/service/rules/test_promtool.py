@@ -12,11 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
+from airwarden.cli import outputs
+from airwarden.core.settings import parse
 from airwarden.rules.build import build
 from airwarden.rules.catalogue import ALERTS, SUBJECTS
 from airwarden.rules.config import RuleConfig
 
 CASES = Path(__file__).parent / "cases"
+CHANGED = Path(__file__).parent / "changed.yaml"
 ALWAYS_FIRES = "Watchdog"
 #: Which rule files a file of cases needs beside its own subject's.
 RULES_OF = {
@@ -59,7 +62,7 @@ def expected(alert: str, fires: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def promtool_test(case: dict[str, Any]) -> dict[str, Any]:
+def promtool_test(case: dict[str, Any], interval: str = "15s") -> dict[str, Any]:
     alert = case["alert"]
     looks = [
         {"eval_time": at, "alertname": alert, "exp_alerts": []} for at in case.get("silent_at", ())
@@ -73,7 +76,7 @@ def promtool_test(case: dict[str, Any]) -> dict[str, Any]:
             }
         )
     return {
-        "interval": "15s",
+        "interval": interval,
         "name": f"{case['file']}: {alert} {case.get('but') or case.get('when') or ''}",
         "input_series": [
             {"series": scraped(series), "values": values}
@@ -81,6 +84,24 @@ def promtool_test(case: dict[str, Any]) -> dict[str, Any]:
         ],
         "alert_rule_test": looks,
     }
+
+
+def write_changed(folder: Path, number: int, changed: dict[str, Any]) -> None:
+    """Write the rules that settings give, and their cases, for the same run of promtool."""
+    settings = parse(changed["settings"], source=CHANGED.name, environ={})
+    name = f"airwarden-{changed['subject']}.yml"
+    rules = f"changed-{number}-{name}"
+    config = RuleConfig(overrides=outputs.alert_overrides(settings))
+    text = build(config)[f"prometheus/rules/{name}"]
+    (folder / rules).write_text(text, encoding="utf-8")
+    cases = [{"file": CHANGED.stem, **case} for case in changed["cases"]]
+    tests = {
+        "rule_files": [rules],
+        "evaluation_interval": changed["interval"],
+        "tests": [promtool_test(case, changed["interval"]) for case in cases],
+    }
+    file = folder / f"test-changed-{number}.yml"
+    file.write_text(yaml.safe_dump(tests, sort_keys=False, width=10_000), encoding="utf-8")
 
 
 def test_every_alert_fires_when_it_must_and_only_then(tmp_path: Path) -> None:
@@ -98,6 +119,8 @@ def test_every_alert_fires_when_it_must_and_only_then(tmp_path: Path) -> None:
         }
         file = tmp_path / f"test-{subject.name}.yml"
         file.write_text(yaml.safe_dump(tests, sort_keys=False, width=10_000), encoding="utf-8")
+    for number, changed in enumerate(yaml.load(CHANGED.read_text("utf-8"), yaml.BaseLoader)):
+        write_changed(tmp_path, number, changed)
     promtool = shutil.which("promtool")
     assert promtool, "promtool is missing: install Debian's prometheus package"
     done = subprocess.run(

@@ -12,7 +12,8 @@ from airwarden.core.metrics import CATALOGUE, metric
 from airwarden.core.settings.mapped import Mapped
 from airwarden.rules.build import build
 from airwarden.rules.config import RuleConfig
-from airwarden.rules.lint import FindingSeverity, lint
+from airwarden.rules.findings import FindingSeverity
+from airwarden.rules.lint import lint
 from airwarden.rules.mapping import MappedRule, mapped_rules
 from airwarden.rules.presets import presets
 from airwarden.rules.series_labels import parsed, result_labels

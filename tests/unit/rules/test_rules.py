@@ -21,9 +21,10 @@ from airwarden.rules import runbook
 from airwarden.rules.build import build
 from airwarden.rules.catalogue import ALERTS, SUBJECTS, resolve
 from airwarden.rules.config import AlertOverride, RuleConfig
+from airwarden.rules.findings import FindingSeverity
 from airwarden.rules.framework import framework_overrides
 from airwarden.rules.inhibition import INHIBITIONS, inhibits
-from airwarden.rules.lint import FindingSeverity, lint, lint_routes, lint_rules, template_labels
+from airwarden.rules.lint import lint, lint_routes, lint_rules, template_labels
 from airwarden.rules.model import Route
 
 DATA = Path(__file__).parents[2] / "data"
@@ -271,7 +272,11 @@ def findings(rule: str) -> list[str]:
     ("rule", "says"),
     [
         ("{record: a, expr: airwarden_lag}", ["nothing emits airwarden_lag"]),
-        ("{record: a, expr: 'sum(airwarden_delay_seconds_bucket{tier=\"x\", le=\"1\"})'}", []),
+        ("{record: a, expr: 'sum(airwarden_delay_seconds_bucket{tier=\"x\", le=\"1.0\"})'}", []),
+        ("{record: a, expr: 'sum(airwarden_delay_seconds_bucket{le=\"1\"})'}", ["le is an integer: Prometheus 3 stores 1 as 1.0"]),
+        ("{record: a, expr: 'limitk(3, airwarden_scheduler_lag_seconds)'}", ["Prometheus 2.42 has no limitk"]),
+        ("{record: a, expr: 'sum by (cluster) (airwarden_scheduler_lag_seconds) >'}", ["Prometheus 3 would refuse it"]),
+        ("{record: a}", ["a rule needs expr, and either alert or record"]),
         ("{record: a, expr: airwarden_scheduler_lag_seconds_sum}", ["nothing emits airwarden_scheduler_lag_seconds_sum"]),
         ("{record: a, expr: 'airwarden_scheduler_lag_seconds{tear=\"x\"}'}", ["airwarden_scheduler_lag_seconds has no label tear"]),
         ("{record: a, expr: '{__name__=~\"airwarden_.*\"}'}", ["a selector names no metric"]),

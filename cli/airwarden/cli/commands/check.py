@@ -90,6 +90,7 @@ def _place(key: str, config: Path) -> str:
 
 def _findings(settings: Settings) -> Iterator[Finding]:
 
+    from airwarden.cli.checks.limits import check_limits
     from airwarden.cli.checks.playbooks import check_playbooks
     from airwarden.cli.checks.rules import check_rules
     from airwarden.cli.checks.settings import check_settings
@@ -98,6 +99,7 @@ def _findings(settings: Settings) -> Iterator[Finding]:
 
     files = render_all(settings)
     yield from check_settings(settings)
+    yield from check_limits(settings)
     yield from check_rules(settings)
     yield from check_playbooks(settings)
     yield from check_generated(files)

@@ -66,6 +66,18 @@ class Where(Section):
     asset: Names | None = None
     """Assets with a freshness target."""
 
+    dataset: Names | None = None
+    """Datasets with a score of quality."""
+
+    model: Names | None = None
+    """Models that are trained."""
+
+    report_group: Names | None = None
+    """Groups of reports."""
+
+    product: Names | None = None
+    """Products that revenue is counted by."""
+
     queue: Names | None = None
     """Celery queues."""
 

@@ -12,6 +12,8 @@ from airwarden.core.settings.base import Section, wrong
 from airwarden.core.settings.business import Business, BusinessQuery
 from airwarden.core.settings.clusters import Cluster
 from airwarden.core.settings.exporting import Exporter
+from airwarden.core.settings.normal import Normal
+from airwarden.core.settings.objectives import Objective, ObjectiveName
 from airwarden.core.settings.people import Window
 from airwarden.core.settings.pipelines import Dependency, Sla, Team
 from airwarden.core.settings.programs import PlaybookOverride, Remediator
@@ -38,8 +40,14 @@ class Settings(Section):
     alerts: dict[str, alerting.AlertOverride] = Field(default_factory=dict)
     """Changes to generated alerts, by alert name (`AirflowSchedulerLagHigh`)."""
 
+    objectives: dict[ObjectiveName, Objective] = Field(default_factory=dict)
+    """Changes to the objectives (SLOs), by name (`task-success`)."""
+
     monitoring_framework: alerting.MonitoringFramework | None = None
     """Thresholds in the operators' words. `alerts` wins where both speak of one alert."""
+
+    normal: Normal = Normal()
+    """What is normal on this platform; `airwarden check` names thresholds that lie within it."""
 
     resource_allocation: alerting.ResourceAllocation | None = None
     """Priority classes and scaling thresholds in the operators' words."""
