@@ -49,7 +49,7 @@ def environment(version: str) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
     subprocess.run(
         [str(ROOT / ".venv" / "bin" / "uv"), "pip", "install", "--quiet", "--python",
-         str(folder / "bin" / "python"), f"apache-airflow=={version}", "psycopg2-binary", "asyncpg"],
+         str(folder / "bin" / "python"), f"apache-airflow=={version}", "psycopg2-binary", "asyncpg", "statsd"],
         check=True,
     )  # fmt: skip
     return folder

@@ -1,0 +1,121 @@
+"""On a real Airflow, with retries, clears and kills, every counter equals brute-force SQL at the end.
+
+Both ways to measure are held to it: the metadata database, and REST alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from airwarden.adapters.airflow import AirflowRest
+from airwarden.adapters.airflow_auth import PasswordToken
+from airwarden.adapters.airflow_measured import AirflowMeasures
+from airwarden.adapters.clock import SystemClock
+from airwarden.core.platform import TaskKey
+from airwarden.exporters.collectors.over_rest import RestDagRunsCollector
+from airwarden.exporters.rest_feed import RestRunFeed, RestTaskFeed
+from airwarden.exporters.rest_reads import RestDagRegistry
+from airwarden.exporters.successes import Successes
+from bench.fleet.truth import Truth
+from localplatform import faults
+from localplatform.layout import Platform
+from support.eventually import eventually
+from support.exactness import DatabaseFollower, Follower, compare
+from support.postgres import Database
+
+#: Ends of runs that the platform lives through, and clears among them.
+ENDS, CLEARS = 40, 6
+_UNDER_WAY = "SELECT count(*) FROM task_instance WHERE state IN ('queued', 'running', 'restarting', 'deferred')"
+
+
+@pytest.fixture
+def database(platform: Platform) -> Iterator[Database]:
+    """Airflow's database, with everything unpaused and nothing left behind."""
+    url = urlsplit(platform.postgres.admin_dsn_file.read_text().strip())
+    database = Database(
+        platform.postgres.database, platform.postgres.port, url.username or "", unquote(url.password or "")
+    )  # fmt: skip
+    paused = database.execute("SELECT dag_id FROM dag WHERE is_paused")
+    yield database
+    database.execute("DROP SCHEMA IF EXISTS truth CASCADE")
+    database.execute("UPDATE dag SET is_paused = dag_id = ANY(%s)", [row[0] for row in paused])
+    faults.undo_all(platform)
+
+
+class RestFollower(Follower):
+    """Follows over REST alone."""
+
+    def __init__(self, platform: Platform, interval: float) -> None:
+        access, clock = platform.airflow, SystemClock()
+        tokens = PasswordToken(access.url, access.user, access.password_file.read_text)
+        airflow = AirflowMeasures(access.url, tokens, rate=50.0, timeout=20.0)
+        registry = RestDagRegistry(airflow, (), clock)
+        registry.sweep()
+        feeds = RestRunFeed(airflow, clock), RestTaskFeed(airflow, clock)
+        collector = RestDagRunsCollector(*feeds, registry, clock, Successes(clock))
+        super().__init__(collector, registry, interval)
+
+
+def clear_ended_runs(platform: Platform, database: Database) -> None:
+    """Clear all tasks of some runs that ended well."""
+    access = platform.airflow
+    tokens = PasswordToken(access.url, access.user, access.password_file.read_text)
+    rest = AirflowRest(access.url, tokens, timeout=20.0)
+    runs: defaultdict[tuple[str, str], list[TaskKey]] = defaultdict(list)
+    for dag_id, run_id, task_id, map_index in database.execute(
+        "SELECT t.dag_id, t.run_id, t.task_id, t.map_index FROM task_instance AS t"
+        " JOIN (SELECT dag_id, run_id FROM dag_run WHERE state = 'success' AND run_type = 'scheduled'"
+        " ORDER BY id DESC LIMIT %s) AS r USING (dag_id, run_id)",
+        CLEARS,
+    ):
+        runs[dag_id, run_id].append(TaskKey(dag_id, run_id, task_id, map_index))
+    for keys in runs.values():
+        rest.clear(keys, note="exactness")
+
+
+@pytest.mark.reliability
+@pytest.mark.timeout(1500)
+def test_every_counter_equals_brute_force_after_retries_clears_and_kills(
+    platform: Platform, database: Database
+) -> None:
+    truth = Truth(database)
+    follower, over_rest = DatabaseFollower(database, 1.0), RestFollower(platform, 2.0)
+
+    def ends() -> int:
+        return truth.runs().total()
+
+    faults.flood(platform, tasks=40, seconds=0.5)
+    with faults.dependency_outage(platform):  # retries
+        eventually(lambda: truth.attempts(), within=240, what="attempts end")
+        eventually(
+            lambda: any(state == "up_for_retry" for state, _, _ in truth.attempts()),
+            within=240,
+            what="an attempt is to be retried",
+        )
+    clear_ended_runs(platform, database)
+    worker = next(p.name for p in platform.programs if "worker" in p.name)
+    faults.kill(platform, worker, tree=True)
+    eventually(lambda: ends() >= ENDS // 2, within=600, what="runs end")
+    clear_ended_runs(platform, database)
+    eventually(lambda: ends() >= ENDS, within=600, what="more runs end")
+
+    database.execute("UPDATE dag SET is_paused = true")
+    eventually(
+        lambda: database.execute(_UNDER_WAY)[0][0] == 0, within=420, what="nothing is under way"
+    )
+    seen = {"ends": -1}
+
+    def still() -> bool:
+        before, seen["ends"] = seen["ends"], ends()
+        return before == seen["ends"]
+
+    eventually(still, within=60, every=10.0, what="no run ends any more")
+    families, rest_families = follower.end(), over_rest.end()
+    ended, attempts = compare(truth, follower, families)
+    assert ended.total() >= ENDS
+    assert {state for state, *_ in attempts} >= {"success", "up_for_retry"}
+    compare(truth, over_rest, rest_families)

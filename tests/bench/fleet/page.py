@@ -1,0 +1,35 @@
+"""docs/reference/benchmarks.md: several scripts write a part of it each, and leave the others' alone."""
+
+from __future__ import annotations
+
+import re
+
+from support.postgres import ROOT
+
+#: Written by `scheduler_loop.py`.
+LOOP_HEADING = "## A scheduler's loop with the exporter on and off"
+PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
+
+
+def write_section(heading: str, text: str) -> None:
+    """Replace a section, or add it at the end.
+
+    Args:
+        heading: Its line, `## …`.
+        text: The whole section, heading included.
+    """
+    parts = re.split(r"^(?=## )", PAGE.read_text(), flags=re.MULTILINE)
+    kept = [part for part in parts if not part.startswith(heading + "\n")]
+    PAGE.write_text("\n\n".join(part.strip() for part in [*kept, text]) + "\n")
+
+
+def write_all_but(headings: tuple[str, ...], text: str) -> None:
+    """Replace the page, but for sections that other scripts write.
+
+    Args:
+        headings: Of those sections.
+        text: The rest of the page.
+    """
+    parts = re.split(r"^(?=## )", PAGE.read_text(), flags=re.MULTILINE) if PAGE.exists() else []
+    kept = [part for part in parts if part.startswith(tuple(f"{h}\n" for h in headings))]
+    PAGE.write_text("\n\n".join(part.strip() for part in [text, *kept]) + "\n")

@@ -1,0 +1,211 @@
+"""A real scheduler's loop time on a busy Airflow, with the exporter on and off.
+
+Run as `python tests/bench/scheduler_loop.py [--rounds 8] [--seconds 30] [--dags 150]`. A scheduler of its
+own works on DAGs of empty tasks, which it ends by itself: it is busy all the time, and needs no worker.
+Airflow reports each turn of its loop over StatsD to our listener. Periods with the exporter and without
+it alternate, so that what drifts touches both alike. Prints medians and spread, and writes the section of
+docs/reference/benchmarks.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from airwarden.adapters.statsd import StatsdListener
+from bench.fleet.page import LOOP_HEADING, write_section
+from bench.fleet.serve import PORT
+from support.airflow_releases import environment
+from support.eventually import eventually
+from support.postgres import ROOT, Database, PostgresServer, migrate
+from support.servers import Child
+
+_LOOP = "scheduler.scheduler_loop_duration"
+_DAGS = """
+from datetime import datetime, timedelta
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG
+
+for number in range({dags}):
+    with DAG(
+        f"busy_{{number}}", schedule=timedelta(seconds=10), start_date=datetime(2026, 1, 1), catchup=False,
+        max_active_runs=4, is_paused_upon_creation=False, tags=["tier:high", f"team:t{{number % 10}}"],
+    ) as dag:
+        tasks = [EmptyOperator(task_id=f"t{{n}}") for n in range(8)]
+        for first, second in zip(tasks, tasks[1:]):
+            first >> second
+    globals()[f"busy_{{number}}"] = dag
+"""
+
+
+def main() -> int:
+    """Measure, print, and write the section."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=8, help="pairs of an on and an off period")
+    parser.add_argument("--seconds", type=float, default=30.0, help="length of a period")
+    parser.add_argument("--dags", type=int, default=150)
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="airwarden-loop-") as folder,
+        _busy(Path(folder), options.dags) as (database, listener),
+    ):
+        on, off = _alternate(database, listener, options.rounds, options.seconds)
+    text = section(on, off, options.rounds, options.seconds, options.dags)
+    sys.stdout.write(text)
+    write_section(LOOP_HEADING, text)
+    return 0
+
+
+def section(
+    on: Sequence[Sequence[float]],
+    off: Sequence[Sequence[float]],
+    rounds: int,
+    seconds: float,
+    dags: int,
+) -> str:
+    """Return the page's section. `on` and `off` hold each period's turns, in milliseconds."""
+    rows = []
+    for name, periods in (("off", off), ("on", on)):
+        medians = [statistics.median(period) for period in periods]
+        turns = sum(len(period) for period in periods)
+        spread = statistics.stdev(medians) if len(medians) > 1 else 0.0
+        rows.append((name, turns, statistics.median(medians), spread, min(medians), max(medians)))
+    without, with_it = rows[0][2], rows[1][2]
+    pairs = [statistics.median(a) / statistics.median(b) - 1 for a, b in zip(on, off, strict=True)]
+    error = statistics.stdev(pairs) / len(pairs) ** 0.5 if len(pairs) > 1 else 0.0
+    lines = [
+        LOOP_HEADING,
+        "",
+        f"Written by `tests/bench/scheduler_loop.py` on {os.cpu_count()} cores, load average "
+        f"{os.getloadavg()[0]:.1f} at the end: a real scheduler, {dags} DAGs of eight empty tasks, a run each "
+        f"every 10 s; {rounds} pairs of periods of {seconds:g} s, alternating.",
+        "",
+        "| exporter | turns | median of the periods' medians, ms | standard deviation of them | least | most |",
+        "|---|---:|---:|---:|---:|---:|",
+        *(f"| {n} | {t:,} | {m:.1f} | {s:.1f} | {a:.1f} | {b:.1f} |" for n, t, m, s, a, b in rows),
+        "",
+        f"On beside off: {with_it / without - 1:+.1%} by the medians; by pairs of periods "
+        f"{statistics.mean(pairs):+.1%} ± {error:.1%} (standard error).",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _alternate(
+    database: Database, listener: StatsdListener, rounds: int, seconds: float
+) -> tuple[list[list[float]], list[list[float]]]:
+    on: list[list[float]] = []
+    off: list[list[float]] = []
+    for number in range(rounds):
+        # Which comes first changes, so that a trend is nobody's advantage.
+        for with_it in (True, False) if number % 2 else (False, True):
+            if with_it:
+                with _exporter(database):
+                    on.append(_period(listener, seconds))
+            else:
+                off.append(_period(listener, seconds))
+    return on, off
+
+
+def _period(listener: StatsdListener, seconds: float) -> list[float]:
+    """Return the turns of one period, in milliseconds; its first seconds settle and are left out."""
+    time.sleep(3.0)
+    listener.drain()
+    time.sleep(seconds)
+    found = [s.value for s in listener.drain() if s.name == _LOOP]
+    if not found:
+        raise AssertionError("the scheduler reports no turn of its loop")
+    return found
+
+
+@contextmanager
+def _exporter(database: Database) -> Iterator[None]:
+    """The exporter as a process, collecting at its own intervals."""
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / "tests/bench/fleet/serve.py"), database.dsn],
+        stdout=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        assert process.stdout is not None
+        next(line for line in process.stdout if line.startswith(PORT))
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def _busy(folder: Path, dags: int) -> Iterator[tuple[Database, StatsdListener]]:
+    """A scheduler at work, and who hears what it reports."""
+    airflow = environment("3.3.2")
+    (folder / "dags").mkdir()
+    (folder / "dags" / "busy.py").write_text(_DAGS.format(dags=dags))
+    server = PostgresServer(settings={"max_connections": "100", "shared_buffers": "512MB"})
+    listener = StatsdListener("127.0.0.1", 0, wanted=(_LOOP,))
+    listener.open()
+    try:
+        database = server.fresh()
+        migrate(airflow, database)
+        surroundings = _environment(folder, database, listener.port)
+        subprocess.run(
+            [str(airflow / "bin/airflow"), "dags", "reserialize"],
+            env=surroundings, check=True, capture_output=True, timeout=300,
+        )  # fmt: skip
+        database.execute("UPDATE dag SET is_paused = false, is_stale = false")
+        scheduler = Child(
+            [str(airflow / "bin/airflow"), "scheduler"], folder / "scheduler.log", surroundings
+        )
+        try:
+            _settle(database)
+            yield database, listener
+        finally:
+            scheduler.stop()
+    finally:
+        listener.close()
+        server.stop()
+
+
+def _settle(database: Database) -> None:
+    """Wait until the scheduler ends runs in numbers."""
+    eventually(
+        lambda: (
+            int(database.execute("SELECT count(*) FROM dag_run WHERE state = 'success'")[0][0])
+            > 100
+        ),
+        within=300,
+        every=1.0,
+        what="runs end",
+    )
+
+
+def _environment(folder: Path, database: Database, statsd_port: int) -> dict[str, str]:
+    settings = {
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__DAGS_FOLDER": str(folder / "dags"),
+        "CORE__EXECUTOR": "LocalExecutor",
+        "API_AUTH__JWT_SECRET": "loop" * 20,
+        "DATABASE__SQL_ALCHEMY_CONN": database.dsn.replace(
+            "postgresql://", "postgresql+psycopg2://", 1
+        ),
+        "METRICS__STATSD_ON": "True",
+        "METRICS__STATSD_HOST": "127.0.0.1",
+        "METRICS__STATSD_PORT": str(statsd_port),
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
+    }
+    return {
+        "PATH": f"{os.environ['PATH']}",
+        "HOME": str(folder),
+        "AIRFLOW_HOME": str(folder),
+        **{f"AIRFLOW__{name}": value for name, value in settings.items()},
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())

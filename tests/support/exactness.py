@@ -1,0 +1,102 @@
+"""Following a fleet that lives, and comparing every count with what brute force finds at the end."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+
+from airwarden.adapters.clock import SystemClock
+from airwarden.adapters.metadata_database import PostgresMetadata
+from airwarden.exporters.collectors.dag_runs import DagRunsCollector
+from airwarden.exporters.families import Bins, Family
+from airwarden.exporters.labels import DagLabels, DagRegistry
+from bench.fleet.truth import Truth
+from support.postgres import Database
+
+Counts = Counter[tuple[str, ...]]
+
+
+class Follower:
+    """A collector, collecting all the time until it is stopped."""
+
+    def __init__(self, collector: DagRunsCollector, registry: DagRegistry, interval: float) -> None:
+        self._interval = interval
+        self.registry = registry
+        self.collector = collector
+        self.collector.collect()
+        self._stopped = threading.Event()
+        self._failures: list[Exception] = []
+        self._thread = threading.Thread(target=self._loop, daemon=True)
+        self._thread.start()
+
+    def end(self) -> dict[str, Family]:
+        """Stop, collect what is left, and return the families by name."""
+        self._stopped.set()
+        self._thread.join(60)
+        assert self._failures == []
+        for _ in range(2):  # a run is settled at the look after its end
+            families = self.collector.collect()
+        self.labels = self.registry.all()
+        return {family.metric.name.removeprefix("airwarden_"): family for family in families}
+
+    def _loop(self) -> None:
+        while not self._stopped.wait(self._interval):
+            try:
+                self.collector.collect()
+            except Exception as error:  # told by the test, not lost with its thread
+                self._failures.append(error)
+                return
+
+
+class DatabaseFollower(Follower):
+    """Follows the metadata database."""
+
+    def __init__(self, database: Database, interval: float) -> None:
+        clock = SystemClock()
+        self.metadata = PostgresMetadata(database.dsn)
+        registry = DagRegistry(self.metadata, (), clock)
+        super().__init__(DagRunsCollector(self.metadata, registry, clock), registry, interval)
+
+    def end(self) -> dict[str, Family]:
+        """Stop, and close the connections."""
+        families = super().end()
+        self.metadata.close()
+        return families
+
+
+def counts(family: Family) -> Counts:
+    """Return a counter's values, or the counts of a histogram, without those that are 0."""
+    found: Counts = Counter()
+    for labels, value in family.samples:
+        number = value.count if isinstance(value, Bins) else int(value)
+        if number:
+            found[labels] = number
+    return found
+
+
+def compare(
+    truth: Truth, follower: Follower, families: Mapping[str, Family]
+) -> tuple[Counts, Counts]:
+    """Compare every count; return what ended, runs and attempts."""
+    labels = follower.labels
+    ended: Counts = Counter()
+    by_type: Counts = Counter()
+    for (state, dag_id), number in truth.runs().items():
+        dag = labels.get(dag_id, DagLabels())
+        ended[state, dag.type, dag.tier, dag.team] += number
+        by_type[state, dag.type, dag.tier] += number
+    told: Counts = Counter()
+    for (state, _, *kind), number in counts(families["dag_runs_finished_total"]).items():
+        told[state, *kind] += number
+    assert told == ended
+    assert counts(families["dag_run_duration_seconds"]) == by_type
+
+    attempts: Counts = Counter()
+    for (state, queue, dag_id), number in truth.attempts().items():
+        dag = labels.get(dag_id, DagLabels())
+        attempts[state, queue, dag.tier, dag.team] += number
+    assert counts(families["task_instances_finished_total"]) == attempts
+    started = {(queue,): number for queue, number in truth.started().items()}
+    assert counts(families["task_instances_started_total"]) == started
+    return ended, attempts
