@@ -15,6 +15,7 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "runs_of_tasks": {"tasks": ["01890000-0000-7000-8000-000000000000"]},
     "tasks_of_runs": {"settle": [1], "open": [2], "lookback": 60.0},
     "assets": {"names": ["a"]},
+    "asset_reports": {"after": 0, "until": 9},
     "last_successes": {"dags": ["d"]},
     "dag_patches": {"dag_id": "d"},
     "live_tasks": {"queued": 600.0, "silent": 300.0, "unattended": 300.0},

@@ -10,9 +10,7 @@ revision (`metadata_schemas`); an unknown one is refused with a clear message.
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +18,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airwarden.adapters.connection_strings import connection_error, libpq_dsn
+from airwarden.adapters.cutter import Cutter
 from airwarden.adapters.metadata_schemas import Schema, query_text, schema_of
 from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
@@ -161,7 +160,7 @@ class _Slot:
 
         connection = self.connected()
         try:
-            with _Cutter(connection, self._statement_timeout + 1.0):
+            with Cutter(connection, self._statement_timeout + 1.0):
                 return ask()
         except psycopg.Error as error:
             raise self._translate(error, name) from None
@@ -276,32 +275,3 @@ def _schema_of(connection: Connection) -> Schema:
     except RejectedError:
         connection.close()
         raise
-
-
-class _Cutter:
-    """Cuts a connection when a block takes longer than it may.
-
-    The server's own timeout does not fire when the server, or a proxy before it, is frozen: only
-    shutting the socket down ends the wait then.
-    """
-
-    def __init__(self, connection: Connection, seconds: float) -> None:
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = socket.socket(fileno=os.dup(connection.fileno()))
-        self._timer = threading.Timer(seconds, self._cut)
-        self._timer.daemon = True
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
-        with self._lock:
-            if self._socket is not None:
-                self._socket.close()
-                self._socket = None
-
-    def _cut(self) -> None:
-        with self._lock, contextlib.suppress(OSError):
-            if self._socket is not None:
-                self._socket.shutdown(socket.SHUT_RDWR)

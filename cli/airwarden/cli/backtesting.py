@@ -243,9 +243,9 @@ def _gone_last(places: Any, last: int) -> Any:
 def dag_kinds(dags: Sequence[PastDag], settings: Settings, cluster: str) -> list[DagKind]:
     """Return the DAGs with the labels that the exporter gives them; the last one stands for what is gone."""
     from airwarden.cli.exporting import dag_rules, freshness
-    from airwarden.exporters.collectors.assets import sla_seconds
     from airwarden.exporters.families import OVERFLOW
     from airwarden.exporters.labels import MAX_TEAMS, UNSET, labels_of
+    from airwarden.exporters.tag_durations import seconds_of
     from airwarden.rules.backtest.past_metrics import DagKind
 
     own = next((one for one in settings.clusters if one.name == cluster), None)
@@ -269,7 +269,7 @@ def dag_kinds(dags: Sequence[PastDag], settings: Settings, cluster: str) -> list
                 UNSET if dag.stale else labels.team if labels.team in teams else OVERFLOW,
                 dag.paused,
                 dag.max_active_runs,
-                0.0 if dag.stale else targets.get(dag.dag_id, sla_seconds(labels.sla)),
+                0.0 if dag.stale else targets.get(dag.dag_id, seconds_of(labels.sla)),
             )
         )
     return [*kinds, DagKind("", UNSET, UNSET, UNSET)]

@@ -14,6 +14,7 @@ from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import (
     AirflowApi,
     Broker,
+    BusinessQuery,
     Cluster,
     DependencyProbe,
     SecretRef,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from airwarden.adapters.pooler_pgbouncer import PgBouncerPools
     from airwarden.adapters.prometheus import PrometheusApi
     from airwarden.adapters.session_ender import PostgresSessionEnder
+    from airwarden.adapters.stated_sql import PostgresStatements
     from airwarden.adapters.workers_celery import CeleryWorkers
     from airwarden.core.ports import Probe
 
@@ -250,6 +252,28 @@ def prometheus(settings: Settings) -> PrometheusApi | None:
 
     timeout = settings.prometheus.timeout.total_seconds()
     return PrometheusApi(settings.prometheus.url, timeout=timeout)
+
+
+def stated_sql(query: BusinessQuery, *, place: str) -> PostgresStatements:
+    """Build the database of a query that the operator states in SQL; connects to nothing yet."""
+    from airwarden.adapters.stated_sql import PostgresStatements
+
+    if query.dsn is None:
+        raise AssertionError("the settings hold a dsn with sql")
+    dsn = read_secret(query.dsn, place=f"{place}.dsn").get_secret_value()
+    return PostgresStatements(dsn, timeout=query.timeout.total_seconds())
+
+
+def stated_prometheus(settings: Settings, query: BusinessQuery, *, place: str) -> PrometheusApi:
+    """Build the Prometheus of a query that the operator states in PromQL."""
+    from airwarden.adapters.prometheus import PrometheusApi
+
+    url = query.url or settings.prometheus.url
+    if url is None:
+        raise WrongInputError(
+            "there is no Prometheus to ask", place=f"{place}.url", hint="or set prometheus.url"
+        )
+    return PrometheusApi(url, timeout=query.timeout.total_seconds())
 
 
 def alertmanager(settings: Settings) -> AlertmanagerApi | None:

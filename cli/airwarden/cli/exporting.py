@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.secrets import read_secret
-from airwarden.cli import composition
+from airwarden.cli import composition, stated
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.listeners import Listeners
 from airwarden.cli.outputs import mapped
@@ -184,6 +184,8 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
             if rule.cluster == cluster.name
         ),
         failures=failure_options(settings),
+        queries=stated.queries(settings, cluster.name),
+        report_due=settings.business.report_due.total_seconds(),
     )
 
 

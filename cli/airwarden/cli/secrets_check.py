@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from airwarden.cli import composition, exporting, remediating
+from airwarden.adapters.secrets import read_secret
+from airwarden.cli import composition, exporting, remediating, stated
 from airwarden.core.settings import Settings
 
 
@@ -15,6 +16,10 @@ def read_every_secret(settings: Settings) -> None:
     ports = [composition.cluster_ports(cluster) for cluster in settings.clusters]
     composition.close(ports)
     exporting.door(settings)
+    for cluster in settings.clusters:
+        stated.queries(settings, cluster.name)
+    if (events := settings.exporter.events) is not None:
+        read_secret(events.token, place="exporter.events.token")
     remediating.remediator_config(settings)
     remediating.journal_url(settings)
     remediating.composers(settings)

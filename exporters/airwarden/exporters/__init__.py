@@ -18,6 +18,7 @@ from airwarden.exporters.sources import (
     FailureOptions,
     FreshnessTarget,
     MappedMetric,
+    StatedQuery,
 )
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "FailureOptions",
     "FreshnessTarget",
     "MappedMetric",
+    "StatedQuery",
     "Timing",
 ]

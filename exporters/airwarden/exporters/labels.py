@@ -33,6 +33,7 @@ class DagLabels:
         canary: The queue that it proves, if it is a canary of ours: its runs are no work of anybody's and
             count in no metric but the canaries' own.
         canary_every: The pause between two of its runs, as its tag says it.
+        sla, model, report, due, value: What the tag of that name says, as it is written.
     """
 
     tier: str = UNSET
@@ -43,6 +44,15 @@ class DagLabels:
     depends: tuple[str, ...] = ()
     canary: str = ""
     canary_every: str = ""
+    model: str = ""
+    report: str = ""
+    due: str = ""
+    value: str = ""
+
+    @property
+    def purpose(self) -> bool:
+        """Whether its tags say what its runs are worth."""
+        return bool(self.model or self.report or self.value)
 
 
 def labels_of(dag_id: str, tags: Iterable[str], rules: Sequence[DagRule]) -> DagLabels:
@@ -68,6 +78,10 @@ def labels_of(dag_id: str, tags: Iterable[str], rules: Sequence[DagRule]) -> Dag
         depends=tuple(sorted({tag.partition(":")[2] for tag in tags if tag.startswith(DEPENDS)})),
         canary=tagged.get(CANARY, ""),
         canary_every=tagged.get(CANARY_EVERY, ""),
+        model=tagged.get("model", ""),
+        report=tagged.get("report", ""),
+        due=tagged.get("due", ""),
+        value=tagged.get("value", ""),
     )
 
 

@@ -65,7 +65,7 @@ class ReportedValues:
             self._keep = keep
             self._owners = dict(owners)
             for name, held in self._held.items():
-                for labels in [at for at, one in held.items() if not self._may(name, one.source)]:
+                for labels in [at for at, one in held.items() if self._disowned(name, one.source)]:
                     del held[labels]
             for name in self._owners.keys() & self._counters.keys():
                 del self._counters[name]
@@ -115,6 +115,11 @@ class ReportedValues:
             found = [self._held_family(name, now) for name in sorted(self._held)]
             found += [self._counters[name].family() for name in sorted(self._counters)]
             return [*found, self._provenance(), self._events.family()]
+
+    def _disowned(self, name: str, source: str) -> bool:
+        """Whether another source gives the metric now, or the query is no longer there."""
+        stated = source.startswith(("sql/", "promql/")) and name not in self._owners
+        return stated or not self._may(name, source)
 
     def _may(self, name: str, source: str) -> bool:
         return name not in self._owners or source in self._owners[name]

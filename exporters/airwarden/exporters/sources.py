@@ -15,6 +15,8 @@ from airwarden.core.ports import (
     MetadataDatabase,
     Pooler,
     Probe,
+    Prometheus,
+    StatedSql,
     Statsd,
     Workers,
 )
@@ -89,6 +91,31 @@ class FailureOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class StatedQuery:
+    """A business metric that the operator states, by SQL or by PromQL.
+
+    Attributes:
+        name: Names its collector.
+        metric: Its name in the catalogue.
+        source: How its values are marked.
+        interval: Seconds between two times it is asked.
+        timeout: Deadline in seconds.
+        database, sql: Where and what is asked, or
+        prometheus, promql: the same.
+    """
+
+    name: str
+    metric: str
+    source: str
+    interval: float
+    timeout: float
+    database: StatedSql | None = None
+    sql: str = ""
+    prometheus: Prometheus | None = None
+    promql: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterSources:
     """One cluster. A port is None where the platform lacks it or none is configured.
 
@@ -105,6 +132,8 @@ class ClusterSources:
         machine: Whether cpu and memory of this machine stand for the cluster's.
         reported: What others report; kept over a change of the configuration.
         mapped: What is left out.
+        queries: Business metrics that the operator states; they need `reported`.
+        report_due: Seconds after which the report of a DAG is due that does not say so itself.
     """
 
     name: str
@@ -128,3 +157,5 @@ class ClusterSources:
     mapped: tuple[MappedMetric, ...] = ()
     failures: FailureOptions = FailureOptions()
     book: FailureBook | None = None
+    queries: tuple[StatedQuery, ...] = ()
+    report_due: float = 3600.0

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from airwarden.core.alerts import Severity
 from airwarden.core.thresholds import Unit, parse_threshold
-from airwarden.rules.model import AlertRule, Context, Subject
+from airwarden.rules.model import AlertRule, Context, RecordingRule, Rules, Subject
 
 _CRITICAL_TIER = 'tier="critical"'
 
@@ -49,8 +49,29 @@ CRITICAL = AlertRule(
     ),
 )
 
+
+def _cost_per_terabyte(rules: Rules) -> tuple[RecordingRule, ...]:
+    """Return what a terabyte costs each team, over a day: what costs and bytes are reported for."""
+    del rules
+
+    def day(metric: str) -> str:
+        return f"sum by (cluster, team) (increase({metric}[1d]))"
+
+    cost, moved = (
+        day("airwarden_pipeline_cost_dollars_total"),
+        day("airwarden_pipeline_bytes_total"),
+    )
+    return (
+        RecordingRule(
+            "cluster_team:airwarden_pipeline_cost_dollars:per_terabyte1d",
+            f"{cost}\n/ ({moved} / 1e12 > 0)",
+        ),
+    )
+
+
 DATA = Subject(
     name="data",
+    recordings=_cost_per_terabyte,
     alerts=(
         CRITICAL,
         AlertRule(

@@ -73,6 +73,7 @@ def plan_of(
 def realistic(database: Database, query: str) -> dict[str, Any]:
     """Return parameters as the exporter would give them now."""
     newest = int(database.execute("SELECT max(id) FROM dag_run")[0][0])
+    updates = int(database.execute("SELECT max(id) FROM asset_event")[0][0] or 0)
     latest = int(database.execute("SELECT max(id) FROM log")[0][0])
     runs = [
         int(row[0]) for row in database.execute("SELECT id FROM dag_run WHERE state = 'running'")
@@ -87,6 +88,7 @@ def realistic(database: Database, query: str) -> dict[str, Any]:
         "task_events": {"after": latest - 50, "until": latest},
         "failed_attempts": {"after": latest - 50, "until": latest},
         "canary_runs": {"dags": dags},
+        "asset_reports": {"after": updates - 500, "until": updates},
         "last_successes": {"dags": dags},
         "recent_outcomes": {"dags": dags},
         "dag_patches": {"dag_id": dags[0]},

@@ -96,8 +96,10 @@ def _findings(settings: Settings) -> Iterator[Finding]:
     from airwarden.cli.checks.settings import check_settings
     from airwarden.cli.checks.tools import check_generated
     from airwarden.cli.outputs import render_all
+    from airwarden.cli.stated import check as check_stated
 
     files = render_all(settings)
+    check_stated(settings)
     yield from check_settings(settings)
     yield from check_limits(settings)
     yield from check_rules(settings)

@@ -9,6 +9,7 @@ from dataclasses import replace
 from airwarden.core.clock import Clock
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.api_server import ApiServerCollector
+from airwarden.exporters.collectors.asset_reports import AssetReportsCollector
 from airwarden.exporters.collectors.assets import AssetsCollector
 from airwarden.exporters.collectors.broker import BrokerCollector
 from airwarden.exporters.collectors.canaries import (
@@ -40,7 +41,9 @@ from airwarden.exporters.collectors.pools import PoolsCollector
 from airwarden.exporters.collectors.queries import QueriesCollector
 from airwarden.exporters.collectors.reported import ReportedCollector
 from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
+from airwarden.exporters.collectors.stated import StatedCollector
 from airwarden.exporters.collectors.statsd import StatsdCollector
+from airwarden.exporters.collectors.tagged_dags import TaggedDagsCollector
 from airwarden.exporters.collectors.task_events import TaskEventsCollector
 from airwarden.exporters.collectors.task_failures import TaskFailuresCollector
 from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
@@ -66,10 +69,10 @@ from airwarden.exporters.successes import Successes
 
 #: Every collector's name, as `exporter.collectors` in airwarden.yaml may give it.
 NAMES = (
-    "api_server", "assets", "broker", "canaries", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
+    "api_server", "asset_reports", "assets", "broker", "canaries", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
     "deployments", "heartbeats", "host", "late_runs", "machine", "mariadb", "parsing", "pooler", "pools", "queries",
-    "reported", "scheduler_lag", "statsd", "task_events", "task_failures", "task_instances", "triggers", "waiting",
+    "reported", "scheduler_lag", "statsd", "tagged_dags", "task_events", "task_failures", "task_instances", "triggers", "waiting",
     "workers",
 )  # fmt: skip
 
@@ -155,6 +158,7 @@ def _of_systems(cluster: ClusterSources, states: DependencyStates, clock: Clock)
         found.append(MachineCollector())
     if cluster.reported is not None:
         found.append(ReportedCollector(cluster.reported))
+        found += [StatedCollector(query, cluster.reported, clock) for query in cluster.queries]
     return found
 
 
@@ -180,6 +184,10 @@ def _of_database(
         DeadlinesCollector(database, registry),
         ConsistencyCollector(database),
     ]
+    if (values := cluster.reported) is not None:
+        due = cluster.report_due
+        details.append(TaggedDagsCollector(database, registry, values, clock, due))
+        details.append(AssetReportsCollector(database, registry, values))
     return [
         QueriesCollector(database),
         DatabaseCollector(database),

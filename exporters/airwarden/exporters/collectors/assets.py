@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,14 +13,13 @@ from airwarden.exporters.families import Counter, Family, Labels, gauge
 from airwarden.exporters.labels import TIERS, UNSET, DagLabels, DagRegistry
 from airwarden.exporters.sources import FreshnessTarget
 from airwarden.exporters.successes import Successes
+from airwarden.exporters.tag_durations import seconds_of
 
 KIND = "asset"
 #: Share of its target from which an asset is at risk.
 AT_RISK = 0.8
 #: Days that are walked back over; an asset older than that is late in any calendar.
 _MAX_DAYS = 400
-_DURATION = re.compile(r"(?P<number>\d+)(?P<unit>[smhd])")
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class AssetsCollector:
@@ -99,7 +97,7 @@ class AssetsCollector:
         tagged = {
             dag_id: FreshnessTarget(dag_id, seconds, is_dag=True)
             for dag_id, labels in dags.items()
-            if (seconds := sla_seconds(labels.sla))
+            if (seconds := seconds_of(labels.sla))
         }
         wanted = tagged | {target.subject: target for target in self._targets if target.is_dag}
         if not wanted:
@@ -156,11 +154,3 @@ def _owner(makers: Sequence[DagLabels]) -> tuple[str, str]:
         return UNSET, UNSET
     first = min(makers, key=lambda dag: (ranks.get(dag.tier, len(ranks)), dag.team))
     return first.tier, first.team
-
-
-def sla_seconds(text: str) -> float:
-    """Return the seconds of a tag's `6h` or `1d12h`, 0 for anything else."""
-    parts = _DURATION.findall(text)
-    if "".join(number + unit for number, unit in parts) != text:
-        return 0.0
-    return float(sum(int(number) * _SECONDS[unit] for number, unit in parts))
