@@ -134,3 +134,31 @@ def test_operators_commands_reach_the_remediator(
             assert run(arguments) == code
             out, err = capsys.readouterr()
             assert said in out + err
+
+
+def test_events_outlive_a_killed_exporter_and_count_once(tmp_path: Path, port: int) -> None:
+    url, file = f"http://127.0.0.1:{port}", tmp_path / "airwarden.yaml"
+    listen = f'exporter: {{listen: "127.0.0.1:{port}"'
+    events = ", events: {token_file: webhook}"
+    file.write_text(file.read_text().replace(listen, listen + events))
+    shown = {"Authorization": "Bearer webhook-token-of-the-test"}
+    event = {"id": "1", "kind": "quality_score", "dataset": "o", "dimension": "d", "score": 0.5}
+
+    def post() -> dict[str, int]:
+        answer = httpx.post(f"{url}/api/v1/events", json=event, headers=shown, timeout=60)
+        found: dict[str, int] = answer.raise_for_status().json()
+        return found
+
+    with airwarden("exporter", folder=tmp_path) as program:
+        answers(f"{url}/healthz")
+        assert httpx.post(f"{url}/api/v1/events", json=event, timeout=60).status_code == 401
+        assert post()["accepted"] == 1
+        program.process.kill()
+        program.process.wait(timeout=30)
+    with airwarden("exporter", folder=tmp_path) as program:
+        answers(f"{url}/healthz")
+        assert post()["repeated"] == 1
+        line = 'airwarden_quality_score_ratio{cluster="test",dataset="o",dimension="d"} 0.5'
+        eventually(lambda: line in httpx.get(f"{url}/metrics").text, within=60)
+        assert program.stop() == 0
+    assert "of-the-test" not in program.output()

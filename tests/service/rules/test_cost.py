@@ -1,0 +1,56 @@
+"""What a terabyte costs, by promtool: from reported cost and bytes, and from nothing else."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from airwarden.rules.build import build
+from airwarden.rules.config import RuleConfig
+
+RECORD = "cluster_team:airwarden_pipeline_cost_dollars:per_terabyte1d"
+
+
+def test_cost_per_terabyte_of_a_day(tmp_path: Path) -> None:
+    (tmp_path / "rules.yml").write_text(build(RuleConfig())["prometheus/rules/airwarden-data.yml"])
+
+    def series(name: str, team: str, direction: str = "") -> str:
+        more = f', direction="{direction}"' if direction else ""
+        return f'airwarden_pipeline_{name}{{cluster="default", team="{team}"{more}}}'
+
+    test = {
+        "rule_files": ["rules.yml"],
+        "evaluation_interval": "5m",
+        "tests": [
+            {
+                "interval": "5m",
+                "input_series": [
+                    {"series": series("cost_dollars_total", "a"), "values": "0+12x400"},
+                    {"series": series("bytes_total", "a", "read"), "values": "0+750000000000x400"},
+                    {"series": series("bytes_total", "a", "write"), "values": "0+250000000000x400"},
+                    {"series": series("cost_dollars_total", "b"), "values": "0+12x400"},
+                    {"series": series("bytes_total", "b", "read"), "values": "7x400"},
+                ],
+                "promql_expr_test": [
+                    {
+                        "expr": f"round({RECORD}, 0.001)",
+                        "eval_time": "30h",
+                        "exp_samples": [
+                            {"labels": '{cluster="default", team="a"}', "value": 12},
+                        ],
+                    }
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yml").write_text(yaml.safe_dump(test, width=10_000))
+    promtool = shutil.which("promtool")
+    assert promtool, "promtool is missing: install Debian's prometheus package"
+    done = subprocess.run(
+        [promtool, "test", "rules", str(tmp_path / "test.yml")],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
