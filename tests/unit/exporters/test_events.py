@@ -354,6 +354,13 @@ def test_an_openlineage_run_gives_bytes_and_quality_once(
     assert sources == {"openlineage"}
 
 
+def test_a_run_that_only_begins_is_not_kept() -> None:
+    world = World()
+    world.memory.break_with(UnavailableError("the disk is full"))
+    assert world.post(lineage("START"), path=LINEAGE).said["ignored"] == 1
+    assert world.post(lineage(), path=LINEAGE).status == 503
+
+
 def test_the_team_of_an_openlineage_run_comes_from_tags_then_rules() -> None:
     world = World()
     job = {"namespace": "lab", "name": "etl_x.t"}

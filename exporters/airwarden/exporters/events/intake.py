@@ -190,7 +190,9 @@ class EventIntake:
         return self._kept(understood)
 
     def _kept(self, events: Sequence[_Taken]) -> Answer:
-        known = set(self._memory.known({event.id for event in events}))
+        # What says nothing that is counted (a run that begins) need not be remembered.
+        telling = {event.id for event in events if event.readings}
+        known = set(self._memory.known(telling)) if telling else set()
         fresh: dict[str, _Taken] = {}
         repeated: list[_Taken] = []
         for event in events:
@@ -203,7 +205,8 @@ class EventIntake:
             gauges.setdefault(event.cluster, []).extend(
                 one for one in event.readings if metric(one.metric).type is MetricType.GAUGE
             )
-        self._memory.keep(list(fresh), gauges)
+        if telling - known:
+            self._memory.keep(sorted(telling - known), gauges)
         counts = {"accepted": 0, "repeated": len(repeated), "ignored": 0}
         for event in fresh.values():
             taken = self._places[event.cluster].values.take(event.readings)
