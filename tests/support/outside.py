@@ -90,7 +90,7 @@ class Outside:
         # A folder of its own: a socket's path must be short.
         self._folder = Path(tempfile.mkdtemp(prefix="airwarden-"))
         self.address = str(self._folder / "outside.sock")
-        self._mutex = threading.Lock()
+        self.mutex = threading.Lock()
         self._listener = Listener(self.address, "AF_UNIX", backlog=64)
         self._open: list[Connection[Any, Any]] = []
         threading.Thread(target=self._accept, name="outside", daemon=True).start()
@@ -127,7 +127,7 @@ class Outside:
             while True:
                 system, method, arguments, keywords = connection.recv()
                 try:
-                    with self._mutex:
+                    with self.mutex:
                         answer = getattr(getattr(self, system), method)(*arguments, **keywords)
                 except Exception as error:  # sent to the process that asked
                     connection.send((False, error))

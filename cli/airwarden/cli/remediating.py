@@ -100,8 +100,9 @@ class RemediatorProgram:
 
     def stop(self) -> None:
         """Stop and close what is open."""
-        self.remediator.stop()
+        # Who waits by the clock for something outside stops waiting first.
         self.clock.stop()
+        self.remediator.stop()
         self._ports.close()
 
     def _reload(self) -> Composition:

@@ -62,6 +62,8 @@ _log = structlog.get_logger(__name__)
 _TOGETHER, _LOOK_EVERY = 0.05, 0.25
 #: Seconds after which a transaction's connection is cut; the server's own timeouts are 5 and 15 s.
 _OVERDUE = 20.0
+#: Seconds that a stop may take: supervisors kill after ten.
+STOP_WITHIN = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,21 +259,42 @@ class Remediator:
             pass
         self.stop()
 
-    def stop(self) -> None:
-        """Stop taking alerts, finish the calls under way, let go of the lease, close the journal."""
+    def stop(self, within: float = STOP_WITHIN) -> None:
+        """Stop taking alerts, finish what is under way, let go of the lease, close the journal.
+
+        What hangs is left as it stands in the journal, as a crash would leave it, and the lease with it:
+        a successor must not read back an effect that may still be on its way.
+
+        Args:
+            within: Seconds for all of it.
+        """
         if self._stopping.is_set() and not self._threads:
             return
+        until = self._clock.elapsed() + within
         self._stopping.set()
         for event in (self._awake, self._poll_now):
             event.set()
-        self._server.stop()
-        self._crew.stop()
-        self._lookouts.stop()
+        # Half of it: whoever holds a connection open must not take the time of what acts.
+        self._server.stop(within / 2)
+        hanging = [*self._crew.stop(self._left(until)), *self._lookouts.stop(self._left(until))]
         for thread in self._threads:
-            thread.join(timeout=10)
+            thread.join(self._left(until))
+        hanging += [thread.name for thread in self._threads if thread.is_alive()]
         self._threads.clear()
-        self.leadership.stop()
+        if hanging:
+            _log.warning("stopped before these were over; the next leader looks", hanging=hanging)
+        else:
+            self._let_go(max(1.0, self._left(until)))
         self._journal.close()
+
+    def _left(self, until: float) -> float:
+        return max(0.0, until - self._clock.elapsed())
+
+    def _let_go(self, within: float) -> None:
+        try:
+            self._calls.run(self.leadership.stop, deadline=within, key="lease")
+        except AirwardenError as error:
+            _log.warning("lease not released: it runs out", error=str(error))
 
     def reload(self) -> tuple[str, ...]:
         """Read the configuration anew and put it in force as a whole.

@@ -15,7 +15,7 @@ from airwarden.remediation.decide.flapping import flapping
 from airwarden.remediation.decide.guards import AlertSight, GuardFacts, Patience, Refusal
 from airwarden.remediation.decide.states import AttemptState, RunState
 from airwarden.remediation.decide.unrest import Unrest
-from airwarden.remediation.holding import held_until, held_words
+from airwarden.remediation.holding import counted_from, held_until, held_words
 from airwarden.remediation.journal import alerts, incidents, rails, runs, unrest, windows
 from airwarden.remediation.journal.rails import EVERYWHERE, BudgetUse
 from airwarden.remediation.journal.store import Tx
@@ -106,10 +106,13 @@ class Guarding:
     def _unrest(self, tx: Tx, case: Case) -> Unrest:
         storm = storms.over(tx, self._parts.playbooks(), case.incident)
         held = held_until(case.incident, tx.now) is not None
+        counted = counted_from(case.incident)
         flaps = (
             held_words(case.incident.evidence)
             if held
-            else flapping(unrest.histories_of(tx, case.incident.id, case.rails), tx.now, case.rails)
+            else flapping(
+                unrest.histories_of(tx, case.incident.id, case.rails, counted), tx.now, case.rails
+            )
         )
         return Unrest(
             storm=f"a storm, incident {storm.id}: {storm.reason}" if storm else "",

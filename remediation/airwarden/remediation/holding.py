@@ -11,8 +11,8 @@ from airwarden.remediation.journal.incidents import Incident
 #: Under which flapping is noted in an incident's evidence.
 FLAPPING = "flapping"
 _UNTIL = "no action before"
-#: The evidence that an incident hands on to the next one of its key.
-HELD = (FLAPPING, _UNTIL)
+#: Since when comings and goings count; what was before a person closed the incident does not.
+_COUNTED = "flapping counted from"
 
 
 def held_evidence(why: str, now: datetime, rails: Rails) -> dict[str, str]:
@@ -25,6 +25,26 @@ def held_until(one: Incident, now: datetime) -> datetime | None:
     noted = one.evidence.get(_UNTIL)
     until = datetime.fromisoformat(noted) if noted else None
     return until if until is not None and until > now else None
+
+
+def lifted(evidence: Mapping[str, str], now: datetime) -> dict[str, str]:
+    """Return the evidence of an incident whose hold ends now: what it did so far counts no more."""
+    kept = {name: text for name, text in evidence.items() if name not in (FLAPPING, _UNTIL)}
+    return {**kept, _COUNTED: now.isoformat(timespec="milliseconds")}
+
+
+def counted_from(one: Incident | None) -> datetime | None:
+    """Return since when an incident's comings and goings count, None for always."""
+    noted = one.evidence.get(_COUNTED) if one is not None else None
+    return datetime.fromisoformat(noted) if noted else None
+
+
+def handed_on(last: Incident | None, now: datetime) -> dict[str, str]:
+    """Return the evidence that an incident hands on to the next one of its key."""
+    if last is None:
+        return {}
+    names = (FLAPPING, _UNTIL, _COUNTED) if held_until(last, now) is not None else (_COUNTED,)
+    return {name: last.evidence[name] for name in names if name in last.evidence}
 
 
 def held_words(evidence: Mapping[str, str]) -> str:

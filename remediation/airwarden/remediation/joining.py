@@ -21,7 +21,13 @@ from airwarden.remediation.decide.flapping import flapping
 from airwarden.remediation.decide.paging import NO_PLAYBOOK_PAGE, Escalation, page_at
 from airwarden.remediation.decide.progress import Progress
 from airwarden.remediation.decide.states import IncidentState, Mode
-from airwarden.remediation.holding import HELD, held_evidence, held_until, held_words
+from airwarden.remediation.holding import (
+    counted_from,
+    handed_on,
+    held_evidence,
+    held_until,
+    held_words,
+)
 from airwarden.remediation.journal import alerts, incidents, rails, runs, unrest
 from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.store import Tx
@@ -82,15 +88,17 @@ class Joining:
             released: A storm had held them back.
         """
         loaded = self._playbooks().by_name.get(where.playbook)
-        restless = self._flapping(tx, source, loaded, [a.fingerprint for a in group], again)
         one = incidents.open_by_key(tx, where.cluster, where.key)
+        last = self._last(tx, where, loaded) if one is None else None
+        suspects = [a.fingerprint for a in group if a.fingerprint in again]
+        restless = self._flapping(tx, source, loaded, suspects, counted_from(one or last))
         if one is not None:
             one = self._widen(tx, one, loaded, group, again, restless)
         elif unceasing and (storm := self._stormed(tx, where, loaded, group)) is not None:
             alerts.store(tx, source, [(alert, storm.id) for alert in group])
             return
         else:
-            one = self._open(tx, where, loaded, group, restless)
+            one = self._open(tx, where, loaded, group, restless, last)
         alerts.store(tx, source, [(alert, one.id) for alert in group])
         if released:
             records.say(tx, one, "storm", "A storm had held it back.")
@@ -112,15 +120,20 @@ class Joining:
         tx: Tx,
         source: str,
         loaded: LoadedPlaybook | None,
-        fingerprints: Sequence[str],
-        again: Collection[str],
+        suspects: Sequence[str],
+        since: datetime | None,
     ) -> str:
         """Return which of these alerts flaps; only one that has fired before can."""
-        suspects = [one for one in fingerprints if one in again]
         if not suspects:
             return ""
         numbers = loaded.rails if loaded else self._playbooks().rails
-        return flapping(unrest.histories(tx, source, suspects, numbers), tx.now, numbers)
+        return flapping(unrest.histories(tx, source, suspects, numbers, since), tx.now, numbers)
+
+    def _last(self, tx: Tx, where: Place, loaded: LoadedPlaybook | None) -> Incident | None:
+        """Return the last incident of this place, as far as it matters still."""
+        numbers = loaded.rails if loaded else self._playbooks().rails
+        window = max(numbers.recurrence_window, numbers.flap_hold)
+        return incidents.last_ended(tx, where.cluster, where.key, tx.now - window)
 
     def _widen(
         self,
@@ -167,18 +180,15 @@ class Joining:
         loaded: LoadedPlaybook | None,
         group: Sequence[Alert],
         restless: str,
+        last: Incident | None,
     ) -> Incident:
         severity = highest(alert.severity for alert in group)
         labels = shared_labels([alert.labels for alert in group])
         book = loaded.playbook if loaded else None
         numbers = loaded.rails if loaded else self._playbooks().rails
-        window = max(numbers.recurrence_window, numbers.flap_hold)
-        last = incidents.last_ended(tx, where.cluster, where.key, tx.now - window)
-        evidence: Mapping[str, str] = {}
+        evidence = handed_on(last, tx.now)
         if restless:
-            evidence = held_evidence(restless, tx.now, numbers)
-        elif last is not None and held_until(last, tx.now) is not None:
-            evidence = {name: last.evidence[name] for name in HELD if name in last.evidence}
+            evidence |= held_evidence(restless, tx.now, numbers)
         fields: dict[str, Any] = {
             "severity": severity,
             "labels": labels,

@@ -16,6 +16,7 @@ from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.ends import resolve_incident
 from airwarden.remediation.explain import Explanation, explain
+from airwarden.remediation.holding import held_until, lifted
 from airwarden.remediation.journal import incidents, rails, runs, windows
 from airwarden.remediation.journal.incidents import Incident, Wanted
 from airwarden.remediation.journal.rails import EVERYWHERE, Approval, Switch
@@ -128,7 +129,10 @@ class Operations:
         return self._changed(incident_id, change)
 
     def close(self, incident_id: int, *, by: str, reason: str) -> IncidentView:
-        """End an incident that people own, with their reason; its page is resolved."""
+        """End an incident that people own, with their reason; its page is resolved.
+
+        One that was left alone because it flaps is so no longer: what it did so far does not count.
+        """
 
         def change(tx: Tx, one: Incident) -> None:
             if one.state not in _PEOPLES:
@@ -137,7 +141,11 @@ class Operations:
                     " (ESCALATED, HUMAN_OWNED); airwarden pause stops what is under way"
                 )
             one = as_endable(tx, one)
-            resolve_incident(self._parts, tx, one, f"{by}: {reason}", by_itself=False, actor=by)
+            sentence = f"{by}: {reason}"
+            if held_until(one, tx.now) is not None:
+                one = incidents.change(tx, one, evidence=lifted(one.evidence, tx.now))
+                sentence += " (its hold for flapping is lifted: if it fires again, it is treated)"
+            resolve_incident(self._parts, tx, one, sentence, by_itself=False, actor=by)
 
         if not reason:
             raise WrongInputError("a reason is required", place="reason")

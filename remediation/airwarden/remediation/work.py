@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 from typing import Protocol
 
 import structlog
@@ -34,8 +34,12 @@ class Crew(Protocol):
         """
         ...
 
-    def stop(self) -> None:
-        """Wait for the pieces under way."""
+    def stop(self, within: float) -> list[str]:
+        """Begin nothing more and wait for the pieces under way, at most so many seconds.
+
+        Returns:
+            The keys of those that are under way still.
+        """
         ...
 
 
@@ -90,38 +94,62 @@ class InlineCrew:
         if not self._throttle.resting(key):
             self._throttle.guarded(key, work, give_up)
 
-    def stop(self) -> None:
+    def stop(self, within: float) -> list[str]:
         """Nothing is ever under way."""
+        return []
+
+
+_Piece = tuple[str, Callable[[], None], Callable[[str], None]]
 
 
 class ThreadedCrew:
-    """A small pool; `wake` is called after each piece, since another may be due at once."""
+    """A few threads; `wake` is called after each piece, since another may be due at once.
+
+    The threads are daemons, unlike a `ThreadPoolExecutor`'s: a piece that hangs in a call must not keep
+    a process alive that was asked to end.
+    """
 
     def __init__(self, clock: Clock, wake: Callable[[], None], threads: int = 6) -> None:
         self._throttle = _Throttle(clock)
         self._wake = wake
-        self._mutex = threading.Lock()
+        self._changed = threading.Condition()
         self._busy: set[str] = set()
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="engine")
+        self._pieces: SimpleQueue[_Piece | None] = SimpleQueue()
+        self._threads = self._unstarted = threads
+        self._stopping = False
 
     def do(self, key: str, work: Callable[[], None], give_up: Callable[[str], None]) -> None:
         """Begin a piece unless one of that key is under way or resting."""
-        with self._mutex:
-            if key in self._busy or self._throttle.resting(key):
+        with self._changed:
+            if self._stopping or key in self._busy or self._throttle.resting(key):
                 return
             self._busy.add(key)
-        self._pool.submit(self._run, key, work, give_up)
+            if self._unstarted:
+                self._unstarted -= 1
+                threading.Thread(target=self._serve, name="piece", daemon=True).start()
+            self._pieces.put((key, work, give_up))
+
+    def _serve(self) -> None:
+        while (piece := self._pieces.get()) is not None:
+            self._run(*piece)
 
     def _run(self, key: str, work: Callable[[], None], give_up: Callable[[str], None]) -> None:
         try:
-            self._throttle.guarded(key, work, give_up)
+            if not self._stopping:
+                self._throttle.guarded(key, work, give_up)
         except Exception:  # the piece is tried again; the thread has to live for the others
             _log.exception("giving up failed", work=key)
         finally:
-            with self._mutex:
+            with self._changed:
                 self._busy.discard(key)
+                self._changed.notify_all()
             self._wake()
 
-    def stop(self) -> None:
+    def stop(self, within: float) -> list[str]:
         """Wait for the pieces under way; what was not begun stays in the journal."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        with self._changed:
+            self._stopping = True
+            for _ in range(self._threads):
+                self._pieces.put(None)
+            self._changed.wait_for(lambda: not self._busy, within)
+            return sorted(self._busy)

@@ -10,7 +10,7 @@ from airwarden.core.errors import UnavailableError
 from airwarden.remediation import calls
 from airwarden.remediation.calls import OverdueError, ThreadedCalls
 from airwarden.remediation.journal.store import FencedError
-from airwarden.remediation.work import GIVE_UP, InlineCrew
+from airwarden.remediation.work import GIVE_UP, InlineCrew, ThreadedCrew
 from support.engine import VirtualClock
 from support.eventually import eventually
 
@@ -88,3 +88,22 @@ def test_lost_leadership_drops_the_work_without_a_rest() -> None:
     work = pursue(FencedError("another leads"), 5)
     assert work.calls == 5
     assert work.given_up == []
+
+
+def test_a_crew_that_is_stopped_names_what_hangs_and_begins_nothing_more() -> None:
+    crew = ThreadedCrew(VirtualClock(), lambda: None, threads=1)
+    begun, release = threading.Event(), threading.Event()
+    done: list[str] = []
+
+    def hang() -> None:
+        begun.set()
+        release.wait(30)
+
+    crew.do("run/1", hang, done.append)
+    assert begun.wait(10)
+    crew.do("run/2", lambda: done.append("run/2"), done.append)
+    assert crew.stop(within=0.05) == ["run/1", "run/2"]
+    release.set()
+    crew.do("run/3", lambda: done.append("run/3"), done.append)
+    assert crew.stop(within=10) == []
+    assert done == []

@@ -15,6 +15,7 @@ from airwarden.core.alerts import AlertStatus
 from airwarden.remediation.decide.flapping import History, flapping, sampled
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import IncidentState
+from airwarden.remediation.operations import Operations
 from support.engine import START, Bench, alert
 
 pytestmark = pytest.mark.thorough
@@ -94,6 +95,22 @@ def test_it_is_left_alone_for_hours_and_then_treated_again(make: Make) -> None:
     bench.fire()
     bench.run(120)
     assert bench.machine.restarts == 4
+
+
+def test_who_closes_it_lifts_the_hold(make: Make) -> None:
+    bench = make(rails=Rails(target_per_hour=50, target_per_day=50, cool_down=timedelta(0)))
+    come_and_go(bench, 4, on=60, off=240)
+    held, done = bench.incident, bench.machine.restarts
+    assert held.state is IncidentState.ESCALATED
+    view = Operations(bench.parts, lambda: None).close(held.id, by="ada", reason="a loose cable")
+    assert "hold for flapping is lifted" in view.reason
+    come_and_go(bench, 2, on=60, off=240)
+    assert bench.machine.restarts == done + 2
+    assert bench.state() is IncidentState.RESOLVED
+    # What comes and goes afterwards flaps by the same numbers as ever.
+    come_and_go(bench, 2, on=60, off=240)
+    assert bench.state() is IncidentState.ESCALATED
+    assert bench.machine.restarts == done + 3
 
 
 def test_flapping_every_second_is_one_incident_one_page_and_few_words(make: Make) -> None:

@@ -47,7 +47,7 @@ class Server:
             access_log=False,
             server_header=False,
             lifespan="off",
-            timeout_graceful_shutdown=5,
+            timeout_graceful_shutdown=2,
             backlog=2048,
         )
         self._server = uvicorn.Server(config)
@@ -72,9 +72,9 @@ class Server:
         """Whether it serves."""
         return self._thread.is_alive()
 
-    def stop(self) -> None:
-        """Finish what is being answered and close the port; also of one that was never started."""
+    def stop(self, within: float) -> None:
+        """Finish what is being answered, in so many seconds, and close the port; also if never started."""
         self._server.should_exit = True
         if self._thread.ident is not None:
-            self._thread.join(timeout=10)
+            self._thread.join(within)
         self._socket.close()

@@ -102,21 +102,27 @@ def fleets(tx: Tx, cluster: str) -> list[FleetHealth]:
     return [FleetHealth(*row) for row in tx.connection.execute(query)]
 
 
-def histories(tx: Tx, source: str, fingerprints: Sequence[str], rails: Rails) -> list[History]:
-    """Return what these alerts did lately."""
-    return _histories(
-        tx, and_(alert_event.c.source == source, alert_event.c.fingerprint.in_(fingerprints)), rails
-    )
+def histories(
+    tx: Tx, source: str, fingerprints: Sequence[str], rails: Rails, counted: datetime | None = None
+) -> list[History]:
+    """Return what these alerts did lately, and since that moment."""
+    which = and_(alert_event.c.source == source, alert_event.c.fingerprint.in_(fingerprints))
+    return _histories(tx, which, rails, counted)
 
 
-def histories_of(tx: Tx, incident_id: int, rails: Rails) -> list[History]:
-    """Return what an incident's alerts did lately, of a storm's the first so many."""
+def histories_of(
+    tx: Tx, incident_id: int, rails: Rails, counted: datetime | None = None
+) -> list[History]:
+    """Return what an incident's alerts did lately and since that moment, of a storm's not all."""
     mine = select(alert.c.fingerprint).where(alert.c.incident_id == incident_id)
-    return _histories(tx, alert_event.c.fingerprint.in_(mine.limit(_MOST_EVENTS)), rails)
+    return _histories(tx, alert_event.c.fingerprint.in_(mine.limit(_MOST_EVENTS)), rails, counted)
 
 
-def _histories(tx: Tx, which: ColumnElement[bool], rails: Rails) -> list[History]:
+def _histories(
+    tx: Tx, which: ColumnElement[bool], rails: Rails, counted: datetime | None
+) -> list[History]:
     span = tx.now - max(rails.flap_window, rails.flap_every * rails.flap_samples)
+    span = max(span, counted or span)
     columns = (
         alert_event.c.fingerprint,
         alert_event.c.status,
