@@ -28,7 +28,6 @@ from airwarden.core.errors import (
 )
 from airwarden.remediation.actions.base import (
     Action,
-    Danger,
     Effect,
     Nothing,
     Plan,
@@ -50,6 +49,7 @@ from airwarden.remediation.work import InlineCrew
 from airwarden.remediation.world import Json, Subject, World
 from support.engine import (
     Bench,
+    FakeAction,
     FakeAlertmanager,
     Recorder,
     VirtualClock,
@@ -160,15 +160,10 @@ class Platform:
         return {}
 
 
-class UnitRestart:
+class UnitRestart(FakeAction):
     """Restarts a unit; the unit itself refuses where it is another incarnation already."""
 
     name = "unit.restart"
-    needs = frozenset[str]()
-    deadline = 5.0
-    decidable = True
-    undecidable: tuple[str, ...] = ()
-    danger = Danger.B
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
@@ -209,19 +204,11 @@ class UnitRestart:
         same = str(unit.generation) == effect.generation
         return ReadBack.NOT_DONE if same else ReadBack.DONE
 
-    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        return Nothing("a restart has no way back")
 
-
-class NumberHold:
+class NumberHold(FakeAction):
     """Holds a number at 1, absolutely, and gives it back only where it still is what was set."""
 
     name = "number.hold"
-    needs = frozenset[str]()
-    deadline = 5.0
-    decidable = True
-    undecidable: tuple[str, ...] = ()
-    danger = Danger.B
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform

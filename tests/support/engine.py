@@ -88,14 +88,23 @@ class Machine:
     extra: dict[str, Any] = field(default_factory=dict)
 
 
-class Restart:
-    """Restarts the machine."""
+class FakeAction:
+    """What the actions of tests have in common: nothing needed, decidable, without a way back."""
 
-    name = "machine.restart"
     needs = frozenset[str]()
     deadline = 5.0
     decidable = True
     undecidable: tuple[str, ...] = ()
+    danger = Danger.B
+
+    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
+        return Nothing("it has no way back")
+
+
+class Restart(FakeAction):
+    """Restarts the machine."""
+
+    name = "machine.restart"
 
     def __init__(self, machine: Machine, danger: Danger = Danger.B) -> None:
         self.machine = machine
@@ -141,19 +150,11 @@ class Restart:
         changed = str(self.machine.generation) != effect.generation
         return ReadBack.DONE if changed else ReadBack.NOT_DONE
 
-    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        return Nothing("a restart has no way back")
 
-
-class Hold:
+class Hold(FakeAction):
     """Sets a number and can set it back: for waits and undos."""
 
     name = "number.hold"
-    needs = frozenset[str]()
-    deadline = 5.0
-    decidable = True
-    undecidable: tuple[str, ...] = ()
-    danger = Danger.B
 
     def __init__(self) -> None:
         self.value = 10

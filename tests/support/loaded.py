@@ -19,7 +19,7 @@ from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.world import Json, Subject, World
-from support.engine import playbook
+from support.engine import FakeAction, playbook
 from support.remediator import Kit, Running
 
 #: Alerts `Fault0` to `Fault9` belong to playbooks `fault-0` to `fault-9`.
@@ -35,14 +35,10 @@ class Targets:
         self.mended: set[str] = set()
 
 
-class Mend:
+class Mend(FakeAction):
     """Mends the target that the alert's `name` label says."""
 
     name = "target.mend"
-    needs = frozenset[str]()
-    deadline = 5.0
-    decidable = True
-    undecidable = ()
     danger = Danger.A
 
     def __init__(self, targets: Targets) -> None:
@@ -64,9 +60,6 @@ class Mend:
     def read_back(self, world: World, effect: Effect) -> ReadBack:
         done = effect.parameters["name"] in self._targets.mended
         return ReadBack.DONE if done else ReadBack.NOT_DONE
-
-    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        return Nothing("it has no way back")
 
 
 class Look:

@@ -26,6 +26,7 @@ from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.journal.store import Journal
 from airwarden.remediation.leadership import LeaseTimes
 from airwarden.remediation.world import Json, Subject, World
+from support.engine import FakeAction
 from support.remediator import Kit, Running, quick_playbook
 
 #: A soak does in an hour what a platform does in months: what limits repetition is not what it is about.
@@ -85,14 +86,10 @@ class Units:
             raise UnavailableError(f"{what}: {error!r}") from None
 
 
-class RemoteRestart:
+class RemoteRestart(FakeAction):
     """Restarts a unit of the other process, if it still is the incarnation that was planned for."""
 
     name = "unit.restart"
-    needs = frozenset[str]()
-    deadline = 5.0
-    decidable = True
-    undecidable: tuple[str, ...] = ()
     danger = Danger.A
 
     def __init__(self, units: Units) -> None:
@@ -122,9 +119,6 @@ class RemoteRestart:
     def read_back(self, world: World, effect: Effect) -> ReadBack:
         generation = str(self._units.get(effect.parameters["name"])["generation"])
         return ReadBack.NOT_DONE if generation == effect.generation else ReadBack.DONE
-
-    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        return Nothing("a restart has no way back")
 
 
 class RemoteLook:

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import structlog
 from pydantic import SecretStr
 
-from airwarden.core.alerts import Severity
 from airwarden.core.clock import Clock
 from airwarden.core.errors import (
     AirwardenError,
@@ -33,7 +32,6 @@ from airwarden.remediation.checks.base import Check
 from airwarden.remediation.decide.calendar import Window
 from airwarden.remediation.decide.correlate import PlaybookSet
 from airwarden.remediation.decide.notices import ChatComposer, PagerComposer
-from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.engine import Engine
 from airwarden.remediation.journal.inbox import InboxWriter
@@ -42,7 +40,13 @@ from airwarden.remediation.journal.store import FencedError, Journal
 from airwarden.remediation.leadership import Leadership, LeaseTimes
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.operators import Operators
-from airwarden.remediation.outbox import JournalAlarm, Sender, chat_delivery, pager_delivery
+from airwarden.remediation.outbox import (
+    JournalAlarm,
+    Sender,
+    chat_delivery,
+    journal_gone,
+    pager_delivery,
+)
 from airwarden.remediation.poll import CurrentAlertmanager, Poller, PollTimes
 from airwarden.remediation.promotion import Promotion
 from airwarden.remediation.retention import RetentionTerms
@@ -215,7 +219,7 @@ class Remediator:
         self._alarm = JournalAlarm(
             composition.pager,
             lambda view, action: self._composition.pager_composer(view, action),
-            self._journal_view,
+            lambda error: journal_gone(sorted(self._composition.worlds), clock.now(), error),
             clock,
             # Calls of its own: what else hangs must not hold this page back.
             ThreadedCalls(),
@@ -260,13 +264,10 @@ class Remediator:
         self.stop()
 
     def stop(self, within: float = STOP_WITHIN) -> None:
-        """Stop taking alerts, finish what is under way, let go of the lease, close the journal.
+        """Stop taking alerts, finish what is under way, let go of the lease, all `within` seconds.
 
         What hangs is left as it stands in the journal, as a crash would leave it, and the lease with it:
         a successor must not read back an effect that may still be on its way.
-
-        Args:
-            within: Seconds for all of it.
         """
         if self._stopping.is_set() and not self._threads:
             return
@@ -481,25 +482,6 @@ class Remediator:
         if self._calls.overdue:
             return f"{self._calls.overdue} calls are overdue"
         return ""
-
-    def _journal_view(self, error: str) -> IncidentView:
-        now = self._clock.now()
-        clusters = sorted(self._composition.worlds)
-        return IncidentView(
-            incident_id="",
-            # Without the process in it: however many replicas say so, it is one page.
-            dedup_key="airwarden/journal-unavailable/" + ",".join(clusters)[:200],
-            cluster=",".join(clusters),
-            playbook="",
-            title="Airwarden's journal is unavailable: nothing is healed",
-            severity=Severity.CRITICAL,
-            state=IncidentState.ESCALATED,
-            mode=Mode.OFF,
-            opened_at=now,
-            updated_at=now,
-            reason=error,
-            cause="the journal's database",
-        )
 
 
 def _nobody() -> None:

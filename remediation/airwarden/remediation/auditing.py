@@ -71,8 +71,12 @@ class Notary:
         self._journal = journal
         self.terms = terms
 
-    def step(self, fence: Fence) -> AuditState:
+    def step(self, fence: Fence, past: tuple[str, ...] = ()) -> AuditState:
         """Sign off if it is time; returns how the audit stands.
+
+        Args:
+            fence: The leader's.
+            past: What does not hold of what was signed off before: nothing is then any more.
 
         Raises:
             FencedError, UnavailableError: Nothing was signed off.
@@ -84,8 +88,12 @@ class Notary:
         fresh = head.seq - since
         young = signed_at is not None and now - signed_at < self.terms.every
         if fresh == 0 or (young and fresh < self.terms.entries):
-            return AuditState(head.seq, since, signed_at)
-        faults = (*self._remembered(head), *self._follow(last.point if last else START, head))
+            return AuditState(head.seq, since, signed_at, past)
+        faults = (
+            *past,
+            *self._remembered(head),
+            *self._follow(last.point if last else START, head),
+        )
         if faults:
             _log.error("the audit does not hold, it is not signed off", faults=list(faults))
             return AuditState(head.seq, since, signed_at, faults)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from random import Random
 
 import structlog
 
+from airwarden.core.alerts import Severity
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
 from airwarden.core.ports import Chat, Pager
@@ -15,6 +16,7 @@ from airwarden.remediation.calls import Calls
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.decide.backoff import jittered
 from airwarden.remediation.decide.notices import ChatComposer, PagerComposer
+from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.journal import outbox
 from airwarden.remediation.journal.outbox import Channel, Notice
@@ -187,3 +189,22 @@ class JournalAlarm:
             _log.exception("page about the journal not delivered", error=str(failure))
             return False
         return True
+
+
+def journal_gone(clusters: Sequence[str], now: datetime, error: str) -> IncidentView:
+    """Return what is said about a journal that is gone, in place of an incident that nobody can store."""
+    return IncidentView(
+        incident_id="",
+        # Without the process in it: however many replicas say so, it is one page.
+        dedup_key="airwarden/journal-unavailable/" + ",".join(clusters)[:200],
+        cluster=",".join(clusters),
+        playbook="",
+        title="Airwarden's journal is unavailable: nothing is healed",
+        severity=Severity.CRITICAL,
+        state=IncidentState.ESCALATED,
+        mode=Mode.OFF,
+        opened_at=now,
+        updated_at=now,
+        reason=error,
+        cause="the journal's database",
+    )

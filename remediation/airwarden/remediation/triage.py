@@ -142,7 +142,7 @@ class Triage:
                 self._absorb(fence, stored.source, [one], polled=parsed.polled)
             except (FencedError, UnavailableError):
                 raise
-            except Exception as error:
+            except Exception as error:  # the others of its delivery are taken all the same
                 failed = error
         if failed is not None:
             self._set_back(fence, stored, failed)

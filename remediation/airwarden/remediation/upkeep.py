@@ -10,6 +10,7 @@ import structlog
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError
+from airwarden.remediation.audit_patrol import Patrol
 from airwarden.remediation.auditing import AuditState, AuditTerms, Notary
 from airwarden.remediation.journal import pruning
 from airwarden.remediation.journal.store import Fence, FencedError, Journal
@@ -68,6 +69,7 @@ class Upkeep:
         self._leadership = leadership
         self._clock = clock
         self._notary = Notary(journal, terms)
+        self._patrol = Patrol(journal)
         self._retention = Retention(journal, retention, self._notary) if retention else None
         self._sweep: Iterator[Pruned] | None = None
         self._look_at = 0.0
@@ -101,7 +103,7 @@ class Upkeep:
         with self._journal.read() as tx:
             size = pruning.size(tx)
         self.state = replace(self.state, size=size)
-        self.state = replace(self.state, audit=self._notary.step(fence))
+        self.state = replace(self.state, audit=self._notary.step(fence, self._patrol.step()))
 
     def _advance(self, retention: Retention, begun: float) -> float:
         if self._sweep is None:

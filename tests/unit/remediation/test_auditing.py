@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airwarden.core.errors import WrongInputError
+from airwarden.remediation.audit_patrol import Patrol
 from airwarden.remediation.auditing import (
     AuditTerms,
     Notary,
@@ -22,6 +23,7 @@ from airwarden.remediation.auditing import (
 from airwarden.remediation.decide.chain import Checkpoint, Entry, Kind, canonical, read_line
 from airwarden.remediation.journal import audit, checkpoints, tables
 from airwarden.remediation.journal.store import Fence
+from airwarden.remediation.upkeep import LOOK_EVERY, Upkeep
 from support.engine import Bench
 
 KEY = "a key that the journal's administrator does not have"
@@ -134,6 +136,38 @@ def test_a_journal_that_was_cut_off_and_goes_on_is_noticed_by_the_leader(
     (fault,) = signer.step(fence(bench)).faults
     assert fault.startswith("entry 20, signed off at 2026-03-01 12:00 UTC")
     assert "cut off, rewritten, or begun anew" in fault
+
+
+def test_what_is_changed_after_it_was_signed_off_shows_within_a_round(
+    bench: Bench, tmp_path: Path
+) -> None:
+    say(bench, 35)
+    assert notary(bench, tmp_path).step(fence(bench)).faults == ()
+    patrol = Patrol(bench.journal, most=10)
+    assert [patrol.step() for _ in range(8)] == [()] * 8
+    tamper(bench, "UPDATE audit SET actor = 'eve' WHERE seq = 17")
+    found = [patrol.step() for _ in range(4)]
+    assert ("entry 17 was changed",) in found
+    with bench.journal.write() as tx:
+        tx.connection.exec_driver_sql("UPDATE audit SET actor = 'ada' WHERE seq = 17")
+    # Mended from a backup: told until a whole round has held.
+    assert [patrol.step() for _ in range(12)][-1] == ()
+    with bench.journal.write() as tx:
+        tx.connection.exec_driver_sql("DELETE FROM audit WHERE seq > 20")
+    assert any("entries were cut off" in one for _ in range(4) for one in patrol.step())
+
+
+def test_the_leaders_upkeep_tells_of_a_changed_past(bench: Bench, tmp_path: Path) -> None:
+    say(bench, 20)
+    terms = AuditTerms(timedelta(hours=1), 10, tmp_path / "checkpoints", "")
+    upkeep = Upkeep(bench.journal, bench.leadership, bench.clock, terms, None)
+    upkeep.step()
+    assert upkeep.state.audit.signed_off == 20
+    tamper(bench, "UPDATE audit SET actor = 'eve' WHERE seq = 7")
+    bench.clock.advance(LOOK_EVERY)
+    bench.leadership.step()
+    upkeep.step()
+    assert upkeep.state.audit.faults == ("entry 7 was changed",)
 
 
 def test_a_cut_tail_shows_by_the_head_and_by_the_checkpoints(bench: Bench, tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import pytest
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.remediation.actions.base import (
     Action,
-    Danger,
     Effect,
     Nothing,
     Plan,
@@ -25,20 +24,15 @@ from airwarden.remediation.engine import Engine
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.work import InlineCrew
 from airwarden.remediation.world import Json, Subject, World
-from support.engine import Bench, playbook
+from support.engine import Bench, FakeAction, playbook
 
 pytestmark = pytest.mark.thorough
 
 
-class Many:
+class Many(FakeAction):
     """Sets each of many numbers to 1, unless it is one that refuses."""
 
     name = "many.set"
-    needs = frozenset[str]()
-    deadline = 5.0
-    decidable = True
-    undecidable: tuple[str, ...] = ()
-    danger = Danger.B
 
     def __init__(self, count: int) -> None:
         self.values = dict.fromkeys(range(count), 0)
@@ -67,9 +61,6 @@ class Many:
             raise UnavailableError("no answer")
         done = self.values[int(effect.parameters["number"])] == 1
         return ReadBack.DONE if done else ReadBack.NOT_DONE
-
-    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        return Nothing("there is no way back")
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ class GroupCommit:
                 batch, self._waiting = self._waiting, []
                 try:
                     news = await run_in_threadpool(self._writer.put_all, [one for one, _ in batch])
-                except Exception as error:
+                except Exception as error:  # whoever waits is told, whatever it was
                     why = UnavailableError(f"the delivery was not stored: {error}")
                     for _, stored in batch:
                         if not stored.done():
