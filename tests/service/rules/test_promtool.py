@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import yaml
 
 from airwarden.cli import outputs
+from airwarden.core.durations import format_duration
 from airwarden.core.settings import parse
 from airwarden.rules.build import build
 from airwarden.rules.catalogue import ALERTS, SUBJECTS
@@ -21,6 +23,8 @@ from airwarden.rules.config import RuleConfig
 CASES = Path(__file__).parent / "cases"
 CHANGED = Path(__file__).parent / "changed.yaml"
 ALWAYS_FIRES = "Watchdog"
+#: Burn rates look at hours: every minute is enough, and a quarter of the work.
+EVALUATED = {"slo": timedelta(minutes=1)}
 #: Which rule files a file of cases needs beside its own subject's.
 RULES_OF = {
     "scheduler": ("components", "scheduler"),
@@ -108,11 +112,17 @@ def test_every_alert_fires_when_it_must_and_only_then(tmp_path: Path) -> None:
     for path, text in build(RuleConfig()).items():
         if path.startswith("prometheus/rules/"):
             (tmp_path / Path(path).name).write_text(text, encoding="utf-8")
+    for name, interval in EVALUATED.items():
+        config = RuleConfig(evaluation_interval=interval)
+        text = build(config)[f"prometheus/rules/airwarden-{name}.yml"]
+        (tmp_path / f"airwarden-{name}.yml").write_text(text, encoding="utf-8")
     for subject in SUBJECTS:
         tests = {
             "rule_files": [f"airwarden-{name}.yml" for name in RULES_OF.get(subject.name, ())]
             or [f"airwarden-{subject.name}.yml"],
-            "evaluation_interval": "15s",
+            "evaluation_interval": format_duration(
+                EVALUATED.get(subject.name, timedelta(seconds=15))
+            ),
             # The count of unwell processes, which the other groups look at.
             "group_eval_order": ["airwarden-components"],
             "tests": [promtool_test(case) for case in load_cases() if case["file"] == subject.name],
