@@ -1,6 +1,7 @@
 """Run the tests layer by layer, each in its own process, and print what each one cost.
 
-`make test` runs every layer, set-up included; `make check` the fast ones. It needs nothing beside the
+`make test` runs every layer, set-up included; `make check` the fast ones; `make reliability` what takes
+minutes. It needs nothing beside the
 standard library, because set-up itself is the first layer. A layer that fails does not stop the later
 ones, except set-up. The exit status is 0 only if every step of every layer succeeded.
 """
@@ -61,6 +62,10 @@ QUICK = "not reliability and not thorough"
 TWO_BY_FILE = ("-n", "2", "--dist", "loadfile")
 
 
+#: What `reliability` runs, and the one file of it that is a layer of its own.
+LONG = "reliability"
+CRASHES = "tests/service/remediation/test_crash_points.py"
+
 STATIC = (
     (f"{BIN}ruff", "format", "--check", "--quiet", "."),
     (f"{BIN}ruff", "check", "--quiet", "."),
@@ -85,6 +90,15 @@ PLANS: dict[str, tuple[Layer, ...]] = {
         Layer("static", 25, STATIC),
         Layer("unit", 45, (pytest("tests/unit", processes=TWO, marked=QUICK),)),
         Layer("CLI", 15, (pytest("tests/cli"),)),
+    ),
+    "reliability": (
+        Layer("set-up", 240, (("sh", "deploy/local/bootstrap.sh", "platform"),)),
+        Layer("unit", 900, (pytest("tests/unit", processes=TWO, marked=LONG),)),
+        Layer("contract", 600, (pytest("tests/contract", marked=LONG),)),
+        Layer("crash points", 900, (pytest(CRASHES, processes=TWO, marked=LONG),)),
+        # One at a time: it is the seconds of a takeover, and of a page, that are promised.
+        Layer("service", 2400, (pytest("tests/service", f"--ignore={CRASHES}", marked=LONG),)),
+        Layer("acceptance", 900, (pytest("tests/acceptance", marked=LONG),)),
     ),
 }
 

@@ -9,10 +9,13 @@ from pathlib import Path
 
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Component, Dag, DatabaseSession, Pool, ProcessState
+from airwarden.remediation.actions.registry import actions
+from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import AttemptState, IncidentState
 from airwarden.remediation.journal import alerts as journal_alerts
 from airwarden.remediation.journal import incidents as journal_incidents
 from airwarden.remediation.journal import runs as journal_runs
+from airwarden.remediation.playbooks_loader import load_playbooks
 from airwarden.remediation.world import Dependency
 from support.engine import START
 from support.platform_bench import CLUSTER, PlatformBench
@@ -261,12 +264,12 @@ def _leak(bench: FleetBench) -> None:
     bench.shout("AirflowDatabaseConnectionsCritical", component="database")
 
 
-def _shouts(alertname: str, **labels: str) -> Situation:
-    return Situation(lambda bench: _shout(bench, alertname, labels), 8.0)
+def _shouts(alertname: str) -> Situation:
+    return Situation(lambda bench: _shout(bench, alertname), 8.0)
 
 
-def _shout(bench: FleetBench, alertname: str, labels: dict[str, str]) -> None:
-    bench.shout(alertname, **labels)
+def _shout(bench: FleetBench, alertname: str) -> None:
+    bench.shout(alertname)
 
 
 def _one(_size: int) -> int:
@@ -285,6 +288,18 @@ def _tenth(size: int) -> int:
     return max(1, size // 10)
 
 
+def _left_to_people() -> dict[str, dict[str, Situation]]:
+    """Return one situation of each playbook that is for people only: its first alert fires."""
+    shipped = load_playbooks(actions=actions().keys(), checks=checks().keys())
+    return {
+        name: {LEFT: _shouts(loaded.playbook.alerts[0]["alertname"])}
+        for name, loaded in shipped.by_name.items()
+        if loaded.playbook.human_only
+    }
+
+
+#: What a playbook that is for people only has as its situation.
+LEFT = "its first alert"
 #: playbook → situation's name → the situation.
 SITUATIONS: dict[str, dict[str, Situation]] = {
     "scheduler-restart": {
@@ -323,10 +338,5 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
         "lock held": Situation(_lock_held, 8.0),
         "as many leaked": Situation(_leak, 8.0),
     },
-    "database-slow": {"slow": _shouts("AirflowDatabaseSlow", component="database")},
-    "human-only": {"data late": _shouts("AirflowDataFreshnessBreach", asset="orders")},
-    "observation-lost": {"blind": _shouts("AirflowSnapshotStale")},
-    "journal-keeping": {"not kept": _shouts("AirwardenRetentionFailing")},
-    "scheduling-stalled": {"stalled": _shouts("AirflowSchedulerStalled", component="scheduler")},
-    "team-failure-burst": {"burst": _shouts("AirflowTeamDagFailureRateHigh", team="growth")},
+    **_left_to_people(),
 }

@@ -43,6 +43,7 @@ class SoakWorld:
         done: (unit, generation) of each restart, in order.
         needless: Restarts of units that were well: an effect that was done twice.
         accepted: Alerts that a remediator answered 2xx.
+        owed: Alerts that no remediator has taken yet.
         mended: (unit, generation) of what a person repaired.
         paged: Deduplication keys that were triggered.
     """
@@ -53,6 +54,7 @@ class SoakWorld:
     needless: list[tuple[str, int]] = field(default_factory=list)
     conflicts: int = 0
     accepted: list[Alert] = field(default_factory=list)
+    owed: list[Alert] = field(default_factory=list)
     paged: set[str] = field(default_factory=set)
     mended: set[tuple[str, int]] = field(default_factory=set)
     dice: random.Random = field(default_factory=lambda: random.Random(5))
@@ -104,17 +106,21 @@ class SoakWorld:
                     unit.alert = None
             return over
 
-    def repair_the_hopeless(self) -> None:
-        """A person mends what no restart helps."""
+    def repair(self, name: str) -> None:
+        """A person mends what nothing helped."""
         with self.mutex:
-            for name, unit in self.units.items():
-                if unit.hopeless:
-                    self.mended.add((name, unit.generation))
-                    unit.hopeless, unit.healthy, unit.hits = False, True, 0
-                    unit.generation += 1
+            unit = self.units[name]
+            if not unit.healthy:
+                self.mended.add((name, unit.generation))
+                unit.hopeless, unit.healthy, unit.hits = False, True, 0
+                unit.generation += 1
 
     def post(self, alerts: Sequence[Alert], ports: Sequence[int], *, patience: float) -> bool:
-        """Deliver as Alertmanager does: to one after the other, until one answers 2xx."""
+        """Deliver as Alertmanager does: to one after the other, until one answers 2xx.
+
+        What nobody took in time goes with the next delivery: Alertmanager forgets nothing either.
+        """
+        alerts, self.owed = [*self.owed, *alerts], []
         end = time.monotonic() + patience
         while time.monotonic() < end:
             for port in self.dice.sample(list(ports), len(ports)):
@@ -132,6 +138,7 @@ class SoakWorld:
                     self.accepted.extend(alerts)
                     return True
             time.sleep(0.2)
+        self.owed = list(alerts)
         return False
 
     def close(self) -> None:

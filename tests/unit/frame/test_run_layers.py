@@ -96,3 +96,19 @@ def test_the_plans_name_folders_that_exist_and_every_folder_of_tests_is_in_one()
         if path.relative_to(ROOT).parts[1] != "bench"
     }
     assert {f"tests/{name}" for name in holding} <= named
+
+
+def test_no_long_test_is_left_out_of_the_plan_for_them() -> None:
+    named = {
+        argument
+        for layer in PLANS["reliability"]
+        for step in layer.steps
+        for argument in step
+        if argument.startswith("tests/")
+    }
+    holding = {
+        path.relative_to(ROOT).parts[1]
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "pytest.mark.reliability" in path.read_text()
+    }
+    assert {f"tests/{name}" for name in holding} <= named
