@@ -87,12 +87,12 @@ UNREAD = "cannot be read: Alertmanager"
 NOT_SHOWN = "not healthy: well is False and nothing could be done"
 LIES: tuple[Lie[FaultProxy], ...] = (
     Lie("nothing is wrong", lambda _: None, quick=True),
-    Lie("500 a few times", first(4, refuse(500)), quick=True),
+    Lie("500 a few times", first(4, refuse(500))),
     Lie("half a body a few times", first(4, Fault(ends="half"))),
     Lie("an empty list at first, as after its restart", first(3, Fault(rewrite=lambda _: []))),
     Lie("500 for good", always(refuse(500)), NEVER, UNREAD, quick=True),
     Lie("404 for good", always(refuse(404)), NEVER, UNREAD),
-    Lie("half a body for good", always(Fault(ends="half")), NEVER, UNREAD, quick=True),
+    Lie("half a body for good", always(Fault(ends="half")), NEVER, UNREAD),
     Lie("cut off for good", always(Fault(ends="reset")), NEVER, UNREAD),
     Lie("no answer", always(Fault(ends="never")), NEVER, UNREAD),
     Lie("an answer that drips", always(Fault(ends="drip")), NEVER, UNREAD),
@@ -100,14 +100,14 @@ LIES: tuple[Lie[FaultProxy], ...] = (
     Lie("an object instead of a list", said({}), NEVER, UNREAD, quick=True),
     Lie("a text instead of a list", said(""), NEVER, UNREAD),
     Lie("a list of nothing", said([None]), NEVER, UNREAD),
-    Lie("a list in lists, ten thousand deep", said(b"[" * 10_000), NEVER, UNREAD, quick=True),
+    Lie("a list in lists, ten thousand deep", said(b"[" * 10_000), NEVER, UNREAD),
     Lie("labels that are numbers", spoilt(labels={"alertname": 7}), NEVER, UNREAD),
     Lie("no labels", spoilt(labels={}), NEVER, UNREAD),
     Lie("a start without a time zone", spoilt(startsAt="2026-03-01T12:00:00"), NEVER, UNREAD),
     Lie("a start before all time", spoilt(startsAt="0001-01-01T00:00:00+05:00"), NEVER, UNREAD),
     Lie("a fingerprint that is a list", spoilt(fingerprint=[]), NEVER, UNREAD),
     Lie("half a character", said(b'[{"fingerprint": "\\ud800"}]'), NEVER, UNREAD),
-    Lie("an empty list while it fires", always(Fault(rewrite=lambda _: [])), NEVER, NOT_SHOWN, 500, True),
+    Lie("an empty list while it fires", always(Fault(rewrite=lambda _: [])), NEVER, NOT_SHOWN, 500),
 )  # fmt: skip
 
 
@@ -129,6 +129,7 @@ def test_what_it_does_not_say_lets_nothing_be_done(
     assert bench.machine.restarts == len(lie.attempts)
 
 
+@pytest.mark.reliability
 def test_it_is_followed_nowhere_else(
     bench: LiedTo, server: monitoring.Alertmanager, proxy: FaultProxy
 ) -> None:
@@ -178,6 +179,7 @@ def test_after_the_effect_its_silence_undoes_no_healing(
     assert bench.machine.restarts == 1
 
 
+@pytest.mark.reliability
 def test_an_answer_without_an_end_is_given_up(proxy: FaultProxy) -> None:
     endless = Fault(reach=False, status=200, body=b" " * 65 * 1024 * 1024)
     always(endless)(proxy)
