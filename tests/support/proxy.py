@@ -24,6 +24,7 @@ class FreezableProxy:
         self._flows = threading.Event()
         self._flows.set()
         self._closing = False
+        self._refuses = False
         self.delay = 0.0
         self._server = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._server.getsockname()[1]
@@ -48,6 +49,15 @@ class FreezableProxy:
             end.close()
         return len(ends) // 2
 
+    def refuse(self) -> None:
+        """Break every connection, and take no new one until `admit`: what is behind is gone."""
+        self._refuses = True
+        self.cut()
+
+    def admit(self) -> None:
+        """Take connections again."""
+        self._refuses = False
+
     def close(self) -> None:
         """Close every connection."""
         self._closing = True
@@ -63,6 +73,9 @@ class FreezableProxy:
                 near, _ = self._server.accept()
             except OSError:
                 return
+            if self._refuses:
+                near.close()
+                continue
             try:
                 far = socket.create_connection(("127.0.0.1", self._target), timeout=5)
             except OSError:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from airwarden.cli import metric_reference
 from airwarden.core.errors import WrongInputError
 from airwarden.core.metrics import (
     CATALOGUE,
@@ -15,8 +16,9 @@ from airwarden.core.metrics import (
     Metric,
     MetricType,
     metric,
-    render_reference,
 )
+from airwarden.exporters.costs import COSTS
+from airwarden.exporters.emitted import EMITTED
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = [entry for entries in SECTIONS.values() for entry in entries]
@@ -68,4 +70,19 @@ def test_lookup_knows_a_histograms_series_and_names_the_nearest() -> None:
 
 def test_the_committed_page_is_the_rendered_one() -> None:
     page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
-    assert page == render_reference(), "render docs/reference/metrics.md again"
+    assert page == metric_reference.render(), "make generate"
+
+
+def test_each_metric_of_the_exporter_has_a_collector_and_each_collector_its_cost() -> None:
+    given = {name for names in EMITTED.values() for name in names}
+    unexplained = {
+        entry.name
+        for entry in EVERY
+        if "remediator" not in entry.source
+        and entry.source != "exporter"
+        and entry.name not in given
+    }
+    sent = ("Only from a site's own exporters", "Business and pipelines")
+    assert unexplained <= {entry.name for section in sent for entry in SECTIONS[section]}
+    assert set(metric_reference.intervals()) <= set(COSTS)
+    assert set(EMITTED) <= set(COSTS)

@@ -26,6 +26,7 @@ from airwarden.core.errors import (
     UnknownOutcomeError,
 )
 from airwarden.core.platform import LogTail
+from airwarden.core.work import left
 
 _T = TypeVar("_T")
 #: Longest pause in seconds that an answer's Retry-After can impose: a lie must not silence us for days.
@@ -169,7 +170,7 @@ class AirflowCalls:
             return call(
                 *arguments,
                 **keywords,
-                _request_timeout=self._timeout,
+                _request_timeout=left(self._timeout),
                 _headers={"Authorization": f"Bearer {token}"},
             )
         except ApiException as error:

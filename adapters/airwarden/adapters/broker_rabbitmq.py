@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.core.platform import BrokerState, Delivered
+from airwarden.core.work import left
 
 if TYPE_CHECKING:
     import httpx
@@ -98,7 +99,7 @@ class RabbitBroker:
         import httpx
 
         try:
-            answer = self._client().get(path)
+            answer = self._client().get(path, timeout=left(self._timeout))
         except httpx.HTTPError as error:
             raise UnavailableError(f"RabbitMQ at {self._url} does not answer: {error}") from None
         if answer.status_code in (401, 403, 404):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from airwarden.core.errors import RejectedError, UnavailableError, WrongInputError
 from airwarden.core.platform import BrokerState, Delivered
+from airwarden.core.work import left
 
 if TYPE_CHECKING:
     import redis
@@ -134,6 +135,7 @@ class RedisBroker:
     def _ask(self, question: Callable[[redis.Redis], _T]) -> _T:
         import redis
 
+        left(self._timeout)
         try:
             return question(self._client())
         except (redis.AuthenticationError, redis.exceptions.NoPermissionError) as error:

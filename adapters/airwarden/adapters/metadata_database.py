@@ -22,6 +22,7 @@ from airwarden.adapters.cutter import Cutter
 from airwarden.adapters.metadata_schemas import Schema, query_text, schema_of
 from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
+from airwarden.core.work import left
 
 if TYPE_CHECKING:
     import psycopg
@@ -30,12 +31,21 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 #: Pauses in seconds before a lost connection is tried again; the last one repeats.
-_PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
+_PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
+#: Seconds that a query waits for a lock. Ours conflict with changes of the schema only, and those take long.
+_LOCK_TIMEOUT = 1.0
 _WRONG_LOGIN = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted")
+
+
+class _NoAnswerError(UnavailableError):
+    """A query was cancelled because its time was over."""
 
 
 class PostgresMetadata:
     """Airflow's metadata database in PostgreSQL, read with an observing role.
+
+    Queries that got no answer the last time, because a table is locked or they take too long, run one after
+    the other until they do: so they hold one connection at most, and all others find the rest free.
 
     Args:
         dsn: A libpq URL or keyword string; never printed.
@@ -52,12 +62,15 @@ class PostgresMetadata:
         *,
         statement_timeout: float = 5.0,
         connect_timeout: float = 3.0,
-        connections: int = 4,
+        connections: int = 5,
         application: str = "airwarden",
     ) -> None:
         self._statement_timeout = statement_timeout
         self._application = application
-        self._slots: queue.SimpleQueue[_Slot] = queue.SimpleQueue()
+        # Who has waited longest is next, which a SimpleQueue does not promise.
+        self._slots: queue.Queue[_Slot] = queue.Queue()
+        self._hanging: set[str] = set()
+        self._one_hanging = threading.Lock()
         self._prober, *queries = self._all = [
             _Slot(dsn, statement_timeout, connect_timeout, application)
             for _ in range(1 + connections)
@@ -83,8 +96,15 @@ class PostgresMetadata:
             UnavailableError: No connection, or no answer in time.
             RejectedError: A missing grant, or a schema that this version does not know.
         """
-        with self._slot() as slot:
-            return slot.run(query, parameters)
+        alone = self._alone() if query in self._hanging else contextlib.nullcontext()
+        with alone, self._slot() as slot:
+            try:
+                found = slot.run(query, parameters)
+            except _NoAnswerError:
+                self._hanging.add(query)
+                raise
+        self._hanging.discard(query)
+        return found
 
     def probe(self) -> float:
         """Return the seconds that `SELECT 1` took on a standing connection."""
@@ -108,9 +128,18 @@ class PostgresMetadata:
                 slot.drop()
 
     @contextmanager
+    def _alone(self) -> Iterator[None]:
+        if not self._one_hanging.acquire(timeout=left(2 * self._statement_timeout)):
+            raise UnavailableError("the metadata database does not answer queries like this one")
+        try:
+            yield
+        finally:
+            self._one_hanging.release()
+
+    @contextmanager
     def _slot(self) -> Iterator[_Slot]:
         try:
-            slot = self._slots.get(timeout=2 * self._statement_timeout)
+            slot = self._slots.get(timeout=left(2 * self._statement_timeout))
         except queue.Empty:
             raise UnavailableError("every connection to the metadata database is busy") from None
         try:
@@ -160,6 +189,7 @@ class _Slot:
 
         connection = self.connected()
         try:
+            # Whatever the work has left: a connection that is merely slow is not to be lost.
             with Cutter(connection, self._statement_timeout + 1.0):
                 return ask()
         except psycopg.Error as error:
@@ -174,11 +204,14 @@ class _Slot:
         """Send everything at once: a slow network costs one round trip, not one per statement."""
         from psycopg.pq import TransactionStatus
 
-        milliseconds = int(self._statement_timeout * 1000)
+        seconds = left(self._statement_timeout)
         try:
             with connection.pipeline():
                 connection.execute(b"BEGIN READ ONLY")
-                connection.execute(f"SET LOCAL statement_timeout = {milliseconds}".encode())
+                connection.execute(b"SET LOCAL statement_timeout = " + _milliseconds(seconds))
+                connection.execute(
+                    b"SET LOCAL lock_timeout = " + _milliseconds(min(seconds, _LOCK_TIMEOUT))
+                )
                 connection.execute(b"SET LOCAL timezone = 'UTC'")
                 cursor = connection.execute(text, parameters or None)
                 connection.execute(b"ROLLBACK")
@@ -246,6 +279,8 @@ class _Slot:
         if isinstance(error, errors.UndefinedTable | errors.UndefinedColumn):
             self.drop()  # the schema was changed under us: its version is read again
             return RejectedError(f"query {name} does not fit the schema: {text}")
+        if isinstance(error, errors.QueryCanceled | errors.LockNotAvailable):
+            return _NoAnswerError(f"the metadata database was too slow for query {name}: {text}")
         if isinstance(error, errors.OperationalError | errors.InterfaceError):
             return UnavailableError(f"the metadata database did not answer query {name}: {text}")
         return RejectedError(f"query {name} failed: {text}")
@@ -275,3 +310,7 @@ def _schema_of(connection: Connection) -> Schema:
     except RejectedError:
         connection.close()
         raise
+
+
+def _milliseconds(seconds: float) -> bytes:
+    return str(max(1, int(seconds * 1000))).encode()  # 0 would mean for ever

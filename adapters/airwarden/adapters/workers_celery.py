@@ -14,6 +14,7 @@ from typing import Any
 from airwarden.adapters.broker_redis import RedisBroker
 from airwarden.core.errors import RejectedError, UnavailableError, UnknownOutcomeError
 from airwarden.core.platform import Worker
+from airwarden.core.work import left
 
 
 class CeleryWorkers:
@@ -98,7 +99,7 @@ class CeleryWorkers:
                     destination=list(names) if names is not None else None,
                     arguments=arguments,
                     reply=True,
-                    timeout=self._reply_timeout,
+                    timeout=left(self._reply_timeout),
                     connection=connection,
                 )
         except (OperationalError, OSError) as error:

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from airwarden.adapters.bounded import PIECE, whole
 from airwarden.core.errors import RejectedError, UnavailableError, WrongInputError
+from airwarden.core.work import left
 
 
 class Fault(Exception):  # noqa: N818 - XML-RPC's own term
@@ -113,8 +114,8 @@ class XmlRpc:
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._scheme == "unix":
-            return _UnixConnection(self._path, self._timeout)
+            return _UnixConnection(self._path, left(self._timeout))
         kind = (
             http.client.HTTPSConnection if self._scheme == "https" else http.client.HTTPConnection
         )
-        return kind(self._host, self._port, timeout=self._timeout)
+        return kind(self._host, self._port, timeout=left(self._timeout))

@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from airwarden.core.ports import Probe
 
 
+#: Connections to a metadata database: of who collects all the time, and of who looks now and then.
+MANY, FEW = 5, 3
+
+
 @dataclass(frozen=True, slots=True)
 class ClusterPorts:
     """One cluster's adapters; None where nothing is configured."""
@@ -55,8 +59,12 @@ class ClusterPorts:
     host: SupervisordHost | None
 
 
-def cluster_ports(cluster: Cluster) -> ClusterPorts:
+def cluster_ports(cluster: Cluster, *, connections: int = FEW) -> ClusterPorts:
     """Build one cluster's adapters; connects to nothing yet.
+
+    Args:
+        cluster: Which.
+        connections: To its metadata database, for queries at the same time.
 
     Raises:
         WrongInputError: A secret cannot be read, or is no address of a broker.
@@ -67,7 +75,7 @@ def cluster_ports(cluster: Cluster) -> ClusterPorts:
     return ClusterPorts(
         cluster=cluster,
         airflow=airflow(cluster.airflow, place=f"{place}.airflow"),
-        database=database(cluster, place=f"{place}.metadata_database"),
+        database=database(cluster, place=f"{place}.metadata_database", connections=connections),
         session_ender=_session_ender(cluster, place=f"{place}.metadata_database"),
         pooler=_pooler(cluster, place=f"{place}.metadata_database"),
         mariadb=_mariadb(cluster, place=f"{place}.mariadb"),
@@ -142,7 +150,7 @@ def measured(cluster: Cluster) -> AirflowMeasures | None:
     )
 
 
-def database(cluster: Cluster, *, place: str) -> PostgresMetadata | None:
+def database(cluster: Cluster, *, place: str, connections: int = FEW) -> PostgresMetadata | None:
     """Build the metadata database's adapter, if one is configured."""
     if cluster.metadata_database is None:
         return None
@@ -153,6 +161,7 @@ def database(cluster: Cluster, *, place: str) -> PostgresMetadata | None:
         read_secret(wanted.dsn, place=f"{place}.dsn").get_secret_value(),
         statement_timeout=wanted.statement_timeout.total_seconds(),
         connect_timeout=wanted.connect_timeout.total_seconds(),
+        connections=connections,
     )
 
 

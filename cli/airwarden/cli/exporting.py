@@ -43,7 +43,7 @@ class ExporterProgram:
 
     def __init__(self, load: Callable[[], Settings]) -> None:
         self._load = load
-        self._ports = OpenPorts("observe", ends_sessions=False)
+        self._ports = OpenPorts("observe", ends_sessions=False, connections=composition.MANY)
         self._listeners = Listeners()
         self.clock = SystemClock()
         self._reporting = Reporting(self.clock)

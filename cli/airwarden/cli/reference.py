@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from airwarden.adapters.metadata_schemas import FOLDERS, SCHEMAS, releases_of
-from airwarden.cli import command_reference, event_reference
+from airwarden.cli import command_reference, event_reference, metric_reference
 from airwarden.cli.doctor.coverage import by_section, wholly_lost
-from airwarden.core import coverage, metrics
+from airwarden.core import coverage
 from airwarden.core.durations import format_duration
 from airwarden.core.settings import reference as settings
 from airwarden.exporters.failures import rules as failure_rules
@@ -63,7 +63,7 @@ def pages() -> Mapping[str, str]:
         "configuration.md": settings.render(),
         "events.md": event_reference.render(),
         "failure-causes.md": failure_rules.render_reference(),
-        "metrics.md": metrics.render_reference(),
+        "metrics.md": metric_reference.render(),
         "playbooks.md": _playbooks_page(shipped),
         "rails.md": _rails_page(),
     }

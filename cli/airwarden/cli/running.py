@@ -72,10 +72,14 @@ class OpenPorts:
     Args:
         purpose: What they are for, for the message when there is no cluster: `observe`, `heal`.
         ends_sessions: Whether to open the role that ends sessions, too.
+        connections: To each metadata database, for queries at the same time.
     """
 
-    def __init__(self, purpose: str, *, ends_sessions: bool) -> None:
+    def __init__(
+        self, purpose: str, *, ends_sessions: bool, connections: int = composition.FEW
+    ) -> None:
         self._purpose = purpose
+        self._connections = connections
         self._ends_sessions = ends_sessions
         self._now: Sequence[ClusterPorts] = ()
         self._retired: Sequence[ClusterPorts] = ()
@@ -95,7 +99,10 @@ class OpenPorts:
                 place="clusters",
                 hint="airwarden init writes one",
             )
-        fresh = [composition.cluster_ports(cluster) for cluster in settings.clusters]
+        fresh = [
+            composition.cluster_ports(cluster, connections=self._connections)
+            for cluster in settings.clusters
+        ]
         for one in fresh:
             self._open(one)
         composition.close(self._retired)

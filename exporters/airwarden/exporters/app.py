@@ -254,6 +254,7 @@ class Exporter:
         success: dict[Labels, float] = {}
         duration: dict[Labels, float] = {}
         last: dict[Labels, float] = {}
+        lags: dict[Labels, float] = {}
         timeouts = Counter("airwarden_collector_timeouts_total")
         ages: list[float] = []
         for name, runner in self._runners:
@@ -267,10 +268,13 @@ class Exporter:
             timeouts.add(labels, status.timeouts)
             if status.age is not None:
                 ages.append(status.age)
+            if status.lag is not None:
+                lags[labels] = round(status.lag, 3)
         families = [
             gauge("airwarden_collector_success", success),
             gauge("airwarden_collector_duration_seconds", duration),
             gauge("airwarden_collector_last_success_timestamp_seconds", last),
+            gauge("airwarden_collector_source_lag_seconds", lags),
             timeouts.family(),
             gauge("airwarden_series", {(m,): n for m, n in self._cap.held(cluster).items()}),
             foreign_counter(

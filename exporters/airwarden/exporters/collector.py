@@ -1,8 +1,9 @@
 """The wrapper around each collector: interval, deadline, thread, success, duration.
 
-A thread cannot be cancelled, so a collect that is overdue is not abandoned and started again: it counts
-as failed from that moment, and the next one begins when it returns. Adapters carry deadlines of their
-own, so it does. What one collector does never touches another one.
+A thread cannot be cancelled, so a collect is given its deadline (`airwarden.core.work`): adapters wait for
+another system no longer than that, and have the database cancel what it still works on. One that is overdue
+all the same is not abandoned and started again: it counts as failed from that moment, and the next one
+begins when it returns. What one collector does never touches another one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import structlog
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError
+from airwarden.core.work import work
 from airwarden.exporters.families import Family
 
 _log = structlog.get_logger(__name__)
@@ -80,6 +82,7 @@ class Status:
         timeouts: Collects that were overdue.
         ran: Whether any collect has ended.
         age: Seconds since something was last collected; None before the first time.
+        lag: Seconds by which the source of the last values was behind; None where it was no replica.
     """
 
     success: bool
@@ -88,6 +91,7 @@ class Status:
     timeouts: int
     ran: bool
     age: float | None
+    lag: float | None
 
 
 class CollectorRunner:
@@ -108,7 +112,7 @@ class CollectorRunner:
         clock: Clock,
         *,
         timing: Timing = Timing(),
-        keep: float = 60.0,
+        keep: float = 120.0,
     ) -> None:
         self.name = collector.name
         self.interval = timing.interval or collector.interval
@@ -128,6 +132,7 @@ class CollectorRunner:
         self._last_success = 0.0
         self._good_at: float | None = None
         self._timeouts = 0
+        self._lag: float | None = None
 
     def start(self, cluster: str) -> None:
         """Start the thread."""
@@ -157,6 +162,7 @@ class CollectorRunner:
                 timeouts=self._timeouts,
                 ran=self._ran or overdue,
                 age=now - self._good_at if self._good_at is not None else None,
+                lag=self._lag,
             )
 
     def run_once(self) -> None:
@@ -167,7 +173,9 @@ class CollectorRunner:
         families: Sequence[Family] | None = None
         failure: Exception | None = None
         try:
-            families = self._collector.collect()
+            with work(self.timeout) as done:
+                families = self._collector.collect()
+            self._lag = done.lag
         except PartialCollectError as error:
             families, failure = error.families, error
         except Exception as error:  # whatever one collector does, the exporter goes on

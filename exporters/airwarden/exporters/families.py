@@ -21,8 +21,6 @@ OVERFLOW = "_overflow"
 #: Label sets of one metric of one collector: a histogram of as many has some 16,000 series.
 MAX_SAMPLES = 1_000
 MAX_NUMBERS = 8_000
-#: Seconds after which a series that nobody wants is dropped.
-RETIRE = 3600.0
 #: Labels whose values are few and known beforehand: they stay where others overflow.
 _CLOSED = frozenset(
     {
@@ -134,10 +132,9 @@ class Counter:
         place = self._room.place(self._values, labels)
         self._values[place] = self._values.get(place, 0.0) + amount
 
-    def retire(self, wanted: Callable[[Labels], bool], now: float) -> None:
-        """Drop series that nobody has wanted for an hour (elapsed seconds)."""
-        for labels in self._room.unwanted(self._values, wanted, now):
-            del self._values[labels]
+    def retire(self, wanted: Callable[[Labels], bool]) -> None:
+        """Drop the series that nobody wants any more."""
+        self._values = {labels: n for labels, n in self._values.items() if wanted(labels)}
 
     def value(self, labels: Labels) -> float:
         """Return one series' value, 0 where it was never born."""
@@ -179,9 +176,9 @@ class Histogram:
         self._cells(place)[bisect.bisect_left(self._metric.buckets, value)] += 1
         self._totals[place] += value
 
-    def retire(self, wanted: Callable[[Labels], bool], now: float) -> None:
-        """Drop series that nobody has wanted for an hour (elapsed seconds)."""
-        for labels in self._room.unwanted(self._counts, wanted, now):
+    def retire(self, wanted: Callable[[Labels], bool]) -> None:
+        """Drop the series that nobody wants any more."""
+        for labels in [labels for labels in self._counts if not wanted(labels)]:
             del self._counts[labels], self._totals[labels]
 
     def family(self) -> Family:
@@ -217,7 +214,6 @@ class _Room:
         self._metric = entry
         self._most = most
         self._folded: set[Labels] = set()
-        self._unwanted: dict[Labels, float] = {}
 
     def place(self, known: Mapping[Labels, object], labels: Labels) -> Labels:
         if labels in known or len(known) < self._most:
@@ -233,14 +229,6 @@ class _Room:
         number = len(self._folded)
         self._folded.clear()
         return number
-
-    def unwanted(
-        self, known: Iterable[Labels], wanted: Callable[[Labels], bool], now: float
-    ) -> list[Labels]:
-        """Return the label sets that have not been wanted for an hour."""
-        missed = {labels for labels in known if not wanted(labels)}
-        self._unwanted = {labels: self._unwanted.get(labels, now) for labels in missed}
-        return [labels for labels, since in self._unwanted.items() if now - since > RETIRE]
 
 
 def _family(

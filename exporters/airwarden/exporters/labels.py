@@ -12,6 +12,7 @@ from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import OVERFLOW
+from airwarden.exporters.sightings import HOUR, Sightings
 from airwarden.exporters.sources import DagRule
 
 TIERS = ("critical", "high", "medium", "low")
@@ -115,6 +116,7 @@ class DagRegistry:
         self._rows: Sequence[Mapping[str, Any]] = ()
         self._read_at: float | None = None
         self._digest: tuple[object, ...] = ()
+        self._teams = Sightings(clock, keep=HOUR, always=(UNSET, OVERFLOW))
 
     def of(self, dag_ids: Iterable[str]) -> Mapping[str, DagLabels]:
         """Return the labels of these DAGs; one that no longer exists is unset.
@@ -130,12 +132,22 @@ class DagRegistry:
         """Return the labels of every DAG that is not stale."""
         return self._fresh(set())
 
+    def teams(self) -> frozenset[str]:
+        """Return the teams that have, or an hour ago had, DAGs; what belongs to others may be dropped."""
+        with self._lock:
+            self._teams.note({dag.team for dag in self._dags.values()})
+            return self._teams.seen()
+
     def rows(self) -> Sequence[Mapping[str, Any]]:
-        """Return what was last read of every DAG, stale ones included."""
-        self._fresh(set())
+        """Return what was last read of every DAG, stale ones included.
+
+        Raises:
+            AirwardenError: It was to be read again, and cannot be.
+        """
+        self._fresh(set(), strict=True)
         return self._rows
 
-    def _fresh(self, wanted: set[str]) -> dict[str, DagLabels]:
+    def _fresh(self, wanted: set[str], *, strict: bool = False) -> dict[str, DagLabels]:
         with self._lock:
             age = None if self._read_at is None else self._clock.elapsed() - self._read_at
             missing = not wanted <= self._dags.keys()
@@ -143,7 +155,7 @@ class DagRegistry:
                 try:
                     self._read()
                 except AirwardenError:
-                    if age is None:
+                    if age is None or strict:
                         raise  # old labels are better than none; none are worse than waiting
             return self._dags
 

@@ -16,6 +16,7 @@ from airwarden.core.clock import Clock
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Pool
 from airwarden.core.ports import MetadataDatabase
+from airwarden.core.work import left
 
 #: Seconds for which one read serves everybody; the fastest collector comes every five.
 FRESH = 3.0
@@ -40,6 +41,7 @@ class Group:
         silence: Since the oldest heartbeat; None where none runs.
         last_queued: Unix time; of running and queued ones.
         queued_long, silent, unattended: How many exceed their limit.
+        folded: Queues that are one here, because there are too many to be told apart.
     """
 
     state: str
@@ -54,6 +56,7 @@ class Group:
     queued_long: int = 0
     silent: int = 0
     unattended: int = 0
+    folded: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ class LiveTasks:
             UnavailableError: Another collector has been reading for long.
             AirwardenError: They cannot be read.
         """
-        if not self._lock.acquire(timeout=self._patience):
+        if not self._lock.acquire(timeout=left(self._patience)):
             raise UnavailableError("another collector's read of unfinished tasks takes long")
         try:
             now = self._clock.elapsed()

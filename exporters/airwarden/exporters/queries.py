@@ -10,6 +10,7 @@ from typing import Any
 
 from airwarden.core.platform import DatabaseSession
 from airwarden.core.ports import MetadataDatabase
+from airwarden.core.work import read_from_replica
 from airwarden.exporters.families import Family, Labels, foreign_counter
 
 
@@ -25,6 +26,8 @@ class CountedDatabase:
         self._lock = threading.Lock()
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._rows: defaultdict[str, int] = defaultdict(int)
+        #: How far behind it is, where it is a replica, by what it said last.
+        self._lag: float | None = None
 
     def rows(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         """Run the named query; one that fails costs its time as well."""
@@ -34,6 +37,10 @@ class CountedDatabase:
             found = self._database.rows(query, **parameters)
         finally:
             self._add(query, time.perf_counter() - begun, len(found))
+        if query == "replication":
+            self._lag = next((row["value"] for row in found if row["name"] == "self"), None)
+        if self._lag is not None:
+            read_from_replica(self._lag)
         return found
 
     def probe(self) -> float:

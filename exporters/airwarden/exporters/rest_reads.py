@@ -96,7 +96,7 @@ class RestDagRegistry(DagRegistry):
                 self._take(list(rows.values()))
             self._part = []
 
-    def _fresh(self, wanted: set[str]) -> dict[str, DagLabels]:
+    def _fresh(self, wanted: set[str], *, strict: bool = False) -> dict[str, DagLabels]:
         if self._read_at is None:
             raise UnavailableError(
                 f"the DAGs are still being read over REST: {len(self._part)} of {self._total or '?'}"

@@ -7,7 +7,7 @@ It is asked once; from then on what is followed tells.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 
 from airwarden.core.clock import Clock
@@ -35,6 +35,11 @@ class Successes:
             for dag_id, end in ends:
                 if dag_id not in self._ends or end > self._ends[dag_id]:
                     self._ends[dag_id] = end
+
+    def forget_others(self, dags: Collection[str]) -> None:
+        """Drop the DAGs that are none of these."""
+        with self._lock:
+            self._ends = {dag_id: end for dag_id, end in self._ends.items() if dag_id in dags}
 
     def covers(self, read_at: float) -> bool:
         """Whether every success since a moment (elapsed seconds) has been, or will be, noted."""

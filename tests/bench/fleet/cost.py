@@ -121,7 +121,7 @@ class Served:
 
 def served(database: Database, scrapes: int = 100) -> Served:
     """Run the exporter as a process and scrape it with ten scrapers at once."""
-    with _process(database) as (process, port):
+    with exporter_process(database.dsn) as (process, port):
         begun = time.monotonic()
         while not _answers(port, "/readyz"):
             if time.monotonic() - begun > 120:
@@ -151,9 +151,10 @@ def served(database: Database, scrapes: int = 100) -> Served:
 
 
 @contextmanager
-def _process(database: Database) -> Iterator[tuple[subprocess.Popen[str], int]]:
+def exporter_process(dsn: str) -> Iterator[tuple[subprocess.Popen[str], int]]:
+    """Run the exporter of one metadata database; yields it and its port."""
     process = subprocess.Popen(
-        [sys.executable, str(Path(__file__).parent / "serve.py"), database.dsn],
+        [sys.executable, str(Path(__file__).parent / "serve.py"), dsn],
         stdout=subprocess.PIPE, text=True, cwd=ROOT,
     )  # fmt: skip
     try:
@@ -163,6 +164,8 @@ def _process(database: Database) -> Iterator[tuple[subprocess.Popen[str], int]]:
     finally:
         process.terminate()
         process.wait(20)
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 def _get(port: int, path: str) -> bytes:

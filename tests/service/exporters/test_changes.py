@@ -9,11 +9,14 @@ import pytest
 
 from airwarden.adapters.fakes import FakeClock
 from airwarden.adapters.metadata_database import PostgresMetadata
+from airwarden.core.errors import UnavailableError
 from airwarden.exporters.collectors import deployments
 from airwarden.exporters.collectors.dag_health import MAX_WORST, DagHealthCollector
+from airwarden.exporters.collectors.dag_runs import DagRunsCollector
 from airwarden.exporters.collectors.deployments import DeploymentsCollector
 from airwarden.exporters.collectors.parsing import ParsingCollector
 from airwarden.exporters.collectors.task_events import MAX_OPERATORS, TaskEventsCollector
+from airwarden.exporters.endings import STALE, Endings
 from airwarden.exporters.labels import DagRegistry
 from support.airflow_rows import AirflowRows, now
 from support.families import every, nonzero, values
@@ -178,7 +181,11 @@ def test_failures_in_a_row_of_critical_dags_and_the_worst_others(
         rows.run("vital", state, logical_date=at, end_date=at)
     rows.dag("other")
     rows.run("other", "failed")
-    collector = DagHealthCollector(database, registry, FakeClock())
+    clock = FakeClock()
+    endings = Endings(clock)
+    runs = DagRunsCollector(database, registry, clock, endings=endings)
+    collector = DagHealthCollector(database, registry, endings)
+    runs.collect()
     name, vital = "dag_consecutive_failures", ("vital", "critical", "a")
     families = collector.collect()
     assert every(families, name) == {vital: 2}
@@ -190,15 +197,22 @@ def test_failures_in_a_row_of_critical_dags_and_the_worst_others(
         rows.dag(f"bad{n:03}")
         rows.run(f"bad{n:03}", "failed")
     rows.run("bad007", "failed")
+    runs.collect()
     failing = every(collector.collect(), name)
     assert failing[vital] == 3
     assert failing["bad007", "unset", "unset"] == 2
     assert failing["_overflow", "_overflow", "_overflow"] == 2
     assert len(failing) == 1 + MAX_WORST + 1
     open_run = rows.run("vital")
+    runs.collect()
     collector.collect()
     rows.end(open_run)
+    runs.collect()
     families = collector.collect()
     assert vital not in every(families, name)
     succeeded = every(families, "dag_last_success_timestamp_seconds")
     assert succeeded == {vital: pytest.approx(now().timestamp(), abs=10)}
+
+    clock.advance(STALE + 1)
+    with pytest.raises(UnavailableError, match="dag_runs"):
+        collector.collect()

@@ -6,8 +6,8 @@ from airwarden.exporters import families
 from airwarden.exporters.caps import SeriesCap, series_of
 from airwarden.exporters.exposition import page
 from airwarden.exporters.families import (
+    MAX_NUMBERS,
     OVERFLOW,
-    RETIRE,
     Bins,
     Counter,
     Family,
@@ -74,18 +74,14 @@ def test_a_gauge_keeps_its_largest_and_sums_the_rest_where_a_sum_means_something
     assert family.folded == 3
 
 
-def test_series_that_nobody_wants_are_retired_after_an_hour() -> None:
+def test_series_that_nobody_wants_are_dropped_and_make_room() -> None:
     counter = Counter("airwarden_task_instances_started_total")
-    counter.born([("old",), ("new",)])
-    counter.retire(lambda labels: labels == ("new",), 0.0)
-    counter.retire(lambda labels: labels == ("new",), RETIRE)
-    assert set(samples(counter.family())) == {("old",), ("new",)}
-    counter.retire(lambda labels: labels == ("new",), RETIRE + 1)
-    assert set(samples(counter.family())) == {("new",)}
-    counter.born([("old",)])
-    counter.retire(lambda labels: True, RETIRE + 2)
-    counter.retire(lambda labels: labels == ("new",), RETIRE + 3)
-    assert len(counter.family().samples) == 2, "the hour begins anew"
+    counter.born((f"q{number}",) for number in range(MAX_NUMBERS))
+    counter.add(("new",))
+    assert counter.value((OVERFLOW,)) == 1
+    counter.retire(lambda labels: labels == (OVERFLOW,))
+    counter.add(("new",))
+    assert samples(counter.family()) == {(OVERFLOW,): 1, ("new",): 1}
 
 
 def test_the_page_stays_within_its_limit_and_only_the_largest_metric_loses() -> None:

@@ -57,7 +57,7 @@ def test_a_failure_keeps_the_last_values_for_a_while_and_then_drops_them() -> No
     collector, runner, published, clock = scripted()
     runner.run_once()
     collector.answer = UnavailableError("gone")
-    clock.advance(50)
+    clock.advance(110)
     runner.run_once()
     assert (published, runner.status().success) == ([[UP]], False)
     clock.advance(11)

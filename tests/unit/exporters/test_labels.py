@@ -87,6 +87,17 @@ def test_old_labels_are_used_while_the_database_is_gone_and_none_never() -> None
     assert registry.of(["a"])["a"].tier == "low"
 
 
+def test_dags_that_are_counted_are_not_old_ones() -> None:
+    clock, table = FakeClock(), Table(("a", []))
+    registry = DagRegistry(table, (), clock, keep=60)
+    assert len(registry.rows()) == 1
+    table.error = UnavailableError("gone")
+    clock.advance(61)
+    assert registry.all(), "labels may be"
+    with pytest.raises(UnavailableError):
+        registry.rows()
+
+
 def test_the_number_of_teams_is_bounded() -> None:
     dags = [(f"d{n:04}", [f"team:t{n}"]) for n in range(MAX_TEAMS + 50)]
     registry = DagRegistry(Table(*dags), (), FakeClock())

@@ -34,6 +34,17 @@ WHERE usesysid IN (SELECT relowner FROM pg_class WHERE relname = 'dag_run' AND r
   )
 ORDER BY application
 """
+#: Whether this server is a replica, and the seconds since what it replayed last, 0 if nothing is missing.
+_REPLICA = """
+SELECT pg_is_in_recovery(),
+  CASE
+    WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
+      AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver) THEN 0
+    ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp())
+  END::float8
+"""
+#: Seconds that a replica may be behind, and its numbers still pass for those of now.
+_LATE = 10.0
 _PRIVATE = ("connection", "variable", "xcom", "rendered_task_instance_fields")
 
 
@@ -72,7 +83,7 @@ def roles_sql(observer_grants: str, *, database: str, observer: str, terminator:
     return "\n".join(
         (
             "-- Run as a superuser, connected to Airflow's database; choose the passwords yourself.",
-            f"CREATE ROLE {_name(observer)} LOGIN PASSWORD '…' CONNECTION LIMIT 10;",
+            f"CREATE ROLE {_name(observer)} LOGIN PASSWORD '…' CONNECTION LIMIT 30;",
             f"ALTER ROLE {_name(observer)} SET default_transaction_read_only = on;",
             f"ALTER ROLE {_name(observer)} SET statement_timeout = '10s';",
             f"GRANT CONNECT ON DATABASE {_name(database)} TO {_name(observer)};",
@@ -179,7 +190,29 @@ def _observer(system: str, connection: Connection, tables: tuple[Needed, ...]) -
         else "sees nobody else's sessions: leaks and locks are hidden",
         "" if monitor else f"GRANT pg_monitor TO {_name(role)};",
     )
+    yield from _replica(system, connection)
     yield from _tables(system, connection, role, tables)
+
+
+def _replica(system: str, connection: Connection) -> Iterator[Finding]:
+    """Yield how old everything is that is read here, where this server is a replica."""
+    standby, lag = _one(connection, _REPLICA)
+    if not standby:
+        return
+    behind = (
+        f"a replica, {lag:.0f} s behind" if lag is not None else "a replica that has seen no change"
+    )
+    if lag is not None and lag > _LATE:
+        yield Finding(
+            system,
+            "read what is true now",
+            Outcome.LIMITED,
+            f"{behind}: every number read from it is that old",
+            "name the primary in dsn, or mend the replication; airwarden_collector_source_lag_seconds shows"
+            " it by collector",
+        )
+    else:
+        yield Finding(system, "read what is true now", Outcome.OK, behind)
 
 
 def _tables(

@@ -58,6 +58,13 @@ METRICS = (
         _EXPORTER,
     ),
     Metric(
+        "airwarden_collector_source_lag_seconds",
+        _GAUGE,
+        ("collector",),
+        "How far behind the replica is that a collector reads its values from; absent where it reads none.",
+        _EXPORTER,
+    ),
+    Metric(
         "airwarden_series",
         _GAUGE,
         ("metric",),

@@ -51,6 +51,7 @@ from airwarden.exporters.collectors.triggers import TriggersCollector
 from airwarden.exporters.collectors.waiting import WaitingCollector
 from airwarden.exporters.collectors.workers import WorkersCollector
 from airwarden.exporters.dependency_states import DependencyStates
+from airwarden.exporters.endings import Endings
 from airwarden.exporters.failures import rules
 from airwarden.exporters.failures.attempts import (
     AttemptsByRest,
@@ -169,12 +170,12 @@ def _of_database(
     live: LiveTasks,
     clock: Clock,
 ) -> list[Collector]:
-    successes = Successes(clock)
+    successes, endings = Successes(clock), Endings(clock)
     turn = threading.Lock()
     details: list[Collector] = [
         DatabaseTablesCollector(database),
         DatabaseStatementsCollector(database),
-        DagHealthCollector(database, registry, clock),
+        DagHealthCollector(database, registry, endings),
         LateRunsCollector(database, registry),
         TaskEventsCollector(database, registry),
         WaitingCollector(database, live, cluster.parallelism),
@@ -193,7 +194,7 @@ def _of_database(
         DatabaseCollector(database),
         DatabaseActivityCollector(database),
         DagsCollector(registry),
-        DagRunsCollector(database, registry, clock, successes),
+        DagRunsCollector(database, registry, clock, successes, endings),
         TaskInstancesCollector(live, clock),
         SchedulerLagCollector(database, live),
         AssetsCollector(database, registry, cluster.targets, clock, successes),

@@ -73,6 +73,8 @@ class AssetsCollector:
                 if self._late is not None and name not in self._late:
                     self._breaches.add(place)
         self._late = late
+        teams = self._registry.teams()
+        self._breaches.retire(lambda place: place[-1] in teams)
         return [
             gauge("airwarden_asset_last_update_timestamp_seconds", updates),
             gauge("airwarden_asset_freshness_sla_seconds", ages),

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.endings import Endings
 from airwarden.exporters.families import OVERFLOW, Family, Labels, gauge
 from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.labels import DagLabels, DagRegistry
-from airwarden.exporters.run_feed import RunFeed
 
 CRITICAL = "critical"
 #: Critical DAGs that are told apart: the first ones by name.
@@ -23,17 +22,22 @@ _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class DagHealthCollector:
-    """Follows runs for itself: one collector's trouble is never another's."""
+    """Judges by the ends of runs that another collector follows, and by what came before, read once.
+
+    Args:
+        database: Where what came before is read.
+        registry: The DAGs.
+        endings: Of runs, since the start.
+    """
 
     name = "dag_health"
     interval = 30.0
     timeout = 15.0
 
-    def __init__(self, database: MetadataDatabase, registry: DagRegistry, clock: Clock) -> None:
+    def __init__(self, database: MetadataDatabase, registry: DagRegistry, endings: Endings) -> None:
         self._database = database
         self._registry = registry
-        self._runs = RunFeed(database, clock)
-        self._began = False
+        self._endings = endings
         self._seeded: set[str] = set()
         self._failures: dict[str, int] = {}
         self._succeeded: dict[str, float] = {}
@@ -42,12 +46,10 @@ class DagHealthCollector:
         """Return failures in a row, and last successes of critical DAGs."""
         fleet = {id_: dag for id_, dag in self._registry.all().items() if not dag.canary}
         critical = sorted(id_ for id_, dag in fleet.items() if dag.tier == CRITICAL)[:MAX_CRITICAL]
-        if not self._began:
-            self._runs.begin()
-            self._began = True
-        self._seed([dag for dag in critical if dag not in self._seeded])
-        self._take(self._runs.take(self._runs.read()).finished)
-        self._runs.reopened = []  # for whoever follows their tasks
+        new = [dag for dag in critical if dag not in self._seeded]
+        self._seed(new)
+        # What was handed on before these were read is in what was read.
+        self._take([run for run in self._endings.take() if run.dag_id not in new])
         self._forget(fleet)
         return [
             gauge("airwarden_dag_consecutive_failures", self._in_a_row(fleet, set(critical))),
@@ -66,6 +68,7 @@ class DagHealthCollector:
         if not dags:
             return
         for row in self._database.rows("recent_outcomes", dags=dags):
+            self._failures.pop(row["dag_id"], None)
             failed = 0
             ended = [state for state in row["states"] if state not in OPEN_STATES]
             while failed < min(len(ended), MAX_EARLIER) and ended[failed] == "failed":
@@ -90,6 +93,7 @@ class DagHealthCollector:
         if fleet:
             self._failures = {dag: n for dag, n in self._failures.items() if dag in fleet}
             self._succeeded = {dag: at for dag, at in self._succeeded.items() if dag in fleet}
+            self._seeded &= fleet.keys()
 
     def _in_a_row(self, fleet: Mapping[str, DagLabels], critical: set[str]) -> dict[Labels, float]:
         others = sorted(

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
+from airwarden.exporters.endings import Endings
 from airwarden.exporters.families import OVERFLOW, Counter, Family, Histogram, Labels, gauge
 from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.follow_tasks import Attempt
 from airwarden.exporters.labels import TYPES, UNSET, DagLabels, DagRegistry
 from airwarden.exporters.run_feed import RunFeed, Runs, TaskFeed, Tasks
+from airwarden.exporters.sightings import DAY, Sightings
 from airwarden.exporters.successes import Successes
 
 RUN_TYPES = ("scheduled", "manual", "asset_triggered", "backfill")
@@ -36,9 +38,11 @@ class DagRunsCollector:
         registry: DagRegistry,
         clock: Clock,
         successes: Successes | None = None,
+        endings: Endings | None = None,
     ) -> None:
         runs = RunFeed(database, clock)
-        self._follow(runs, TaskFeed(database, clock, runs), registry, clock, successes)
+        tasks = TaskFeed(database, clock, runs)
+        self._follow(runs, tasks, registry, clock, successes, endings)
 
     def _follow(
         self,
@@ -46,15 +50,18 @@ class DagRunsCollector:
         tasks: Tasks,
         registry: DagRegistry,
         clock: Clock,
-        successes: Successes | None,
+        successes: Successes | None = None,
+        endings: Endings | None = None,
     ) -> None:
         """Set up to follow these feeds; counters start at 0."""
         self._registry = registry
         self._clock = clock
         self._successes = successes or Successes(clock)
+        self._endings = endings or Endings(clock)
         self._runs = runs
         self._tasks = tasks
         self._began = False
+        self._queues = Sightings(clock, keep=DAY, always=("default", OVERFLOW))
         self._finished = Counter("airwarden_dag_runs_finished_total")
         self._duration = Histogram("airwarden_dag_run_duration_seconds")
         self._delay = Histogram("airwarden_dag_run_schedule_delay_seconds")
@@ -67,7 +74,7 @@ class DagRunsCollector:
         """Return runs and tasks; what was counted stays counted when a later query fails."""
         fleet = {id_: dag for id_, dag in self._registry.all().items() if not dag.canary}
         self._give_birth(set(fleet.values()))
-        self._retire({dag.team for dag in fleet.values()})
+        self._retire(fleet)
         if not self._began:
             self._runs.begin()
             self._tasks.begin()
@@ -103,6 +110,7 @@ class DagRunsCollector:
             for run in seen.finished
             if run.state == "success" and run.end_date is not None
         )
+        self._endings.note(seen.finished)
         self._tasks.settle([run.id for run in seen.finished])
         return list(self._runs.open.values())
 
@@ -131,6 +139,7 @@ class DagRunsCollector:
         started, ended = self._tasks.take(begun, attempts)
         canaries = {dag_id for dag_id, dag in labels.items() if dag.canary}
         started = [attempt for attempt in started if attempt.dag_id not in canaries]
+        self._queues.note({attempt.queue for attempt in attempts})
         for attempt in started:
             self._task_started.add((attempt.queue,))
             if (wait := attempt.queue_wait) is not None:
@@ -155,14 +164,18 @@ class DagRunsCollector:
                 counts[run.state, dag.tier, dag.team] += 1
         return gauge("airwarden_dag_runs", counts)
 
-    def _retire(self, teams: set[str]) -> None:
-        """Drop the series of teams that have had no DAG for an hour."""
-        if not teams:
+    def _retire(self, fleet: Mapping[str, DagLabels]) -> None:
+        """Drop what belongs to teams without a DAG, and to queues without a task."""
+        if not fleet:
             return  # a registry that knows no DAG at all is not believed
-        kept = teams | {UNSET, OVERFLOW}
-        now = self._clock.elapsed()
-        for counter in (self._finished, self._delay, self._task_finished):
-            counter.retire(lambda labels: labels[-1] in kept, now)
+        teams, queues = self._registry.teams(), self._queues.seen()
+        self._finished.retire(lambda labels: labels[-1] in teams)
+        self._delay.retire(lambda labels: labels[-1] in teams)
+        self._task_finished.retire(lambda labels: labels[1] in queues and labels[-1] in teams)
+        self._task_duration.retire(lambda labels: labels[0] in queues)
+        self._task_started.retire(lambda labels: labels[0] in queues)
+        self._task_wait.retire(lambda labels: labels[0] in queues)
+        self._successes.forget_others(fleet.keys())
 
     def _expect(self, runs: Iterable[tuple[str, DagLabels]]) -> None:
         """Born at 0 while a run is open: the runs that nobody scheduled are of few kinds."""

@@ -45,5 +45,7 @@ class DeadlinesCollector:
             elif (row["expected"] or 0.0) > row["remaining"]:
                 risk[place] += 1
         self._missed = missed
-        self._risky = set(risk)
+        teams = self._registry.teams()
+        self._risky = {place for place in risk if place[-1] in teams}
+        self._breaches.retire(lambda place: place[-1] in teams)
         return [self._breaches.family(), gauge("airwarden_sla_at_risk", risk)]

@@ -44,6 +44,8 @@ class DeploymentsCollector:
             last = UUID(newest[0]["id"]) if newest else _NONE
         rows = self._rows(_before(last))
         labels = self._registry.of({row["dag_id"] for row in rows})
+        known = self._registry.teams()
+        self._versions.retire(lambda place: place[-1] in known)
         for row in rows:
             self._changed_at = max(self._changed_at or 0.0, row["created"])
             if self._last is not None and UUID(row["id"]) not in self._seen:

@@ -49,7 +49,9 @@ class LateRunsCollector:
         for row in overdue:
             dag = labels[row["dag_id"]]
             late[dag.tier, dag.team, row["kind"]] += row["runs"]
-        self._late = set(late)
+        teams = self._registry.teams()
+        self._late = {place for place in late if place[1] in teams}
+        self._never.retire(lambda owner: owner[-1] in teams)
         return [
             gauge("airwarden_dag_run_oldest_age_seconds", oldest),
             gauge("airwarden_dag_runs_overdue", late),

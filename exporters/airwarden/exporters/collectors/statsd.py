@@ -16,6 +16,7 @@ from airwarden.exporters.families import (
     foreign_counter,
     gauge,
 )
+from airwarden.exporters.sightings import HOUR, Sightings
 
 #: Seconds after which a gauge that nobody reports any more is dropped.
 FORGET = 300.0
@@ -79,7 +80,8 @@ class StatsdCollector:
                 self._counters[metric].born([(label,) if label else ()])
         #: (name, sender) → value and when it came.
         self._gauges: dict[tuple[str, str], tuple[float, float]] = {}
-        self._known: dict[str, set[str]] = {}
+        self._senders = Sightings(clock, keep=HOUR, most=MAX_VALUES, always=(OVERFLOW,))
+        self._names = Sightings(clock, keep=HOUR, most=MAX_VALUES)
 
     def collect(self) -> Sequence[Family]:
         """Return everything that was ever reported, and gauges of the last minutes."""
@@ -89,6 +91,12 @@ class StatsdCollector:
         self._gauges = {
             key: (value, at) for key, (value, at) in self._gauges.items() if now - at <= FORGET
         }
+        senders = self._senders.seen()
+        for histogram in self._histograms.values():
+            histogram.retire(lambda labels: labels[0] in senders)
+        for metric, label in _COUNTERS.values():
+            if label is None:
+                self._counters[metric].retire(lambda labels: labels[0] in senders)
         counts = self._statsd.counts()
         return [
             *(histogram.family() for histogram in self._histograms.values()),
@@ -107,24 +115,18 @@ class StatsdCollector:
     def _take(self, sample: StatsdSample, now: float) -> None:
         times = min(_MOST_PER_LINE, max(1, round(1 / sample.rate)))
         if sample.kind == "timer" and sample.name in self._histograms:
-            labels = (self._bounded("sender", sample.sender),)
+            labels = (self._senders.place(sample.sender),)
             for _ in range(times):
                 self._histograms[sample.name].observe(labels, max(0.0, sample.value) / 1000)
         elif sample.kind == "counter" and sample.name in _COUNTERS:
             metric, label = _COUNTERS[sample.name]
-            value = self._bounded("sender", sample.sender) if label is None else label
+            value = self._senders.place(sample.sender) if label is None else label
             self._counters[metric].add((value,) if value else (), max(0.0, sample.value) * times)
         elif sample.kind == "gauge":
-            key = (self._bounded("gauge", sample.name), self._bounded("sender", sample.sender))
+            key = (self._names.place(sample.name), self._senders.place(sample.sender))
             if OVERFLOW not in key:
                 before = self._gauges.get(key, (0.0, now))[0] if sample.relative else 0.0
                 self._gauges[key] = (before + sample.value, now)
-
-    def _bounded(self, kind: str, value: str) -> str:
-        known = self._known.setdefault(kind, set())
-        if len(known) < MAX_VALUES:
-            known.add(value)
-        return value if value in known else OVERFLOW
 
     def _plain_gauges(self) -> list[Family]:
         return [

@@ -43,6 +43,8 @@ class TaskEventsCollector:
         """Return the counters; a failed query leaves them as they were, and nothing is lost."""
         teams = {dag.team for dag in self._registry.all().values()}
         self._retries.born((reason, team) for reason in _REASONS.values() for team in teams)
+        known = self._registry.teams()
+        self._retries.retire(lambda labels: labels[-1] in known)
         reading = self._log.read()
         labels = self._registry.of({row["dag_id"] for row in reading.rows})
         for row in reading.rows:

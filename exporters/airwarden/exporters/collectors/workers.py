@@ -10,6 +10,7 @@ from airwarden.core.errors import AirwardenError
 from airwarden.core.platform import Component, ProcessState, Worker
 from airwarden.core.ports import Host, Workers
 from airwarden.exporters.families import Family, Labels, gauge
+from airwarden.exporters.sightings import DAY, Sightings
 
 #: Seconds for which a worker that fell silent is reported as down.
 REMEMBER = 600.0
@@ -36,7 +37,7 @@ class WorkersCollector:
         self._host = host
         self._seen: dict[str, float] = {}
         self._answered: dict[str, float] = {}
-        self._queues = set(queues)
+        self._queues = Sightings(clock, keep=DAY, most=MAX_QUEUES, always=queues)
 
     def collect(self) -> Sequence[Family]:
         """Return each worker's state and the shares of slots in use."""
@@ -86,10 +87,10 @@ class WorkersCollector:
             del self._answered[name]
 
     def _consumers(self, workers: Sequence[Worker]) -> dict[Labels, float]:
-        """Return how many consume from each queue; one that was ever seen stays, at 0."""
+        """Return how many consume from each queue; one that had a consumer stays for a day, at 0."""
         counts = Tally(queue for worker in workers for queue in worker.queues)
-        self._queues |= set(list(counts)[: MAX_QUEUES - len(self._queues)])
-        return {(queue,): counts[queue] for queue in sorted(self._queues)}
+        self._queues.note(counts)
+        return {(queue,): counts[queue] for queue in sorted(self._queues.seen())}
 
     def _stopped(self) -> set[str]:
         if self._host is None:

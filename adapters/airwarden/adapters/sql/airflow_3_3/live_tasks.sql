@@ -1,7 +1,8 @@
 -- live_tasks: unfinished task instances by state, queue, pool, slots that each takes, and whether its DAG
 -- is paused (only asked for scheduled ones, of which no scheduler takes notice then; NULL: no such DAG).
 -- With each: how many, the oldest time in that state, the longest silence of running ones, when one was
--- last queued, and how many exceed their limit. Read once for all that asks for it. Cost: the live ones,
+-- last queued, and how many exceed their limit. Beyond the 500 queues with most tasks the rest is one,
+-- _overflow; folded says how many they are. Read once for all that asks for it. Cost: the live ones,
 -- by the index on state, and the DAGs of the scheduled ones; the state NULL (not yet looked at) is left
 -- out, since a large run has thousands of them.
 WITH live AS MATERIALIZED (
@@ -35,10 +36,13 @@ WITH live AS MATERIALIZED (
     'scheduled', 'queued', 'running', 'restarting', 'deferred', 'up_for_retry', 'up_for_reschedule',
     'awaiting_input'
   )
+),
+busiest AS MATERIALIZED (
+  SELECT queue FROM live GROUP BY queue ORDER BY count(*) DESC, queue LIMIT 500
 )
 SELECT
   state,
-  queue,
+  coalesce(busiest.queue, '_overflow') AS queue,
   pool,
   pool_slots,
   paused,
@@ -51,6 +55,8 @@ SELECT
   (count(*) FILTER (WHERE beat < now() - make_interval(secs => %(silent)s)))::int AS silent,
   (
     count(*) FILTER (WHERE unattended AND since < now() - make_interval(secs => %(unattended)s))
-  )::int AS unattended
+  )::int AS unattended,
+  (count(DISTINCT live.queue) FILTER (WHERE busiest.queue IS NULL))::int AS folded
 FROM live
-GROUP BY state, queue, pool, pool_slots, paused;
+LEFT JOIN busiest ON busiest.queue = live.queue
+GROUP BY state, busiest.queue, pool, pool_slots, paused;

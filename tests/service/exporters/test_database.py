@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from datetime import timedelta
 
 import psycopg
@@ -11,9 +11,7 @@ import pytest
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import FakeClock
 from airwarden.adapters.metadata_database import PostgresMetadata
-from airwarden.adapters.metadata_schemas import grants
 from airwarden.exporters import FreshnessTarget
-from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.assets import AssetsCollector
 from airwarden.exporters.collectors.dag_runs import DagRunsCollector
 from airwarden.exporters.collectors.dags import DagsCollector
@@ -22,62 +20,20 @@ from airwarden.exporters.collectors.heartbeats import HeartbeatsCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
 from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
 from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
-from airwarden.exporters.families import Bins, Family
 from airwarden.exporters.labels import DagRegistry
+from airwarden.exporters.sightings import DAY, HOUR
 from support.airflow_rows import AirflowRows, now
 from support.eventually import eventually
-from support.families import live_now
-from support.postgres import Database, FreshDatabase
+from support.families import every, live_now, nonzero, values
+from support.postgres import Database
 
 Labels = tuple[str, ...]
-
-
-@pytest.fixture
-def airflow(fresh_database: FreshDatabase) -> Database:
-    return fresh_database(template="airflow")
-
-
-@pytest.fixture
-def rows(airflow: Database) -> Iterator[AirflowRows]:
-    rows = AirflowRows(airflow)
-    yield rows
-    rows.close()
-
-
-@pytest.fixture
-def database(airflow: Database) -> Iterator[PostgresMetadata]:
-    """As the observing role, with the grants that we ask for."""
-    airflow.execute("CREATE ROLE watcher LOGIN PASSWORD 'w'")
-    with airflow.connect() as connection:
-        connection.execute(grants("watcher").encode())
-    database = PostgresMetadata(airflow.dsn_as("watcher", "w"))
-    database.open()
-    yield database
-    database.close()
-    eventually(lambda: airflow.execute("DROP OWNED BY watcher") == [], within=5)
-    airflow.execute("DROP ROLE watcher")
 
 
 @pytest.fixture
 def runs(database: PostgresMetadata) -> DagRunsCollector:
     clock = SystemClock()
     return DagRunsCollector(database, DagRegistry(database, (), clock, miss=0.0), clock)
-
-
-def values(collector: Collector, name: str) -> dict[Labels, float]:
-    return nonzero(collector.collect(), name)
-
-
-def nonzero(families: Sequence[Family], name: str) -> dict[Labels, float]:
-    """Return a metric's samples that are not 0; a histogram's counts."""
-    found: dict[Labels, float] = {}
-    for family in families:
-        if family.metric.name == f"airwarden_{name}":
-            for labels, value in family.samples:
-                number = value.count if isinstance(value, Bins) else value
-                if number:
-                    found[labels] = number
-    return found
 
 
 FINISHED = "dag_runs_finished_total"
@@ -252,6 +208,34 @@ def test_a_failure_between_two_queries_loses_and_repeats_nothing(
         families = runs.collect()
         assert sum(nonzero(families, FINISHED).values()) == ends
         assert sum(nonzero(families, TASKS).values()) == ends
+
+
+def test_queues_and_teams_that_vanish_take_their_series_with_them(
+    rows: AirflowRows, database: PostgresMetadata
+) -> None:
+    clock = FakeClock()
+    registry = DagRegistry(database, (), clock, keep=0.0, miss=0.0)
+    runs = DagRunsCollector(database, registry, clock)
+    rows.dag("stays", "team:stays")
+    gone = rows.dag("goes", "team:goes")
+    runs.collect()
+    run = rows.run(gone)
+    rows.task(run, "work", "success", queue="gpu", start_date=now(), end_date=now())
+    rows.end(run)
+    families = runs.collect()
+    assert nonzero(families, TASKS) == {("success", "gpu", "unset", "goes"): 1}
+    started = "task_instances_started_total"
+    assert every(families, started) == {("gpu",): 1, ("default",): 0}
+
+    rows.connection.execute("UPDATE dag SET is_stale = true WHERE dag_id = 'goes'")
+    clock.advance(HOUR - 1)
+    assert "goes" in {labels[-1] for labels in every(runs.collect(), FINISHED)}
+    clock.advance(2)
+    families = runs.collect()
+    assert "goes" not in {labels[-1] for labels in every(families, FINISHED)}
+    assert ("gpu",) in every(families, started), "a queue may be quiet"
+    clock.advance(DAY)
+    assert every(runs.collect(), started) == {("default",): 0}
 
 
 def test_open_runs_and_live_tasks_by_state(
