@@ -38,8 +38,9 @@ OF_DATABASE = {
     "heartbeats", "late_runs", "parsing", "pools", "scheduler_lag", "task_events", "task_instances",
     "triggers", "waiting",
 }  # fmt: skip
-#: Those that need no more of it than what others keep for a minute: labels, and runs that ended.
-OF_WHAT_IS_KEPT = frozenset({"assets", "dags", "dag_health"})
+#: Those that need no more of it than what others keep for a minute (labels, runs that ended), or nothing
+#: where nothing happened.
+OF_WHAT_IS_KEPT = frozenset({"assets", "canaries", "dags", "dag_health", "task_failures"})
 
 
 class Token:
