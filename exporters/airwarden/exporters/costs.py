@@ -16,6 +16,7 @@ _LIVE = (
 #: Collector → what it asks for.
 COSTS: Mapping[str, str] = {
     "api_server": "one request",
+    "asset_reports": "one query by id of the asset events since",
     "assets": "one query by index for the assets with a target; a DAG's last success once",
     "broker": "a handful of commands, whatever is queued",
     "canaries": "one query by index for each canary's last runs, or one request",
@@ -45,6 +46,7 @@ COSTS: Mapping[str, str] = {
     "reported": "nothing: it takes what is sent, and asks what airwarden.yaml states",
     "scheduler_lag": "one query by partial indexes",
     "statsd": "nothing: it takes what is sent",
+    "tagged_dags": "nothing more than the labels of all DAGs, and what dag_runs follows",
     "task_events": "one query by id of the audit log since",
     "task_failures": "one query by index of the attempts that failed since; a bounded log tail, where asked for",
     "task_instances": _LIVE,
