@@ -46,7 +46,7 @@ COSTS: Mapping[str, str] = {
     "reported": "nothing: it takes what is sent, and asks what airwarden.yaml states",
     "scheduler_lag": "one query by partial indexes",
     "statsd": "nothing: it takes what is sent",
-    "tagged_dags": "nothing more than the labels of all DAGs, and what dag_runs follows",
+    "tagged_dags": "three queries by index, where DAGs carry such tags; follows what changed, not history",
     "task_events": "one query by id of the audit log since",
     "task_failures": "one query by index of the attempts that failed since; a bounded log tail, where asked for",
     "task_instances": _LIVE,
