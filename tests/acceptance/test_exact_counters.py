@@ -51,7 +51,9 @@ class RestFollower(Follower):
 
     def __init__(self, platform: Platform, interval: float) -> None:
         access, clock = platform.airflow, SystemClock()
-        tokens = PasswordToken(access.url, access.user, access.password_file.read_text)
+        tokens = PasswordToken(
+            access.url, access.user, lambda: access.password_file.read_text().strip()
+        )
         airflow = AirflowMeasures(access.url, tokens, rate=50.0, timeout=20.0)
         registry = RestDagRegistry(airflow, (), clock)
         registry.sweep()
@@ -63,7 +65,9 @@ class RestFollower(Follower):
 def clear_ended_runs(platform: Platform, database: Database) -> None:
     """Clear all tasks of some runs that ended well."""
     access = platform.airflow
-    tokens = PasswordToken(access.url, access.user, access.password_file.read_text)
+    tokens = PasswordToken(
+        access.url, access.user, lambda: access.password_file.read_text().strip()
+    )
     rest = AirflowRest(access.url, tokens, timeout=20.0)
     runs: defaultdict[tuple[str, str], list[TaskKey]] = defaultdict(list)
     for dag_id, run_id, task_id, map_index in database.execute(
