@@ -148,7 +148,7 @@ class Alertmanager:
 class Prometheus:
     """A Prometheus with this configuration; its rule files lie in `rules` beside it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *flags: str) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.child = Child(
@@ -157,7 +157,7 @@ class Prometheus:
              f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn",
              # It takes five seconds to find its Alertmanager and drops what fires before; the
              # default is to send that again after a minute.
-             "--rules.alert.resend-delay=2s"],
+             "--rules.alert.resend-delay=2s", *flags],
             folder / "prometheus.log",
         )  # fmt: skip
         _ready(self.child, self.url)

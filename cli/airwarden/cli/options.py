@@ -39,6 +39,28 @@ FormatOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 
 
+class Part(StrEnum):
+    """A part of what `airwarden build` writes."""
+
+    RULES = "rules"
+    SCRAPE = "scrape"
+    ALERTMANAGER = "alertmanager"
+    ALERTMANAGER_SUBTREE = "alertmanager-subtree"
+    RUNBOOKS = "runbooks"
+    DASHBOARDS = "dashboards"
+
+
+class RuleFormat(StrEnum):
+    """Who is to evaluate the rules: what stands around the same groups differs."""
+
+    PROMETHEUS = "prometheus"
+    OPERATOR = "operator"
+    MIMIR = "mimir"
+    CORTEX = "cortex"
+    THANOS = "thanos"
+    VICTORIAMETRICS = "victoriametrics"
+
+
 class LogFormat(StrEnum):
     """How log lines look; `auto` is console on a terminal and JSON elsewhere."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from airwarden.cli.options import DEFAULT, ConfigOption, load_settings, located
+from airwarden.cli.options import DEFAULT, ConfigOption, Part, RuleFormat, load_settings, located
 
 
 def register(app: typer.Typer) -> None:
@@ -20,15 +20,27 @@ def _build(
     out: Annotated[Path, typer.Option("--out", "-o", help="The folder to write into.")] = Path(
         "build"
     ),
+    only: Annotated[
+        list[Part] | None,
+        typer.Option(help="Only this part, for a site that has the rest. Repeatable."),
+    ] = None,
+    rules_for: Annotated[
+        RuleFormat, typer.Option(help="Who evaluates the rules.")
+    ] = RuleFormat.PROMETHEUS,
+    merge_into: Annotated[
+        Path | None,
+        typer.Option(help="Your alertmanager.yml: our part is merged into a copy of it."),
+    ] = None,
 ) -> None:
     """Write Prometheus rules and scrape configuration, Alertmanager configuration, dashboards.
 
     Everything goes into one folder; what is there under the same names is replaced.
     """
-    from airwarden.cli.outputs import render_all, write_all
+    from airwarden.cli.outputs import write_all
+    from airwarden.cli.parts import render_parts
 
     settings = load_settings(config)
     with located(config):
-        files = render_all(settings)
+        files = render_parts(settings, only or (), rules_for, merge_into)
     for path in write_all(files, out):
         typer.echo(path)

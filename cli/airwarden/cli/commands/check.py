@@ -40,6 +40,15 @@ def _check(
             metavar="LABEL=VALUE", help="With --explain: for series with this label; repeatable."
         ),
     ] = None,
+    alertmanager_config: Annotated[
+        Path | None,
+        typer.Option(
+            help="Your alertmanager.yml: does all else go where it goes, with our part in it?"
+        ),
+    ] = None,
+    merged: Annotated[
+        Path | None, typer.Option(help="The same with our part in it already, as you merged it.")
+    ] = None,
 ) -> None:
     """Validate the settings, the rules and playbooks made from them, and the generated files.
 
@@ -56,6 +65,10 @@ def _check(
     settings = load_settings(config)
     with located(config):
         findings = [_placed(finding, config) for finding in _findings(settings)]
+        if alertmanager_config is not None:
+            from airwarden.cli.parts import check_alertmanager
+
+            findings += check_alertmanager(settings, alertmanager_config, merged)
     errors = sum(finding.level is Level.ERROR for finding in findings)
     if output is OutputFormat.JSON:
         typer.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
