@@ -251,6 +251,6 @@ def _post(server: Alertmanager, hour: Any, moment: float, begun: float) -> None:
             "endsAt": text(end if end <= moment else moment + 20 * 60),
         }
         for labels, begin, end in hour
-        if begin <= moment and end + 300 > moment
+        if begin <= moment and end + 900 > moment
     ]
     httpx.post(f"{server.url}/api/v2/alerts", json=body, timeout=10).raise_for_status()

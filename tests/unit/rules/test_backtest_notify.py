@@ -101,6 +101,19 @@ def test_a_symptom_is_not_told_while_its_cause_fires() -> None:
     assert told(longer)[1][0] == (3035.0, "first", 1)
 
 
+def test_an_end_that_was_inhibited_is_told_when_its_cause_is_gone() -> None:
+    cause = alert(0, 500, 1200, alertname="Cause")
+    (symptom, _) = Alertmanager(CONFIG).episodes([alert(1, 0, 900), cause], 10_000)
+    assert [(n.kind, n.at > 1200) for n in symptom.notifications] == [
+        ("first", False),
+        ("resolved", True),
+    ]
+    # Nobody sends it any more once a quarter of an hour has passed.
+    long = alert(0, 500, 9000, alertname="Cause")
+    (symptom, _) = Alertmanager(CONFIG).episodes([alert(1, 0, 900), long], 20_000)
+    assert [n.kind for n in symptom.notifications] == ["first"]
+
+
 def test_fifteen_thousand_alerts_are_one_notification_and_no_group_for_all_labels_is_many() -> None:
     many = [alert(n, 0, 600, dag=str(n)) for n in range(15_000)]
     found = Alertmanager(CONFIG).episodes(many, 10_000)

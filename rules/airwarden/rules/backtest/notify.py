@@ -17,6 +17,8 @@ from airwarden.rules.routing import Condition, Node, parse_conditions, parse_rou
 
 #: Alertmanager drops a group that has become empty within this.
 _SWEEP = 30.0
+#: Prometheus sends an alert again after each minute, and one that ended for a quarter of an hour.
+_RESENT, _RESOLVED = 60.0, 900.0
 
 
 class Calendar(Protocol):
@@ -164,10 +166,12 @@ class Alertmanager:
                 audible = muting.audible(present, now)
                 if audible and not self._is_silent(node, now):
                     log.flush(now, _latest(audible))
-                present = [alert for alert in present if alert.ends > now]
-                gone = at >= len(alerts) or alerts[at].starts > now + _SWEEP
-                if not present and gone:
+                live = [alert for alert in present if alert.ends > now]
+                following = alerts[at].starts if at < len(alerts) else math.inf
+                if not live and following > now + _SWEEP:
+                    self._tell_late(log, present, muting, now, min(following, until))
                     break
+                present = live
                 ahead = interval
                 if not (node.muted or node.only):
                     place = bisect.bisect_right(turns, now)
@@ -181,6 +185,18 @@ class Alertmanager:
             else:
                 break
         return log.episodes
+
+    def _tell_late(
+        self, log: _Log, ended: Sequence[Sent], muting: _Muting, now: float, until: float
+    ) -> None:
+        """Tell of an end that was inhibited: Prometheus goes on sending it for a while."""
+        at = now + _RESENT
+        last = min(until, max((alert.ends for alert in ended), default=now) + _RESOLVED)
+        while math.isfinite(log.told_at) and at <= last:
+            audible = muting.audible(ended, at)
+            if audible and not self._is_silent(log.node, at):
+                log.flush(at, _latest(audible))
+            at += _RESENT
 
     def _is_silent(self, node: Node, now: float) -> bool:
         if any(self._calendar(name, now) for name in node.muted):
@@ -200,7 +216,7 @@ class _Log:
     """What one receiver was told of one group, and what that makes of the next flush."""
 
     def __init__(self, node: Node, group: Signature, sends_resolved: bool) -> None:
-        self._node = node
+        self.node = node
         self._group = group
         self._sends_resolved = sends_resolved
         self._told: tuple[float, frozenset[Signature], frozenset[Signature]] | None = None
@@ -221,7 +237,7 @@ class _Log:
         self._told = (now, frozenset(firing), resolved)
         notification = Notification(now, kind, tuple(firing.values()))
         if kind == "first":
-            self.episodes.append(Episode(self._node, self._group))
+            self.episodes.append(Episode(self.node, self._group))
         if not self.episodes:
             return
         episode = self.episodes[-1]
@@ -242,7 +258,7 @@ class _Log:
             return "resolved" if told_firing else ""
         if self._sends_resolved and not resolved <= told_resolved:
             return "more"
-        return "repeat" if at < now - self._node.waits[2] else ""
+        return "repeat" if at < now - self.node.waits[2] else ""
 
 
 class _Muting:
