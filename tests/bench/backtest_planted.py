@@ -47,7 +47,7 @@ def incidents(watched: str) -> list[Planted]:
         Planted("scheduler stall", 21.3, 900, ("AirflowSchedulerLagHigh", "AirflowSchedulerStalled"), {}),
         Planted("queue flood", 18.6, 2400, ("AirflowTaskQueueDepthHigh",), {"queue": "etl"}),
         Planted("connection leak", 15.2, 1200, ("AirflowDatabaseConnectionsCritical",), {}),
-        Planted("freshness breach", 12.5, 10 * HOUR, ("AirflowDataFreshnessBreach",), {"asset": f"dag:{watched}"}),
+        Planted("freshness breach", 12.5, 8 * HOUR, ("AirflowDataFreshnessBreach",), {"asset": f"dag:{watched}"}),
         Planted("worker loss", 4.4, 1200, ("AirflowWorkerDown",), {"hostname": "worker-1"}),
     ]  # fmt: skip
 
@@ -137,7 +137,8 @@ def measured(end: float, size: float, planted: list[Planted]) -> Iterator[Promet
         folder = Path(name)
         (folder / "series.om").write_text("\n".join(samples(end, size, planted)) + "\n")
         subprocess.run(
-            ["promtool", "tsdb", "create-blocks-from", "openmetrics", "series.om", "data"],
+            ["promtool", "tsdb", "create-blocks-from", "openmetrics",
+             "--max-block-duration=744h", "series.om", "data"],
             cwd=folder, check=True, capture_output=True,
         )  # fmt: skip
         (folder / "prometheus.yml").write_text("{}\n")

@@ -18,6 +18,7 @@ from airwarden.rules.yaml_text import dump
 
 #: Folder or file that a part's paths begin with.
 _PLACES = {
+    Part.RULES: ("prometheus/rules/",),
     Part.SCRAPE: ("prometheus/prometheus.yml",),
     Part.ALERTMANAGER: ("alertmanager/",),
     Part.RUNBOOKS: ("runbooks/",),
@@ -41,22 +42,18 @@ def render_parts(
     Raises:
         WrongInputError: The settings or that configuration are wrong.
     """
-    whole = render_all(settings)
     rules = resolve(rule_config(settings))
-    wanted = set(only) or set(Part) - {Part.ALERTMANAGER_SUBTREE}
+    wanted = set(only) or set(_PLACES)
+    left_out = tuple(
+        place for part, places in _PLACES.items() if part not in wanted for place in places
+    )
+    elsewhere = Part.RULES in wanted and rules_for is not RuleFormat.PROMETHEUS
+    if elsewhere:
+        left_out += _PLACES[Part.RULES]
     files = {
-        path: text
-        for path, text in whole.items()
-        if any(path.startswith(_PLACES[part]) for part in wanted if part in _PLACES)
+        path: text for path, text in render_all(settings).items() if not path.startswith(left_out)
     }
-    if not only:
-        known = tuple(place for places in _PLACES.values() for place in places)
-        files |= {
-            path: text
-            for path, text in whole.items()
-            if not path.startswith((*known, "prometheus/rules/"))
-        }
-    if Part.RULES in wanted:
+    if elsewhere:
         files |= formats.formatted(rules, formats.RuleFormat(rules_for.value))
     if Part.ALERTMANAGER_SUBTREE in wanted or merge_into is not None:
         part = subtree(rules)

@@ -232,7 +232,9 @@ def test_an_hour_of_notifications_is_what_alertmanager_sends(tmp_path: Path) -> 
         near = [abs(when - at) for when, *rest in heard if rest == [receiver, name, live]]
         # A second of the real clock is a minute of the recording.
         assert near, ("not sent", at, receiver, name, live, heard)
-        assert min(near) < 120
+        # An end that was inhibited comes with the group's next flush, or with that of a new group: the
+        # half minute after which Alertmanager drops an empty group cannot be divided.
+        assert min(near) < (120 if live else 330)
     assert Counter(said) == Counter((r, n, live) for _, r, n, live in wanted), sorted(heard)
 
 

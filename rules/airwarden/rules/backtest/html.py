@@ -17,7 +17,7 @@ def html(report: Report) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"moment": moment, "length": length, "number": number}
+    environment.filters |= {"moment": moment, "lasting": length, "number": number}
     template = files("airwarden.rules.backtest") / "report.html.j2"
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         report=report, timeline=_timeline(report), days=_days(report)

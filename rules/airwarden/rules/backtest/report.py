@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,6 +12,7 @@ import numpy as np
 
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
+from airwarden.core.errors import WrongInputError
 from airwarden.core.history import RUN_STATES
 from airwarden.core.thresholds import Threshold, Unit
 from airwarden.rules.backtest.grid import Grid
@@ -198,7 +200,9 @@ def variants(config: RuleConfig, judged: Iterable[str], rules: RuleSet) -> list[
             for hold in HOLDS:
                 own = _scaled(context.limit, limit)
                 window = timedelta(seconds=round(context.hold.total_seconds() * hold))
-                found.append(Variant.of(config, name, replace(own, window=window)))
+                # A limit that the alert would refuse is not one to try.
+                with contextlib.suppress(WrongInputError):
+                    found.append(Variant.of(config, name, replace(own, window=window)))
     return found
 
 
