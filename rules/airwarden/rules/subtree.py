@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from airwarden.core.errors import WrongInputError
-from airwarden.rules.lint import Finding, FindingSeverity
+from airwarden.rules.findings import Finding, FindingSeverity
 from airwarden.rules.model import Rules
 from airwarden.rules.promql import any_of, quoted
 from airwarden.rules.render_alertmanager import alertmanager_document
