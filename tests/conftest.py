@@ -1,11 +1,16 @@
-"""For every layer: what was left to `make reliability` is said, so that nobody takes it for tested."""
+"""For every layer: what was left to `make reliability` is said, and no example is held to a wall clock."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 
+import hypothesis
 import pytest
+
+# An example's wall time says how busy the machine is; what a test promises of time it asserts itself.
+hypothesis.settings.register_profile("airwarden", deadline=None)
+hypothesis.settings.load_profile("airwarden")
 
 _LEFT_OUT: Counter[str] = Counter()
 
