@@ -78,10 +78,11 @@ class AirflowMeasures:
 
     def runs_ended_since(self, moment: datetime, most: int) -> Sequence[DagRun]:
         """Return the runs that ended at or after a moment, the earliest first, at most `most`."""
-        # Airflow takes a missing end, or start, as now: the state leaves out what has none.
-        return self._runs(
+        # Airflow takes a missing end as late enough: the state leaves out most of what has none.
+        found, _ = self._runs(
             most, end_date_gte=moment, state=["success", "failed"], order_by=["end_date"]
-        )[0]
+        )
+        return [run for run in found if run.end_date is not None]
 
     def live_tasks(self, most: int) -> Sequence[TaskInstance]:
         """Return the task instances between scheduled and ended; RejectedError beyond `most`."""
@@ -95,9 +96,11 @@ class AirflowMeasures:
             "start": ("start_date", (*_BEGUN, "success", "failed")),
             "end": ("end_date", (*_OVER, "up_for_retry")),
         }[by]
-        return self._tasks(
+        found, _ = self._tasks(
             most, state=list(states), order_by=[column], **{f"{column}_gte": moment}
-        )[0]
+        )
+        # A state set by hand may have no start or end: Airflow counts that as late enough, and sorts it last.
+        return [task for task in found if getattr(task, column) is not None]
 
     def tries(self, key: TaskKey) -> Sequence[TaskInstance]:
         """Return every attempt of a task instance, the present one included."""
