@@ -20,8 +20,8 @@ from airwarden.core.work import left
 
 #: Seconds for which one read serves everybody; the fastest collector comes every five.
 FRESH = 3.0
-#: Seconds to wait for the read of another collector: an adapter's query is over by then.
-PATIENCE = 8.0
+#: Seconds to wait for the read of another collector: its two queries, each held up as long as one may be.
+PATIENCE = 12.0
 #: Airflow's `scheduler.task_queued_timeout`, after which it takes a queued task back itself.
 QUEUED_LONG = 600.0
 #: Airflow's `scheduler.task_instance_heartbeat_timeout`.

@@ -18,7 +18,7 @@ class PoolsCollector:
 
     name = "pools"
     interval = 10.0
-    timeout = 10.0
+    timeout = 15.0
 
     def __init__(self, live: LiveTasks | None, airflow: Airflow | None) -> None:
         self._live = live

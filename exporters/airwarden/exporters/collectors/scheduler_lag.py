@@ -19,7 +19,7 @@ class SchedulerLagCollector:
 
     name = "scheduler_lag"
     interval = 5.0
-    timeout = 10.0
+    timeout = 15.0
 
     def __init__(self, database: MetadataDatabase, live: LiveTasks) -> None:
         self._database = database

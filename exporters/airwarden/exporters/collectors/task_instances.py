@@ -22,7 +22,7 @@ class TaskInstancesCollector:
 
     name = "task_instances"
     interval = 5.0
-    timeout = 10.0
+    timeout = 15.0
 
     def __init__(self, live: LiveTasks, clock: Clock) -> None:
         self._live = live
