@@ -75,6 +75,12 @@ def counts(family: Family) -> Counts:
     return found
 
 
+def same(told: Counts, true: Counts) -> None:
+    """Assert that two counts are equal, and name only what differs."""
+    more, fewer = told - true, true - told
+    assert (more, fewer) == (Counter(), Counter()), f"too many: {more}; too few: {fewer}"
+
+
 def compare(
     truth: Truth, follower: Follower, families: Mapping[str, Family]
 ) -> tuple[Counts, Counts]:
@@ -89,14 +95,14 @@ def compare(
     told: Counts = Counter()
     for (state, _, *kind), number in counts(families["dag_runs_finished_total"]).items():
         told[state, *kind] += number
-    assert told == ended
-    assert counts(families["dag_run_duration_seconds"]) == by_type
+    same(told, ended)
+    same(counts(families["dag_run_duration_seconds"]), by_type)
 
     attempts: Counts = Counter()
     for (state, queue, dag_id), number in truth.attempts().items():
         dag = labels.get(dag_id, DagLabels())
         attempts[state, queue, dag.tier, dag.team] += number
-    assert counts(families["task_instances_finished_total"]) == attempts
-    started = {(queue,): number for queue, number in truth.started().items()}
-    assert counts(families["task_instances_started_total"]) == started
+    same(counts(families["task_instances_finished_total"]), attempts)
+    started: Counts = Counter({(queue,): number for queue, number in truth.started().items()})
+    same(counts(families["task_instances_started_total"]), started)
     return ended, attempts
