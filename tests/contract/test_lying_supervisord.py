@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -101,6 +102,9 @@ class Scene:
 
     def replace_it(self) -> None:
         """Somebody else ends it, and supervisord brings the next one."""
+        # supervisord tells starts in whole seconds: the next one is to be newer than the alert.
+        second = int(time.time())
+        eventually(lambda: int(time.time()) > second, within=5)
         os.kill(self.pids[0], signal.SIGKILL)
         eventually(lambda: self.direct().pid not in (None, self.pids[0]), within=10)
 
