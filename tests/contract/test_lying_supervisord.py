@@ -102,9 +102,6 @@ class Scene:
 
     def replace_it(self) -> None:
         """Somebody else ends it, and supervisord brings the next one."""
-        # supervisord tells starts in whole seconds: the next one is to be newer than the alert.
-        second = int(time.time())
-        eventually(lambda: int(time.time()) > second, within=5)
         os.kill(self.pids[0], signal.SIGKILL)
         eventually(lambda: self.direct().pid not in (None, self.pids[0]), within=10)
 
@@ -231,6 +228,9 @@ def test_it_is_replaced_once_or_a_person_is_called(scene: Scene, lie: Lie[FaultP
 
 def test_what_was_replaced_between_the_reading_and_the_effect_is_left_alone(scene: Scene) -> None:
     scene.break_it()
+    # supervisord tells starts in whole seconds: the next one is to be newer than the alert.
+    second = int(time.time())
+    eventually(lambda: int(time.time()) > second, within=5)
     scene.proxy.on("POST", "", Fault(before=scene.replace_it), holding=READ_ONE)
     scene.bench.run(240)
     new = scene.pid()
