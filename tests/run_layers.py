@@ -80,7 +80,7 @@ PLANS: dict[str, tuple[Layer, ...]] = {
         Layer("set-up", 240, (("sh", "deploy/local/bootstrap.sh", "platform"),)),
         Layer("static", 120, STATIC),
         Layer("unit", 90, (pytest("tests/unit", processes=TWO),)),
-        Layer("contract and CLI", 90, (pytest("tests/contract", "tests/cli"),)),
+        Layer("contract and CLI", 90, (pytest("tests/contract", "tests/cli", processes=TWO_BY_FILE),)),
         Layer("service", 330, (pytest("tests/service", processes=TWO_BY_FILE),)),
         Layer("short soak", 120, ((*pytest("tests/soak"), "-s"),)),
         Layer("acceptance", 360, (pytest("tests/acceptance"),)),
