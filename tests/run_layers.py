@@ -56,7 +56,7 @@ def pytest(
 
 #: Tests that share nothing but the processor: on two cores in half the time.
 TWO = ("-n", "2", "--dist", "worksteal")
-#: What `check` runs of the unit tests: those that follow the engine for hours of virtual time are left out.
+#: What `check` runs of the unit tests: those that follow the engine for hours of virtual time, or speak to servers, are left out.
 QUICK = "not reliability and not thorough"
 #: Those that share a server within a file.
 TWO_BY_FILE = ("-n", "2", "--dist", "loadfile")
@@ -80,7 +80,9 @@ PLANS: dict[str, tuple[Layer, ...]] = {
         Layer("set-up", 240, (("sh", "deploy/local/bootstrap.sh", "platform"),)),
         Layer("static", 120, STATIC),
         Layer("unit", 90, (pytest("tests/unit", processes=TWO),)),
-        Layer("contract and CLI", 90, (pytest("tests/contract", "tests/cli", processes=TWO_BY_FILE),)),
+        Layer(
+            "contract and CLI", 90, (pytest("tests/contract", "tests/cli", processes=TWO_BY_FILE),)
+        ),
         Layer("service", 330, (pytest("tests/service", processes=TWO_BY_FILE),)),
         Layer("short soak", 120, ((*pytest("tests/soak"), "-s"),)),
         Layer("acceptance", 360, (pytest("tests/acceptance"),)),
@@ -89,7 +91,7 @@ PLANS: dict[str, tuple[Layer, ...]] = {
         Layer("set-up", 5, (("sh", "deploy/local/bootstrap.sh", "venv"),)),
         Layer("static", 25, STATIC),
         Layer("unit", 45, (pytest("tests/unit", processes=TWO, marked=QUICK),)),
-        Layer("CLI", 15, (pytest("tests/cli"),)),
+        Layer("CLI", 15, (pytest("tests/cli", processes=TWO),)),
     ),
     "reliability": (
         Layer("set-up", 240, (("sh", "deploy/local/bootstrap.sh", "platform"),)),

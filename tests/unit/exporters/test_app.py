@@ -18,6 +18,8 @@ from airwarden.core.metrics import metric
 from airwarden.exporters import ClusterSources, Exporter, ExporterConfig, Timing
 from support.eventually import eventually
 
+pytestmark = pytest.mark.thorough
+
 
 class HangingBroker(FakeBroker):
     """A broker whose answers come when the test lets them."""

@@ -25,6 +25,8 @@ from airwarden.exporters.events.http import MAX_BODY
 from airwarden.exporters.reported import ReportedValues
 from support.eventually import eventually
 
+pytestmark = pytest.mark.thorough
+
 TOKEN = "token-of-the-senders"
 HEADERS = {"Authorization": f"Bearer {TOKEN}"}
 EVENT = {"id": "1", "kind": "quality_score", "dataset": "o", "dimension": "d", "score": 0.5}

@@ -14,6 +14,8 @@ from airwarden.adapters.fakes import FakeClock
 from airwarden.exporters.rendering import STALE, WANTED, Rendering
 from support.eventually import eventually
 
+pytestmark = pytest.mark.thorough
+
 
 class Counted:
     """Composes a page that says how often it was composed."""

@@ -23,6 +23,8 @@ from airwarden.exporters.tls import TlsFiles
 from support.certificates import Authority, Pair
 from support.eventually import eventually
 
+pytestmark = pytest.mark.thorough
+
 BODY = b"airwarden_page 1\n"
 
 

@@ -14,6 +14,8 @@ from airwarden.exporters import ClusterSources, Exporter, ExporterConfig
 from airwarden.exporters.standby import Standby
 from support.eventually import eventually
 
+pytestmark = pytest.mark.thorough
+
 LIFE = 15.0
 
 

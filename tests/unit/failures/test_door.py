@@ -18,6 +18,8 @@ from airwarden.exporters.failures.desk import FailureDesk
 from airwarden.exporters.failures.door import FAILURES, FailureDoor
 from support.airflow_side import instance, listener
 
+pytestmark = pytest.mark.thorough
+
 REPORT = {
     "form": 1, "dag_id": "d", "run_id": "r", "task_id": "t", "try_number": 1,
     "exceptions": [{"classes": ["builtins.KeyError"]}],

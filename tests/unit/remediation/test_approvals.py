@@ -20,6 +20,8 @@ from airwarden.remediation.windowing import Windowing
 from support.engine import Bench, Make, playbook
 from support.many_targets import Fleet
 
+pytestmark = pytest.mark.thorough
+
 FLEET_BOOK = playbook(
     name="fleet-mend",
     steps=[{"id": "mend", "action": "fleet.mend"}],
