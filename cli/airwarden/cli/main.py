@@ -36,6 +36,9 @@ from airwarden.cli.commands import (
     why,
     windows,
 )
+from airwarden.cli.commands import (
+    run as run_by_hand,
+)
 
 app = typer.Typer(
     name="airwarden",
@@ -67,7 +70,7 @@ def _root(
 for _command in (
     init, doctor, backtest, up, build, check, exporter, remediator,
     why, airflow, incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
-    mode, scorecard, verdict, audit,
+    run_by_hand, mode, scorecard, verdict, audit,
 ):  # fmt: skip
     _command.register(app)
 

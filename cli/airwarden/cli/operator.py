@@ -19,6 +19,8 @@ from airwarden.core.errors import (
 from airwarden.core.settings import Settings
 from airwarden.core.settings.programs import OPERATOR_TIMEOUT
 
+_WITHIN = OPERATOR_TIMEOUT.total_seconds()
+
 
 class Operator:
     """Speaks to one remediator.
@@ -52,16 +54,21 @@ class Operator:
         query = {key: value for key, value in parameters.items() if value is not None}
         return self._call("GET", path, params=query)
 
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Send a command and return the answer; the same errors as `get`, and ConflictError."""
-        return self._call("POST", path, json=body)
+    def post(self, path: str, body: dict[str, Any], *, within: float = _WITHIN) -> Any:
+        """Send a command and return the answer; the same errors as `get`, and ConflictError.
 
-    def _call(self, method: str, path: str, **arguments: Any) -> Any:
+        Args:
+            path, body: What is sent.
+            within: Seconds that the answer may take.
+        """
+        return self._call("POST", path, within=within, json=body)
+
+    def _call(self, method: str, path: str, *, within: float = _WITHIN, **arguments: Any) -> Any:
         try:
             with httpx.Client(
                 base_url=f"{self._url}/api/v1/",
                 headers=self._headers,
-                timeout=OPERATOR_TIMEOUT.total_seconds(),
+                timeout=within,
                 transport=self._transport,
                 trust_env=False,
             ) as client:

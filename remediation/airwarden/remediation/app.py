@@ -26,6 +26,7 @@ from airwarden.core.errors import (
 from airwarden.core.ports import Alertmanager, Chat, Pager
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.auditing import AuditTerms
+from airwarden.remediation.by_hand import ByHand
 from airwarden.remediation.calls import ThreadedCalls
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Check
@@ -459,6 +460,7 @@ class Remediator:
             operations=Operations(self._parts, self._wake),
             windowing=Windowing(self._parts, self._wake),
             promotion=Promotion(self._parts, self._wake),
+            by_hand=ByHand(self._parts, self._wake),
             operators=lambda: self._composition.operators,
             registry=self.telemetry.registry,
             webhook_token=self._config.webhook_token,

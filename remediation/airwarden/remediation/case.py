@@ -136,6 +136,17 @@ def effective(parts: Parts, switches: list[Switch], name: str, cluster: str) -> 
     return mode_for(parts.playbooks().by_name.get(name), switches, cluster)
 
 
+def by_hand_mode(mode: Mode) -> Mode:
+    """Return the mode of a run that a person orders: their yes is needed, and `off` stays off."""
+    return mode if mode is Mode.OFF else Mode.APPROVE
+
+
+def mode_of(parts: Parts, switches: list[Switch], run: Run, playbook: str, by: str) -> Mode:
+    """Return the mode in force for a run of a playbook, ordered `by` somebody or begun by alerts."""
+    mode = effective(parts, switches, playbook, run.cluster)
+    return by_hand_mode(mode) if by else mode
+
+
 def open_case(parts: Parts, tx: Tx, run_id: int) -> Case | None:
     """Read everything about a run; None where its cluster is no longer configured here."""
     run = runs.get(tx, run_id)
@@ -145,24 +156,26 @@ def open_case(parts: Parts, tx: Tx, run_id: int) -> Case | None:
         return None
     members = records.firing(tx, one)
     labels = [member.alert.labels for member in members]
+    progress = Progress.from_json(run.progress)
     subject = Subject(
         incident_id=str(one.id),
         playbook=one.playbook,
         labels=shared_labels(labels) if labels else dict(one.labels),
         started_at=run.fault_since,
         alert_names=tuple(sorted({member.alert.name for member in members})),
-        alerts=tuple(labels),
+        alerts=tuple(labels) or ((dict(one.labels),) if progress.by else ()),
     )
     return Case(
         run=run,
         incident=one,
         book=runs.pinned_playbook(tx, run.playbook_sha),
         rails=parts.playbooks().rails_of(one.playbook),
-        mode=effective(parts, rails.switches(tx), one.playbook, one.cluster),
+        mode=mode_of(parts, rails.switches(tx), run, one.playbook, progress.by),
         world=world,
         subject=subject,
-        progress=Progress.from_json(run.progress),
+        progress=progress,
         attempts=tuple(runs.attempts_of_run(tx, run.id)),
-        firing=bool(members),
+        # What a person orders is wanted as long as nobody ends it.
+        firing=bool(members) or bool(progress.by),
         now=tx.now,
     )

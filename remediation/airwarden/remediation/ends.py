@@ -140,7 +140,13 @@ def _go_on(
     # The set in force decides how to go on; the run that ended keeps what it was pinned to.
     loaded = parts.playbooks().by_name.get(case.incident.playbook)
     following = None
-    if loaded is not None and case.mode is not Mode.OFF and not case.progress.restoring:
+    # Whoever runs a playbook by hand decides themselves whether to do it again.
+    if (
+        loaded is not None
+        and not case.progress.by
+        and case.mode is not Mode.OFF
+        and not case.progress.restoring
+    ):
         limits = [remedy.attempts for remedy in loaded.playbook.ordered]
         tried = [Progress.from_json(run.progress).remedy for run in episode]
         following = next_remedy(limits if same else [0] * len(limits), tried)

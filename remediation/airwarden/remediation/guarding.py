@@ -7,7 +7,7 @@ from datetime import datetime
 
 from airwarden.remediation import ends, playbook_breakers, records, storms
 from airwarden.remediation.actions.base import Action, Danger
-from airwarden.remediation.case import Case, Parts, effective
+from airwarden.remediation.case import Case, Parts, mode_of
 from airwarden.remediation.decide import calendar
 from airwarden.remediation.decide.approvals import covers, difference, part_of
 from airwarden.remediation.decide.calendar import OpenWindows
@@ -50,7 +50,9 @@ class Guarding:
         except Exception as error:  # whatever it was, the alerts were not seen: the guard says no
             unread = f"Alertmanager ({error or type(error).__name__})"
             return AlertSight.ACTIVE, replace(seen, unreadable=(*seen.unreadable, unread))
-        return sight_of(shown, prints), replace(seen, alerts=shown)
+        # A person's order has no alert that could be silenced or gone.
+        sight = AlertSight.NOT_ASKED if case.progress.by else sight_of(shown, prints)
+        return sight, replace(seen, alerts=shown)
 
     def facts(
         self,
@@ -76,8 +78,8 @@ class Guarding:
             undo=planned.undo_of is not None,
             acted=case.acted,
             kill=self.kill(tx, case),
-            mode=effective(
-                self._parts, rails.switches(tx), case.incident.playbook, case.run.cluster
+            mode=mode_of(
+                self._parts, rails.switches(tx), run, case.incident.playbook, case.progress.by
             ),
             approved=self._approved(tx, case, plan),
             alerts=sight,
@@ -131,7 +133,8 @@ class Guarding:
         return OpenWindows.of(found, case.run.cluster, case.incident.playbook)
 
     def _approved(self, tx: Tx, case: Case, plan: StoredPlan) -> bool:
-        if covers(case.progress.agreed, plan.parts):
+        progress = case.progress
+        if covers(progress.agreed, plan.parts) or covers(progress.ordered, plan.parts):
             # The yes was for the whole plan, of which this is the rest, unchanged.
             return True
         found = rails.approval_of(tx, case.run.id, plan.content_hash)

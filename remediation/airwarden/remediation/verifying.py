@@ -80,7 +80,8 @@ class Verifying:
         if case.incident.state is IncidentState.STABILIZING:
             moved = incidents.move(tx, case.incident, IncidentState.REMEDIATING)
             case = replace(case, incident=moved)
-        progress = Progress(seq=case.progress.seq, remedy=case.progress.remedy)
+        was = case.progress
+        progress = Progress(seq=was.seq, remedy=was.remedy, by=was.by, ordered=was.ordered)
         case.save(tx, state=RunState.PLANNED, progress=progress, next_at=tx.now)
 
     def _resolve(self, tx: Tx, case: Case, sentence: str) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from airwarden.cli.main import run
 from airwarden.remediation.decide.states import Mode
@@ -20,10 +22,13 @@ OTHER = "pipeline-" + "p" * 23
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
+    # What the remediator logs in its threads is not what a command prints.
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     people = Operators({digest(OTHER): Operator("deploys", person=False)})
     running = Running(f"sqlite:///{tmp_path / 'journal.db'}", mode=Mode.APPROVE, operators=people)
     yield running
     running.stop()
+    structlog.reset_defaults()
 
 
 Command = Callable[..., str]
@@ -138,3 +143,27 @@ def test_windows_modes_and_the_kill_switch(
     card = command(f"scorecard machine-restart --cluster lab --replayed {shadow}")
     assert "1 firings, 1 of them replayed; judged 1 right" in card
     assert "without having earned it" in card
+
+
+def test_a_playbook_is_run_by_hand(running: Running, command: Command) -> None:
+    running.machine.healthy = False
+    shown = command("run machine-restart --target one --dry-run")
+    assert "machine-restart on cluster lab, name=one" in shown
+    assert "confirm: the fault is there" in shown
+    assert "restart lab/machine/one" in shown
+    assert "nothing was done" in shown
+    assert json.loads(command("run machine-restart -t name=one --dry-run --format json"))["plan"]
+    assert running.get("/api/v1/incidents")["incidents"] == []
+    assert "--target name=" in command("run machine-restart --reason drill --yes", exits=2)
+    assert "why, for the audit" in command("run machine-restart --target one --yes", exits=2)
+    assert "--yes takes what is shown" in command(
+        "run machine-restart --target one --reason drill", exits=2
+    )
+    assert "only a person may" in command(
+        "run machine-restart --target one --reason drill --yes", exits=1, who="other"
+    )
+    assert running.machine.restarts == 0
+    said = command("run machine-restart --target one --reason drill --yes")
+    assert "runs playbook machine-restart by hand: drill" in said
+    assert "incident 1: RESOLVED" in said
+    assert running.machine.restarts == 1

@@ -21,11 +21,12 @@ from airwarden.core.errors import (
     UnavailableError,
     WrongInputError,
 )
-from airwarden.remediation.api import modes, orders
+from airwarden.remediation.api import by_hand, modes, orders
 from airwarden.remediation.api.body_limit import BodyLimit
 from airwarden.remediation.api.doors import By, bearer, operator_door
 from airwarden.remediation.api.intake_gate import IntakeGate, TooLargeError
 from airwarden.remediation.api.orders import Body, Reasoned
+from airwarden.remediation.by_hand import ByHand
 from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.intake import webhook_schema
@@ -60,6 +61,7 @@ class Edge:
     operations: Operations
     windowing: Windowing
     promotion: Promotion
+    by_hand: ByHand
     operators: Callable[[], Operators]
     registry: CollectorRegistry
     webhook_token: SecretStr
@@ -116,6 +118,7 @@ def build_app(edge: Edge, version: str) -> FastAPI:
     ordering = orders.routes(edge.operations, edge.windowing, edge.operators)
     app.include_router(ordering, dependencies=door)
     app.include_router(modes.routes(edge.promotion, edge.operators), dependencies=door)
+    app.include_router(by_hand.routes(edge.by_hand, edge.operators), dependencies=door)
     app.include_router(_reload(edge), dependencies=door)
     app.include_router(_plain(edge))
     app.add_exception_handler(AirwardenError, _answer)

@@ -47,6 +47,8 @@ class Progress:
         asked: What a person was asked about last, in this step.
         changed: How that differs from what was asked before, in words.
         agreed: Keys of the effects that a person agreed to, in this step.
+        by: Who runs the playbook by hand; empty where alerts do.
+        ordered: Keys of the effects that they were shown and agreed to.
     """
 
     phase: Phase = Phase.CONFIRM
@@ -72,6 +74,8 @@ class Progress:
     asked: tuple[Part, ...] = ()
     changed: tuple[str, ...] = ()
     agreed: tuple[str, ...] = ()
+    by: str = ""
+    ordered: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """Return it as JSON, for the journal."""
