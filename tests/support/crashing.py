@@ -34,7 +34,7 @@ from airwarden.remediation.leadership import LeaseTimes
 from airwarden.remediation.world import Subject, World
 from support.engine import alert, webhook
 from support.eventually import eventually
-from support.faulted import BREAKER, DEPENDENCIES, FAULTED
+from support.faulted import BREAKER, DEPENDENCIES, FAULTED, KilledByThePlatform
 from support.outside import Remote
 from support.remediator import (
     API_TOKEN,
@@ -125,6 +125,7 @@ def kit(address: str, journal: Journal, clock: Clock) -> Kit:
         "session_ender": database,
         "breakers": JournalBreakers(journal),
         "ledger": JournalLedger(journal),
+        "causes": KilledByThePlatform(),
     }
     world = guard(World("lab", clock, dependencies=DEPENDENCIES, **ports))
     outside = Remote(address, "itself")

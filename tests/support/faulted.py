@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airwarden.core.failures import Cause, Verdict
 from airwarden.core.platform import (
+    Backfill,
     Component,
     Dag,
     DatabaseSession,
     Pool,
+    TaskInstance,
     TaskKey,
 )
 from airwarden.remediation.journal.memory import JournalBreakers
@@ -20,11 +23,20 @@ from airwarden.remediation.world import BreakerState, Dependency
 from support.outside import CELERY, Outside
 
 DEPENDENCY, POOL, DAG = "warehouse", "warehouse", "load"
+#: A pool that protects no dependency.
+GENERAL = "general"
 #: What every child's world declares.
 DEPENDENCIES = {DEPENDENCY: Dependency(DEPENDENCY, pools=(POOL,))}
 BREAKER = f"lab/{DEPENDENCY}"
 
 Arrange = Callable[[Outside], None]
+
+
+class KilledByThePlatform:
+    """Says of every attempt that the platform killed it."""
+
+    def of(self, task: TaskInstance) -> Verdict:
+        return Verdict(Cause.INFRASTRUCTURE, "audit_log", "no heartbeat", event="heartbeat timeout")
 
 
 @dataclass(frozen=True)
@@ -125,6 +137,44 @@ def _lock_holder(outside: Outside) -> None:
     )
 
 
+def _backfill(outside: Outside) -> None:
+    _dag()(outside)
+    outside.airflow.put_backfill(Backfill(7, DAG, is_paused=False))
+
+
+def _backfill_over(outside: Outside) -> None:
+    outside.airflow._backfills.clear()
+
+
+def _starving_pool(outside: Outside) -> None:
+    outside.airflow.put_pool(Pool(GENERAL, 2))
+    for number, state in enumerate(("running", "running", "scheduled")):
+        outside.airflow.put_task(TaskKey(DAG, "run-1", f"t{number}"), state, pool=GENERAL)
+
+
+def _general_pool_of_another(outside: Outside) -> None:
+    outside.airflow.put_pool(Pool(GENERAL, 99))
+
+
+def _killed_task(outside: Outside) -> None:
+    _dag("auto-heal:idempotent")(outside)
+    outside.airflow.put_task(
+        TaskKey(DAG, "run-1", "load"),
+        "failed",
+        run_state="failed",
+        hostname="box",
+        end_date=datetime.now(UTC),
+    )
+
+
+def _idle_silent_worker(outside: Outside) -> None:
+    outside.workers.put(CELERY["worker_1"], queues=())
+
+
+def _worker_gone(outside: Outside) -> None:
+    outside.workers.remove(CELERY["worker_1"])
+
+
 def _nothing(outside: Outside) -> None:
     del outside
 
@@ -135,6 +185,13 @@ _WORKER = {"component": Component.WORKER.value, "hostname": CELERY["worker_1"]}
 
 #: By the action's name; a test holds it to the registry.
 FAULTED: Mapping[str, Faulted] = {
+    "backfill.pause": Faulted(
+        {"dag_id": DAG},
+        _backfill,
+        "set_backfill_paused",
+        parameters={"which": "labels"},
+        disturb=_backfill_over,
+    ),
     "breaker.close": Faulted(_BY_DEPENDENCY, _nothing, "", breaker=BreakerState.OPEN),
     "breaker.open": Faulted(_BY_DEPENDENCY, _nothing, "", breaker=BreakerState.CLOSED),
     "canary.start": Faulted(
@@ -143,7 +200,11 @@ FAULTED: Mapping[str, Faulted] = {
     "dag.pause": Faulted(
         _BY_DEPENDENCY, _dag(f"depends:{DEPENDENCY}"), "set_paused", disturb=_dag_gone
     ),
+    "dag.trigger": Faulted({}, _dag(), "trigger", parameters={"dag_id": DAG}, disturb=_dag_gone),
     "database.end_sessions": Faulted({}, _lock_holder, "end"),
+    "pool.grow": Faulted(
+        {"pool": GENERAL}, _starving_pool, "set_pool_slots", disturb=_general_pool_of_another
+    ),
     "pool.hold": Faulted(_BY_DEPENDENCY, _pool, "set_pool_slots", disturb=_pool_of_another),
     "process.restart": Faulted(_SCHEDULER, _freeze, "restart", disturb=_unsupervise("scheduler")),
     "tasks.requeue": Faulted(
@@ -153,6 +214,18 @@ FAULTED: Mapping[str, Faulted] = {
         parameters={"spread": 0},
         disturb=_run_deleted,
     ),
+    "tasks.retry": Faulted(
+        {}, _killed_task, "clear", parameters={"base": 0.1}, disturb=_run_deleted
+    ),
+    "worker.consume": Faulted(
+        _WORKER,
+        _idle_silent_worker,
+        "add_consumers",
+        parameters={"queues": ["default"]},
+        disturb=_worker_gone,
+    ),
+    "worker.drain": Faulted(_WORKER, _nothing, "cancel_consumers", disturb=_worker_gone),
+    "worker.shutdown": Faulted(_WORKER, _idle_silent_worker, "shut_down"),
     "worker.restart": Faulted(
         _WORKER, _silence_a_worker, "restart", disturb=_unsupervise("worker_1")
     ),

@@ -24,6 +24,13 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "due_runs": {"dags": ["d"], "due": [datetime(2026, 1, 5, tzinfo=UTC)]},
     "task_events": {"after": 0, "until": 9},
     "failed_attempts": {"after": 0, "until": 9},
+    "attempt_events": {
+        "dag_id": "d",
+        "run_id": "r",
+        "task_id": "t",
+        "map_index": -1,
+        "try_number": 1,
+    },
     "canary_runs": {"dags": ["d"]},
     "new_dag_versions": {"after": "01890000-0000-7000-8000-000000000000"},
     "recent_outcomes": {"dags": ["d"]},

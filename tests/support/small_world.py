@@ -14,6 +14,7 @@ from airwarden.core.errors import (
     RejectedError,
 )
 from airwarden.core.platform import (
+    Backfill,
     Component,
     Dag,
     DagRun,
@@ -116,6 +117,7 @@ class SmallAirflow:
     pool_rows: list[Pool] = field(default_factory=list)
     tasks: list[TaskInstance] = field(default_factory=list)
     runs: list[DagRun] = field(default_factory=list)
+    backfill_rows: list[Backfill] = field(default_factory=list)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     error: AirwardenError | None = None
 
@@ -217,6 +219,16 @@ class SmallAirflow:
             r for r in self.runs if dag_id in ("~", r.dag_id) and (not states or r.state in states)
         ][:limit]
 
+    def backfills(self, dag_id: str) -> Sequence[Backfill]:
+        self._answer()
+        return [b for b in self.backfill_rows if b.dag_id == dag_id]
+
+    def set_backfill_paused(self, backfill_id: int, *, paused: bool) -> None:
+        self.calls.append(("set_backfill_paused", backfill_id, paused))
+        self.backfill_rows = [
+            replace(b, is_paused=paused) if b.id == backfill_id else b for b in self.backfill_rows
+        ]
+
 
 @dataclass
 class SmallDatabase:
@@ -289,6 +301,10 @@ class SmallWorkers:
     def add_consumers(self, hostname: str, queues: Collection[str]) -> None:
         self.calls.append(("add", hostname, tuple(queues)))
         self._set(hostname, tuple(queues))
+
+    def shut_down(self, hostname: str) -> None:
+        self.calls.append(("shut_down", hostname, ()))
+        self.known = [w for w in self.known if w.hostname != hostname]
 
 
 @dataclass

@@ -18,6 +18,7 @@ from airwarden.adapters.airflow_auth import TokenSource
 from airwarden.adapters.airflow_client_calls import AirflowCalls
 from airwarden.core.errors import ConflictError, NotFoundError, RejectedError, UnavailableError
 from airwarden.core.platform import (
+    Backfill,
     Component,
     Dag,
     DagRun,
@@ -271,6 +272,24 @@ class AirflowRest:
                 break
             runs.append(dag_run_of(run))
         return runs
+
+    def backfills(self, dag_id: str) -> Sequence[Backfill]:
+        """Return a DAG's backfills that are not over."""
+        pages = self._offset_pages(
+            "BackfillApi", "list_backfills", lambda answer: answer.backfills, dag_id
+        )
+        return [
+            Backfill(one.id, one.dag_id, one.is_paused) for one in pages if one.completed_at is None
+        ]
+
+    def set_backfill_paused(self, backfill_id: int, *, paused: bool) -> None:
+        """Pause or unpause one backfill; what is so already stays so.
+
+        Raises:
+            ConflictError: It is over.
+        """
+        method = "pause_backfill" if paused else "unpause_backfill"
+        self._calls.effect("BackfillApi", method, backfill_id)
 
     def _clear(
         self, dag_id: str, run_id: str, keys: Collection[TaskKey], *, note: str, dry_run: bool

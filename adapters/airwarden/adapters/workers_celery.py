@@ -62,6 +62,7 @@ class CeleryWorkers:
                 active=len(active[name]),
                 reserved=len(reserved[name]),
                 concurrency=int(stats[name]["pool"]["max-concurrency"]),
+                pid=int(stats[name].get("pid") or 0),
             )
             for name in names
             if name in stats and name in active and name in reserved
@@ -75,6 +76,19 @@ class CeleryWorkers:
         """Let one worker take tasks of these queues; safe to repeat."""
         self._order("add_consumer", hostname, queues)
 
+    def shut_down(self, hostname: str) -> None:
+        """Tell one worker to end when its tasks are done; Celery's warm shutdown.
+
+        Raises:
+            UnknownOutcomeError: The broker was lost while it was told.
+        """
+        with self._lock:
+            try:
+                # A worker that shuts down sends no reply.
+                self._broadcast("shutdown", [hostname], reply=False)
+            except UnavailableError as error:
+                raise UnknownOutcomeError(str(error)) from None
+
     def _order(self, command: str, hostname: str, queues: Collection[str]) -> None:
         with self._lock:
             for queue in sorted(queues):
@@ -86,9 +100,14 @@ class CeleryWorkers:
                     raise RejectedError(f"worker {hostname} refused {command} {queue}: {reply}")
 
     def _broadcast(
-        self, command: str, names: Sequence[str] | None, arguments: dict[str, Any] | None = None
+        self,
+        command: str,
+        names: Sequence[str] | None,
+        arguments: dict[str, Any] | None = None,
+        *,
+        reply: bool = True,
     ) -> dict[str, Any]:
-        """Send a command and return the replies by worker."""
+        """Send a command and return the replies by worker, if there are to be any."""
         from kombu.exceptions import OperationalError
 
         self._ping()
@@ -98,7 +117,7 @@ class CeleryWorkers:
                     command,
                     destination=list(names) if names is not None else None,
                     arguments=arguments,
-                    reply=True,
+                    reply=reply,
                     timeout=left(self._reply_timeout),
                     connection=connection,
                 )

@@ -30,12 +30,14 @@ if TYPE_CHECKING:
     from airwarden.adapters.broker_rabbitmq import RabbitBroker
     from airwarden.adapters.broker_redis import RedisBroker
     from airwarden.adapters.host_supervisord import SupervisordHost
+    from airwarden.adapters.local_commands import LocalCommands
     from airwarden.adapters.mariadb import MariaDbServer
     from airwarden.adapters.metadata_database import PostgresMetadata
     from airwarden.adapters.pooler_pgbouncer import PgBouncerPools
     from airwarden.adapters.prometheus import PrometheusApi
     from airwarden.adapters.session_ender import PostgresSessionEnder
     from airwarden.adapters.stated_sql import PostgresStatements
+    from airwarden.adapters.webhooks import HttpWebhooks
     from airwarden.adapters.workers_celery import CeleryWorkers
     from airwarden.core.ports import Probe
 
@@ -294,6 +296,29 @@ def alertmanager(settings: Settings) -> AlertmanagerApi | None:
     timeout = settings.alertmanager.timeout.total_seconds()
     receiver = settings.alertmanager.receiver
     return AlertmanagerApi(settings.alertmanager.url, timeout=timeout, receiver=receiver)
+
+
+def commands(settings: Settings) -> LocalCommands | None:
+    """Build what runs programs of this machine, if any is listed."""
+    if not settings.remediator.commands:
+        return None
+    from airwarden.adapters.local_commands import LocalCommands
+
+    return LocalCommands()
+
+
+def webhooks(settings: Settings) -> HttpWebhooks | None:
+    """Build what calls the site's own systems, if any is listed."""
+    if not settings.remediator.webhooks:
+        return None
+    from airwarden.adapters.webhooks import Address, HttpWebhooks
+
+    return HttpWebhooks(
+        {
+            name: Address(one.url, one.timeout.total_seconds(), one.token)
+            for name, one in settings.remediator.webhooks.items()
+        }
+    )
 
 
 def probe(wanted: DependencyProbe) -> Probe:

@@ -13,12 +13,15 @@ from pydantic import SecretStr
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition, people
+from airwarden.cli.causes import causes
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.running import OpenPorts
 from airwarden.core.errors import AirwardenError, WrongInputError
 from airwarden.core.ports import Chat, Pager
 from airwarden.core.settings import PlaybookOverride, SecretRef, Settings
 from airwarden.core.settings.base import Section
+from airwarden.remediation.actions.base import Action, Danger
+from airwarden.remediation.actions.own import CommandSpec, WebhookSpec
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
 from airwarden.remediation.auditing import AuditTerms
@@ -48,6 +51,8 @@ _FIXED = (
     "remediator.api_token",
     "remediator.journal",
     "remediator.kill_switch_file",
+    "remediator.commands",
+    "remediator.webhooks",
     "remediator.audit",
     "remediator.retention",
     "alertmanager.poll_interval",
@@ -75,7 +80,7 @@ class RemediatorProgram:
                 journal=self._journal,
                 clock=self.clock,
                 composition=self._compose(settings, playbooks),
-                actions=actions(),
+                actions=site_actions(settings),
                 checks=checks(),
                 config=config,
                 reload=self._reload,
@@ -219,10 +224,32 @@ def retention_terms(settings: Settings) -> RetentionTerms:
     )
 
 
+def site_actions(settings: Settings) -> Mapping[str, Action]:
+    """Return name → action: those that are shipped, and the commands and webhooks of the settings."""
+    wanted = settings.remediator
+    commands = [
+        CommandSpec(
+            name,
+            one.run,
+            one.needed,
+            one.done,
+            one.undo,
+            Danger(one.danger.value),
+            one.timeout.total_seconds(),
+        )
+        for name, one in wanted.commands.items()
+    ]
+    webhooks = [
+        WebhookSpec(name, Danger(one.danger.value), one.timeout.total_seconds(), one.idempotent)
+        for name, one in wanted.webhooks.items()
+    ]
+    return actions(commands, webhooks)
+
+
 def playbook_set(settings: Settings) -> PlaybookSet:
     """Return the playbooks in force; raises WrongInputError where one is wrong."""
     return load_playbooks(
-        actions=actions().keys(),
+        actions=site_actions(settings).keys(),
         checks=checks().keys(),
         folder=settings.remediator.playbooks_dir,
         changes={name: _change(wanted) for name, wanted in settings.playbooks.items()},
@@ -286,6 +313,9 @@ def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: 
         fleet=WorkerFleet(cluster.workers.min, cluster.workers.max),
         breakers=JournalBreakers(journal),
         ledger=JournalLedger(journal),
+        causes=causes(settings, ports),
+        commands=composition.commands(settings),
+        webhooks=composition.webhooks(settings),
     )
     return guard(whole)
 

@@ -128,6 +128,23 @@ class DagRun:
     queued_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """A backfill that is not over."""
+
+    id: int
+    dag_id: str
+    is_paused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a program ended: its exit code, negative for a signal, and the end of what it wrote."""
+
+    code: int
+    output: str = ""
+
+
 class ProcessState(StrEnum):
     """What a host says about a process it supervises."""
 
@@ -185,6 +202,7 @@ class Worker:
         active: Tasks it executes now.
         reserved: Tasks it has taken and not begun.
         concurrency: Its slots.
+        pid: Its main process on its own machine, by which one incarnation is told from the next.
     """
 
     hostname: str
@@ -192,6 +210,7 @@ class Worker:
     active: int
     reserved: int
     concurrency: int
+    pid: int = 0
 
 
 @dataclass(frozen=True, slots=True)

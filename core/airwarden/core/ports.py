@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from airwarden.core.alerts import Alert
 from airwarden.core.platform import (
     AssetUpdate,
+    Backfill,
     BrokerState,
     ChatMessage,
     Component,
@@ -22,6 +23,7 @@ from airwarden.core.platform import (
     DagRun,
     DatabaseSession,
     Delivered,
+    Ended,
     HostProcess,
     Job,
     LogTail,
@@ -116,6 +118,14 @@ class Airflow(Protocol):
         self, dag_id: str = "~", *, states: Collection[str] = (), limit: int = 100
     ) -> Sequence[DagRun]:
         """Return runs of one DAG, or of all with `~`, newest first."""
+        ...
+
+    def backfills(self, dag_id: str) -> Sequence[Backfill]:
+        """Return a DAG's backfills that are not over."""
+        ...
+
+    def set_backfill_paused(self, backfill_id: int, *, paused: bool) -> None:
+        """Pause or unpause one backfill; raises ConflictError for one that is over."""
         ...
 
 
@@ -242,6 +252,10 @@ class Workers(Protocol):
         """Let one worker take tasks of these queues."""
         ...
 
+    def shut_down(self, hostname: str) -> None:
+        """Tell one worker to end when its tasks are done; returns when it was told, not when it ended."""
+        ...
+
 
 class Host(Protocol):
     """The supervisor of the platform's processes (supervisord, systemd, Kubernetes)."""
@@ -360,6 +374,27 @@ class Chat(Protocol):
 
     def update(self, reference: str, message: ChatMessage) -> None:
         """Replace the message's content."""
+        ...
+
+
+class Commands(Protocol):
+    """Programs on the remediator's own machine."""
+
+    def run(self, argv: Sequence[str], *, within: float) -> Ended:
+        """Run a program to its end, without a shell.
+
+        Raises:
+            RejectedError: It cannot be run at all.
+            UnknownOutcomeError: It had not ended `within` seconds, and was killed.
+        """
+        ...
+
+
+class Webhooks(Protocol):
+    """Systems of a site's own that are told something, by their names in the settings."""
+
+    def call(self, name: str, body: Mapping[str, Any], *, key: str) -> int:
+        """Send a body with an idempotency key; returns the status, 200 to 299."""
         ...
 
 

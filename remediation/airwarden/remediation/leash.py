@@ -17,11 +17,15 @@ from airwarden.remediation.world import World
 
 #: Port of a world → its methods that change something.
 CHANGES: Mapping[str, frozenset[str]] = {
-    "airflow": frozenset({"set_paused", "set_pool_slots", "clear", "trigger"}),
+    "airflow": frozenset(
+        {"set_paused", "set_pool_slots", "clear", "trigger", "set_backfill_paused"}
+    ),
     "breakers": frozenset({"change"}),
+    "commands": frozenset({"run"}),
     "host": frozenset({"restart", "start", "stop"}),
     "session_ender": frozenset({"end"}),
-    "workers": frozenset({"cancel_consumers", "add_consumers"}),
+    "webhooks": frozenset({"call"}),
+    "workers": frozenset({"cancel_consumers", "add_consumers", "shut_down"}),
 }
 
 

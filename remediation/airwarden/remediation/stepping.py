@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from airwarden.core.errors import AirwardenError, UnavailableError
@@ -23,6 +24,7 @@ from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.plans import Planned, StoredPlan
 from airwarden.remediation.playbook import ActionStep, HumanStep, UndoStep, WaitStep
 from airwarden.remediation.ramping import Ramping
+from airwarden.remediation.timed import waits_until
 from airwarden.remediation.undoing import most_undos, plan_undo
 from airwarden.remediation.verifying import Verifying
 
@@ -152,7 +154,19 @@ class Steps:
                 return
             case, stored = fresh
             crash_at("after-plan")
+        moment = waits_until(stored.left[0].effect, case.now)
+        if moment is not None:
+            self._later(case, step, moment)
+            return
         self._effects.attempt(case, stored, optional=step.optional)
+
+    def _later(self, case: Case, step: ActionStep, moment: datetime) -> None:
+        """Leave an effect that waits for its moment until then; its plan is made anew meanwhile."""
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            if case.progress.step_since is None:
+                case.say(tx, "step", f"{step.id}: the next is due at {moment:%H:%M:%S} UTC.")
+            progress = replace(case.progress, step_since=case.progress.step_since or tx.now)
+            case.save(tx, progress=progress, next_at=min(moment, tx.now + case.rails.plan_ttl))
 
     def _stop_ramp(self, case: Case, step: ActionStep, reason: str) -> None:
         """Leave the rest of a step alone: what went wrong with the first would with the others."""

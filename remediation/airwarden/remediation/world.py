@@ -9,14 +9,18 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from airwarden.core.clock import Clock
+from airwarden.core.failures import Verdict
+from airwarden.core.platform import TaskInstance
 from airwarden.core.ports import (
     Airflow,
     Broker,
+    Commands,
     Host,
     MetadataDatabase,
     Probe,
     Prometheus,
     SessionEnder,
+    Webhooks,
     Workers,
 )
 
@@ -111,6 +115,18 @@ class Ledger(Protocol):
         ...
 
 
+class FailureCauses(Protocol):
+    """Why task attempts failed."""
+
+    def of(self, task: TaskInstance) -> Verdict:
+        """Return the one cause of a task instance's last attempt.
+
+        Raises:
+            UnavailableError: What tells cannot be read.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerFleet:
     """The bounds that the operator declared for the supervised Celery workers.
@@ -141,6 +157,9 @@ class World:
     fleet: WorkerFleet = WorkerFleet()
     breakers: BreakerStore | None = None
     ledger: Ledger | None = None
+    causes: FailureCauses | None = None
+    commands: Commands | None = None
+    webhooks: Webhooks | None = None
 
     def has(self, need: str) -> bool:
         """Return whether the port of that attribute name is there."""

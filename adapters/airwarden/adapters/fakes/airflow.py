@@ -13,6 +13,7 @@ from airwarden.adapters.fakes.faults import Faults
 from airwarden.core.clock import Clock
 from airwarden.core.errors import ConflictError, NotFoundError, RejectedError
 from airwarden.core.platform import (
+    Backfill,
     Component,
     Dag,
     DagRun,
@@ -46,6 +47,7 @@ class FakeAirflow(Faults):
         self._runs: dict[tuple[str, str], DagRun] = {}
         self._instances: dict[TaskKey, TaskInstance] = {}
         self._updated: dict[TaskKey, datetime] = {}
+        self._backfills: dict[int, Backfill] = {}
         self._health: dict[str, str] = dict.fromkeys(
             ("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy"
         )
@@ -98,6 +100,10 @@ class FakeAirflow(Faults):
     def put_log(self, key: TaskKey, try_number: int, text: bytes) -> None:
         """Give an attempt a log."""
         self._logs[key, try_number] = text
+
+    def put_backfill(self, backfill: Backfill) -> None:
+        """Add or replace a backfill that is not over."""
+        self._backfills[backfill.id] = backfill
 
     # The port.
 
@@ -239,6 +245,19 @@ class FakeAirflow(Faults):
             for run in newest_first
             if dag_id in ("~", run.dag_id) and (not states or run.state in states)
         ][:limit]
+
+    def backfills(self, dag_id: str) -> Sequence[Backfill]:
+        """Return a DAG's backfills that are not over."""
+        self.dag(dag_id)
+        return [one for one in self._backfills.values() if one.dag_id == dag_id]
+
+    def set_backfill_paused(self, backfill_id: int, *, paused: bool) -> None:
+        """Pause or unpause one backfill."""
+        self._reading()
+        if backfill_id not in self._backfills:
+            raise NotFoundError(f"no backfill {backfill_id}")
+        with self._effecting("set_backfill_paused", backfill_id, paused):
+            self._backfills[backfill_id] = replace(self._backfills[backfill_id], is_paused=paused)
 
     def _store(self, instance: TaskInstance) -> TaskInstance:
         self._instances[instance.key] = instance

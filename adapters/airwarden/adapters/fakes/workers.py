@@ -27,10 +27,11 @@ class FakeWorkers(Faults):
         active: int = 0,
         reserved: int = 0,
         concurrency: int = 4,
+        pid: int = 1,
     ) -> None:
         """Add or replace a worker."""
         self._workers[hostname] = Worker(
-            hostname, tuple(sorted(queues)), active, reserved, concurrency
+            hostname, tuple(sorted(queues)), active, reserved, concurrency, pid
         )
 
     def remove(self, hostname: str) -> None:
@@ -51,6 +52,11 @@ class FakeWorkers(Faults):
         """Let one worker take tasks of these queues."""
         with self._effecting("add_consumers", hostname, *sorted(queues)):
             self._change(hostname, lambda now: now | set(queues))
+
+    def shut_down(self, hostname: str) -> None:
+        """End a worker; one that is not there hears nothing."""
+        with self._effecting("shut_down", hostname):
+            self._workers.pop(hostname, None)
 
     def _change(self, hostname: str, change: _Change) -> None:
         worker = self._workers.get(hostname)

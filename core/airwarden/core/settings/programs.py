@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,10 @@ from airwarden.core.settings.base import (
     Server,
     resolve_path,
 )
+from airwarden.core.settings.own_actions import OwnCommand, OwnWebhook
 from airwarden.core.settings.people import Operator
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 
 
 class Mode(StrEnum):
@@ -110,6 +114,20 @@ class Remediator(Server):
     """Alerts during which nothing is done in their cluster: a list of label sets, for example
     `[{alertname: NodePressure}]`. An alert blocks when it is active, not silenced, and every label of
     one set has that value. It may come from any rule that reaches the same Alertmanager."""
+
+    commands: dict[str, OwnCommand] = Field(default_factory=dict)
+    """Programs on this machine that playbooks may run as `command.NAME`; no other is ever run."""
+
+    webhooks: dict[str, OwnWebhook] = Field(default_factory=dict)
+    """Systems of yours that playbooks may call as `webhook.NAME`; no other is ever called."""
+
+    @field_validator("commands", "webhooks")
+    @classmethod
+    def _plain_names(cls, value: dict[str, object]) -> dict[str, object]:
+        for name in value:
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"{name!r}: small letters, digits and - only, at most 40")
+        return value
 
     protect: tuple[str, ...] = ()
     """Targets that are never touched, as patterns over their keys without the cluster:

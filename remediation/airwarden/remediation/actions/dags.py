@@ -1,4 +1,4 @@
-"""`dag.pause`: pause the DAGs that rely on a dependency, and unpause only those."""
+"""`dag.pause`: pause DAGs that rely on a dependency, or one that floods, and unpause only those."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from airwarden.core.platform import Dag
 from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.breaker import is_open
+from airwarden.remediation.floods import flooding_dag
 from airwarden.remediation.world import Json, Subject, World
 
 #: DAGs that may be paused without a person's approval.
@@ -34,7 +35,10 @@ class DagPause:
     """Pause at most three DAGs tagged `depends:NAME`, those with the most waiting tasks first.
 
     Parameters:
+        dags: `dependency` (default): as above; `flooding`: the one DAG that has more than `share` of
+            the waiting tasks; `labels`: the one that the label `dag_id` names.
         most: DAGs that are paused without approval, at most 3 (3).
+        share, least: With `flooding`: the share (0.4) of at least so many waiting tasks (50).
 
     The pool's hold covers what lies beyond. A DAG that was paused when we came is not ours, and its
     undo leaves it so; likewise one that somebody has paused or unpaused since, which Airflow's event
@@ -53,6 +57,9 @@ class DagPause:
         self, world: World, subject: Subject, parameters: Mapping[str, Any]
     ) -> Plan | Nothing | Refused:
         """Choose the unpaused DAGs that carry one of the dependency's tags."""
+        wanted = parameters.get("dags", "dependency")
+        if wanted != "dependency":
+            return self._plan_one(world, subject, parameters, flooding=wanted == "flooding")
         tags = dependency_tags(world, subject)
         if not tags:
             return Nothing("the alert names no dependency")
@@ -67,6 +74,28 @@ class DagPause:
         return Plan(
             tuple(self._effect(world, dag, own, paused=True) for dag in ordered[:most]), evidence
         )
+
+    def _plan_one(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any], *, flooding: bool
+    ) -> Plan | Nothing | Refused:
+        """Choose the DAG that floods, or that the labels name."""
+        airflow, evidence = _airflow(world), {}
+        dag_id = subject.labels.get("dag_id", "")
+        if flooding:
+            flood = flooding_dag(airflow, parameters)
+            evidence = {"waiting": flood.sentence}
+            if not flood.floods:
+                return Nothing(f"no DAG floods: {flood.sentence}", evidence)
+            dag_id = flood.dag_id
+        if not dag_id:
+            return Refused("the alert names no dag_id", cause="unknown target")
+        try:
+            dag = airflow.dag(dag_id)
+        except NotFoundError:
+            return Refused(f"Airflow has no DAG {dag_id}", cause="unknown target")
+        if dag.is_paused:
+            return Nothing(f"DAG {dag_id} is paused already", evidence)
+        return Plan((self._effect(world, dag, "", paused=True),), evidence)
 
     def _busiest_first(self, airflow: Airflow, dags: Sequence[Dag]) -> list[Dag]:
         ids = [dag.dag_id for dag in dags]

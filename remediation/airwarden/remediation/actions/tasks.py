@@ -20,6 +20,8 @@ IDEMPOTENT = "auto-heal:idempotent"
 _DAY = 86_400.0
 _STATES = ("failed", "queued")
 _FOR_OWNER = 50
+#: The actions that clear: together they do it once a day for a run.
+_CLEARING = ("tasks.requeue", "tasks.retry")
 
 
 class TasksRequeue:
@@ -118,7 +120,7 @@ class TasksRequeue:
         left: list[str] = []
         for (dag_id, run_id), tasks in sorted(by_run.items()):
             target = f"{world.cluster}/dagrun/{dag_id}/{run_id}"
-            if ledger.count(self.name, target, within=_DAY):
+            if any(ledger.count(name, target, within=_DAY) for name in _CLEARING):
                 left.append(f"{dag_id} {run_id}: was cleared within a day")
             elif len(effects) >= most:
                 left.append(f"{dag_id} {run_id}: more than {most} runs at once")

@@ -1,0 +1,194 @@
+"""`tasks.retry`: a second chance for tasks that the platform killed, where that can do no harm."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from airwarden.core.errors import UnavailableError
+from airwarden.core.failures import Cause, Verdict
+from airwarden.core.platform import TaskInstance
+from airwarden.core.ports import Airflow
+from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, Refused
+from airwarden.remediation.actions.breaker import BROKER, is_open
+from airwarden.remediation.actions.tasks import IDEMPOTENT, TasksRequeue
+from airwarden.remediation.timed import NOT_BEFORE
+from airwarden.remediation.world import Ledger, Subject, World
+
+#: Seconds: as long as the journal remembers by default.
+_EVER = 30 * 86_400.0
+#: The first retry waits at most so many seconds, each further try twice as long, up to the cap.
+_BASE, _CAP = 30.0, 1800.0
+_SHOWN = 30
+#: What tells that a task was killed for its memory: with the same memory it would be again.
+_MEMORY = ("memory", "oom", "exit:137", "signal:9")
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    task: TaskInstance
+    verdict: Verdict
+
+
+class TasksRetry(TasksRequeue):
+    """Clear tasks that infrastructure killed after their last try, each after a random, growing delay.
+
+    Parameters:
+        lead: Seconds before the alert began from which failures count as its own (900).
+        tasks: Failed tasks whose cause is read at most; each may be a log (50).
+        batch, runs: As for `tasks.requeue`.
+        base, cap: Seconds: try n is begun after a random time up to base * 2^n, at most cap (30, 1800).
+
+    The cause of each failure is read, and kept as evidence. Only tasks of DAGs tagged
+    `auto-heal:idempotent` are cleared, or such as never started; not those of a paused DAG, not where a
+    later run of the DAG has succeeded since, and a task killed for its memory once only. A DAG run gets one clear a
+    day. While heartbeats time out at many workers, or the broker's breaker is open, nothing is cleared:
+    what was killed may still run, or would be killed again.
+    """
+
+    name = "tasks.retry"
+    danger = Danger.A
+    needs = frozenset({"airflow", "ledger", "causes"})
+    deadline = 20.0
+
+    def plan(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> Plan | Nothing | Refused:
+        """Read why each task failed, and choose those that the platform killed."""
+        airflow, ledger = _airflow(world), world.ledger
+        if ledger is None or world.causes is None:
+            raise UnavailableError("no journal tells what was cleared, or nothing reads causes")
+        if is_open(world, BROKER):
+            return Refused("breaker broker is open: nothing is retried", cause="broker out")
+        since = subject.started_at - timedelta(seconds=float(parameters.get("lead", 900)))
+        failed = [
+            task
+            for task in airflow.task_instances(states=("failed",), updated_after=since)
+            if task.end_date is None or task.end_date >= since
+        ]
+        if not failed:
+            return Nothing("no task has failed for good since then")
+        most = int(parameters.get("tasks", 50))
+        judged = [_Judged(task, world.causes.of(task)) for task in failed[:most]]
+        killed = [one for one in judged if one.verdict.cause is Cause.INFRASTRUCTURE]
+        chosen, left = self._choose(airflow, killed, ledger, world.cluster)
+        effects, later = self._timed(world, chosen, ledger, parameters)
+        evidence = {
+            "causes": [_words(one) for one in judged[:_SHOWN]],
+            "failed": len(failed),
+            "not_read": max(0, len(failed) - most),
+            "killed_by_the_platform": len(killed),
+            "tries_burned": sum(one.task.try_number for one in killed),
+            "for_owner": left[:_SHOWN],
+            "left": later,
+        }
+        if not effects:
+            return Nothing(
+                f"{len(killed)} of {len(failed)} failures are the platform's, and none may be retried",
+                evidence,
+            )
+        return Plan(tuple(effects), evidence)
+
+    def _choose(
+        self, airflow: Airflow, killed: Sequence[_Judged], ledger: Ledger, cluster: str
+    ) -> tuple[dict[tuple[str, str], list[TaskInstance]], list[str]]:
+        """Return the tasks that may be cleared, by run, and why the others may not."""
+        dags = {dag.dag_id: dag for dag in airflow.dags()} if killed else {}
+        chosen: dict[tuple[str, str], list[TaskInstance]] = defaultdict(list)
+        left: list[str] = []
+        newer: dict[tuple[str, str], bool] = {}
+        for one in killed:
+            key = one.task.key
+            run = (key.dag_id, key.run_id)
+            dag = dags.get(key.dag_id)
+            if run not in newer:
+                newer[run] = _succeeded_since(airflow, one.task)
+            target = f"{cluster}/dagrun/{key.dag_id}/{key.run_id}"
+            if dag is None or dag.is_paused:
+                why = "its DAG is paused or gone"
+            elif one.task.hostname and IDEMPOTENT not in dag.tags:
+                why = f"its DAG is not tagged {IDEMPOTENT}"
+            elif newer[run]:
+                why = "a later run has succeeded"
+            elif _for_memory(one.verdict) and ledger.count(self.name, target, within=_EVER):
+                why = "killed for its memory again: the same memory would not do"
+            else:
+                chosen[run].append(one.task)
+                continue
+            left.append(f"{_name(one.task)}: {why}")
+        return chosen, left
+
+    def _timed(
+        self,
+        world: World,
+        chosen: Mapping[tuple[str, str], Sequence[TaskInstance]],
+        ledger: Ledger,
+        parameters: Mapping[str, Any],
+    ) -> tuple[list[Effect], list[str]]:
+        """Return one effect a run, the earliest first, each with the moment before which it waits."""
+        base, cap = float(parameters.get("base", _BASE)), float(parameters.get("cap", _CAP))
+        effects, later = self._effects(world, chosen, ledger, {**parameters, "spread": 0})
+        timed: list[tuple[datetime, Effect]] = []
+        for effect in effects:
+            tasks = chosen[str(effect.parameters["dag_id"]), str(effect.parameters["run_id"])]
+            moment = max(due(task, base, cap, world.clock.now()) for task in tasks)
+            parameters_of = {**effect.parameters, NOT_BEFORE: moment.isoformat()}
+            timed.append((moment, _with(effect, parameters_of)))
+        timed.sort(key=lambda one: (one[0], one[1].target))
+        return [effect for _, effect in timed], later
+
+
+def due(task: TaskInstance, base: float, cap: float, now: datetime) -> datetime:
+    """Return when a task may be tried again: full jitter, the same at each look.
+
+    The jitter comes of the task instance's id, so that planning again moves nothing, and tasks that
+    failed together do not come back together.
+    """
+    highest = min(cap, base * 2.0 ** min(task.try_number, 16))
+    share = int(hashlib.sha256(task.id.encode()).hexdigest()[:8], 16) / 0xFFFFFFFF
+    return (task.end_date or now) + timedelta(seconds=round(highest * share, 3))
+
+
+def _with(effect: Effect, parameters: Mapping[str, Any]) -> Effect:
+    return Effect(
+        effect.action,
+        effect.target,
+        parameters,
+        effect.before,
+        effect.summary,
+        effect.generation,
+    )
+
+
+def _for_memory(verdict: Verdict) -> bool:
+    said = f"{verdict.why} {verdict.code}".lower()
+    return any(word in said for word in _MEMORY)
+
+
+def _succeeded_since(airflow: Airflow, task: TaskInstance) -> bool:
+    """Return whether a run of the DAG that is newer than the task's has succeeded."""
+    runs = airflow.dag_runs(task.key.dag_id, limit=25)
+    mine = next((n for n, run in enumerate(runs) if run.run_id == task.key.run_id), None)
+    newer = runs if mine is None else runs[:mine]
+    return any(run.state == "success" for run in newer)
+
+
+def _name(task: TaskInstance) -> str:
+    key = task.key
+    mapped = f"[{key.map_index}]" if key.map_index >= 0 else ""
+    return f"{key.dag_id} {key.run_id} {key.task_id}{mapped}"
+
+
+def _words(one: _Judged) -> str:
+    told = f" ({one.verdict.source})" if one.verdict.source else ""
+    return f"{_name(one.task)}: {one.verdict.cause.value}, {one.verdict.why}{told}"
+
+
+def _airflow(world: World) -> Airflow:
+    if world.airflow is None:
+        raise UnavailableError("no Airflow REST API is configured")
+    return world.airflow

@@ -1,0 +1,218 @@
+"""`tasks.retry`: only what the platform killed, only where it does no harm, spread out, once a day."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from airwarden.core.errors import UnavailableError
+from airwarden.core.failures import Cause, Verdict
+from airwarden.core.platform import Dag, DagRun, TaskInstance, TaskKey
+from airwarden.remediation.actions.base import Effect, Nothing, Plan, Refused
+from airwarden.remediation.actions.retries import TasksRetry, due
+from airwarden.remediation.actions.tasks import IDEMPOTENT
+from airwarden.remediation.decide.states import IncidentState
+from airwarden.remediation.timed import NOT_BEFORE, waits_until
+from airwarden.remediation.world import BreakerState, Subject, World
+from support.engine import FakeAction, Make, playbook
+from support.small_world import NOON, Small, ago, subject
+
+RETRY = TasksRetry()
+BURST = subject(began=60)
+NO_HEARTBEAT = Verdict(Cause.INFRASTRUCTURE, "audit_log", "no heartbeat", event="heartbeat timeout")
+MEMORY = Verdict(Cause.INFRASTRUCTURE, "log", "killed for lack of memory", code="signal:9")
+OWN_FAULT = Verdict(Cause.DAG_CODE, "log", "raised in the DAG's own code")
+
+
+class Causes:
+    """Says why by the task's name."""
+
+    def __init__(self, told: Mapping[str, Verdict]) -> None:
+        self.told = told
+        self.asked = 0
+
+    def of(self, task: TaskInstance) -> Verdict:
+        self.asked += 1
+        return self.told.get(task.key.task_id, NO_HEARTBEAT)
+
+
+def failed(
+    dag_id: str, task_id: str = "load", *, run: str = "r2", tries: int = 2, hostname: str = "box"
+) -> TaskInstance:
+    return TaskInstance(
+        TaskKey(dag_id, run, task_id),
+        f"{dag_id}-{run}-{task_id}",
+        "failed",
+        tries,
+        tries,
+        hostname=hostname,
+        end_date=ago(30),
+    )
+
+
+@pytest.fixture
+def small() -> Small:
+    small = Small()
+    small.airflow.dag_rows = [
+        Dag("safe", False, (IDEMPOTENT,)),
+        Dag("unsafe", False),
+        Dag("asleep", True, (IDEMPOTENT,)),
+    ]
+    small.airflow.runs = [DagRun("safe", "r2", "failed"), DagRun("safe", "r1", "success")]
+    small.airflow.tasks = [failed("safe")]
+    return small
+
+
+def world(small: Small, told: Mapping[str, Verdict] | None = None) -> World:
+    return small.world(causes=Causes(told or {}))
+
+
+def planned(small: Small, told: Mapping[str, Verdict] | None = None) -> Plan:
+    found = RETRY.plan(world(small, told), BURST, {})
+    assert isinstance(found, Plan), found
+    return found
+
+
+def test_what_the_platform_killed_is_cleared_and_its_cause_kept(small: Small) -> None:
+    plan = planned(small)
+    (effect,) = plan.effects
+    assert effect.parameters["tasks"] == [["load", -1]]
+    assert plan.evidence["causes"] == ["safe r2 load: infrastructure, no heartbeat (audit_log)"]
+    assert plan.evidence["tries_burned"] == 2
+    RETRY.apply(small.world(), effect)
+    assert [call[0] for call in small.airflow.calls] == ["clear"]
+
+
+@pytest.mark.parametrize(
+    ("dag_id", "why"), [("unsafe", "not tagged"), ("asleep", "paused"), ("gone", "gone")]
+)
+def test_what_is_not_marked_or_paused_is_its_owners(small: Small, dag_id: str, why: str) -> None:
+    small.airflow.tasks = [failed(dag_id)]
+    found = RETRY.plan(world(small), BURST, {})
+    assert isinstance(found, Nothing)
+    assert why in found.evidence["for_owner"][0]
+
+
+def test_what_never_started_is_cleared_without_the_mark(small: Small) -> None:
+    small.airflow.tasks = [failed("unsafe", hostname="")]
+    assert planned(small).effects
+
+
+def test_a_dags_own_fault_is_not_retried(small: Small) -> None:
+    found = RETRY.plan(world(small, {"load": OWN_FAULT}), BURST, {})
+    assert isinstance(found, Nothing)
+    assert found.evidence["killed_by_the_platform"] == 0
+
+
+def test_a_later_success_makes_a_retry_pointless(small: Small) -> None:
+    small.airflow.runs.insert(0, DagRun("safe", "r3", "success"))
+    found = RETRY.plan(world(small), BURST, {})
+    assert isinstance(found, Nothing)
+    assert "a later run has succeeded" in found.evidence["for_owner"][0]
+
+
+def test_killed_for_memory_is_retried_once_ever_and_else_once_a_day(small: Small) -> None:
+    target = "prod/dagrun/safe/r2"
+    assert planned(small, {"load": MEMORY}).effects
+    small.ledger.done["tasks.retry", target] = 1
+    again = RETRY.plan(world(small, {"load": MEMORY}), BURST, {})
+    assert isinstance(again, Nothing)
+    assert "memory again" in again.evidence["for_owner"][0]
+    another = RETRY.plan(world(small), BURST, {})
+    assert isinstance(another, Nothing)
+    assert "was cleared within a day" in another.evidence["left"][0]
+
+
+def test_a_run_that_was_requeued_today_is_not_retried_as_well(small: Small) -> None:
+    small.ledger.done["tasks.requeue", "prod/dagrun/safe/r2"] = 1
+    assert isinstance(RETRY.plan(world(small), BURST, {}), Nothing)
+
+
+def test_nothing_is_retried_while_the_broker_is_out_or_causes_cannot_be_read(small: Small) -> None:
+    with pytest.raises(UnavailableError):
+        RETRY.plan(small.world(), BURST, {})
+    small.breakers.change(small.breakers.load("prod/broker"), state=BreakerState.OPEN)
+    assert isinstance(RETRY.plan(world(small), BURST, {}), Refused)
+
+
+def test_no_more_causes_are_read_than_allowed(small: Small) -> None:
+    small.airflow.tasks = [failed("safe", f"t{n}") for n in range(60)]
+    causes = Causes({})
+    found = RETRY.plan(small.world(causes=causes), BURST, {"tasks": 7})
+    assert isinstance(found, Plan)
+    assert causes.asked == 7
+    assert found.evidence["not_read"] == 53
+
+
+def test_the_delay_grows_with_the_tries_and_is_the_same_at_each_look() -> None:
+    waits = {
+        tries: [
+            (due(failed("safe", f"t{n}", tries=tries), 30, 1800, NOON) - ago(30)).total_seconds()
+            for n in range(200)
+        ]
+        for tries in (1, 2, 9)
+    }
+    for tries, most in ((1, 60), (2, 120), (9, 1800)):
+        assert 0 <= min(waits[tries]) < most * 0.1
+        assert most * 0.9 < max(waits[tries]) <= most
+    assert due(failed("a"), 30, 1800, NOON) == due(failed("a"), 30, 1800, NOON)
+
+
+def test_tasks_that_failed_together_come_back_one_after_the_other(small: Small) -> None:
+    small.airflow.runs = []
+    small.airflow.tasks = [failed("safe", run=f"r{n}") for n in range(10, 20)]
+    moments = [
+        datetime.fromisoformat(str(effect.parameters[NOT_BEFORE]))
+        for effect in planned(small).effects
+    ]
+    assert moments == sorted(moments)
+    assert moments[-1] - moments[0] > timedelta(seconds=30)
+
+
+class Timed(FakeAction):
+    """Plans one effect that waits for its moment."""
+
+    name = "timed.act"
+
+    def __init__(self) -> None:
+        self.at: list[float] = []
+        self.moment = ""
+        self.clock: Any = None
+
+    def plan(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> Plan | Nothing | Refused:
+        self.clock = world.clock
+        self.moment = (
+            self.moment
+            or (world.clock.now() + timedelta(seconds=float(parameters["after"]))).isoformat()
+        )
+        wanted = {NOT_BEFORE: self.moment}
+        return Plan((Effect(self.name, f"{world.cluster}/timed/one", wanted, {}, "act in time"),))
+
+    def apply(self, world: World, effect: Effect) -> Mapping[str, Any]:
+        self.at.append(world.clock.elapsed())
+        assert waits_until(effect, world.clock.now()) is None
+        return {}
+
+
+def test_an_effect_that_waits_is_done_when_its_moment_comes(make: Make) -> None:
+    timed = Timed()
+    book = playbook(
+        steps=[{"id": "act", "action": "timed.act", "with": {"after": 200}}],
+        confirm={"check": "sick", "times": 1, "every": "1s"},
+    )
+    bench = make(books=[book], more_actions=[timed])
+    bench.fire()
+    bench.run(150)
+    assert timed.at == []
+    bench.run(120)
+    assert len(timed.at) == 1
+    assert 200 <= timed.at[0] < 230
+    bench.machine.healthy = True
+    bench.run(60)
+    assert bench.state() is IncidentState.RESOLVED
+    assert any("the next is due at" in sentence for sentence in bench.story())
