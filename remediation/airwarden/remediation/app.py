@@ -17,12 +17,7 @@ import structlog
 from pydantic import SecretStr
 
 from airwarden.core.clock import Clock
-from airwarden.core.errors import (
-    AirwardenError,
-    NotFoundError,
-    UnavailableError,
-    WrongInputError,
-)
+from airwarden.core.errors import AirwardenError, NotFoundError, UnavailableError, WrongInputError
 from airwarden.core.ports import Alertmanager, Chat, Pager
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.auditing import AuditTerms
