@@ -68,6 +68,9 @@ class _Call(Generic[T]):
             self.finished.set()
 
     def result(self) -> T:
+        if self.error is not None and not isinstance(self.error, Exception):
+            # A library that ends its interpreter must not end the thread that asked: it has other work.
+            raise RuntimeError(f"the call ended with {self.error!r}") from self.error
         if self.error is not None:
             raise self.error
         return self.value  # type: ignore[return-value]  # set whenever there is no error

@@ -73,15 +73,17 @@ class Closer:
         parts = self._parts
         with parts.journal.lead(parts.leadership.fence) as tx:
             one = incidents.get(tx, incident_id)
-            firing = alerts.tally(tx, one.id).firing > 0
-        if one.state not in WAITING:
-            return
-        rails = parts.playbooks().rails_of(one.playbook)
-        reading = None if firing else self._read(one)
+            if one.state not in WAITING:
+                return
+            rails = parts.playbooks().rails_of(one.playbook)
+            if alerts.tally(tx, one.id).firing > 0:
+                self._later(tx, one, healthy_since=None, next_at=tx.now + 2 * rails.recheck)
+                return
+        reading = self._read(one)
         with parts.journal.lead(parts.leadership.fence) as tx:
             later = tx.now + 2 * rails.recheck
-            if firing or (reading is not None and reading.verdict is not Verdict.TRUE):
-                if reading is not None and self._page_overdue(tx, one, reading):
+            if reading is not None and reading.verdict is not Verdict.TRUE:
+                if self._page_overdue(tx, one, reading):
                     self._page(tx, one, sick=True)
                     one = incidents.get(tx, incident_id)
                 self._later(tx, one, healthy_since=None, next_at=later)

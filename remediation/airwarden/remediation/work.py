@@ -137,8 +137,8 @@ class ThreadedCrew:
         try:
             if not self._stopping:
                 self._throttle.guarded(key, work, give_up)
-        except Exception:  # the piece is tried again; the thread has to live for the others
-            _log.exception("giving up failed", work=key)
+        except BaseException:  # the piece is tried again; the thread has to live for the others
+            _log.exception("the piece could not be given up", work=key)
         finally:
             with self._changed:
                 self._busy.discard(key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import pytest
@@ -25,6 +26,11 @@ def test_a_call_returns_its_value_or_raises_its_error() -> None:
 
 def _fail() -> int:
     raise UnavailableError("gone")
+
+
+def test_a_call_that_would_end_the_program_ends_with_an_error_of_its_own() -> None:
+    with pytest.raises(RuntimeError, match="SystemExit"):
+        ThreadedCalls().run(lambda: sys.exit(3), deadline=5)
 
 
 def test_a_late_call_is_counted_until_it_comes_back() -> None:
@@ -88,6 +94,16 @@ def test_lost_leadership_drops_the_work_without_a_rest() -> None:
     work = pursue(FencedError("another leads"), 5)
     assert work.calls == 5
     assert work.given_up == []
+
+
+def test_a_crew_outlives_pieces_that_would_end_its_threads() -> None:
+    crew = ThreadedCrew(VirtualClock(), lambda: None, threads=2)
+    done: list[str] = []
+    for number in range(4):
+        crew.do(f"run/{number}", lambda: sys.exit(3), done.append)
+    crew.do("run/5", lambda: done.append("run/5"), done.append)
+    eventually(lambda: done == ["run/5"], within=5)
+    assert crew.stop(within=10) == []
 
 
 def test_a_crew_that_is_stopped_names_what_hangs_and_begins_nothing_more() -> None:

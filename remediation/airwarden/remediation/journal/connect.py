@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import sqlite3
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
 from airwarden.core.errors import UnavailableError, WrongInputError
+
+if TYPE_CHECKING:
+    import psycopg
 
 #: Seconds that a writer waits for another one before the journal counts as unavailable.
 BUSY_TIMEOUT = 5.0
@@ -123,7 +128,27 @@ def connect(url: str, *, make: bool = True, program: str = "airwarden-remediator
             "tcp_user_timeout": 10_000,
         },
     )
+    _open_in_one_round_trip(engine)
     return Engines(engine, engine, None)
+
+
+def _open_in_one_round_trip(engine: Engine) -> None:
+    """Let each transaction of PostgreSQL begin with its timeouts and its time, see `opened_at`."""
+
+    @event.listens_for(engine, "connect")
+    def _on_connect(connection: psycopg.Connection[Any], _record: object) -> None:
+        # The driver's own transaction handling is switched off: `_on_begin` says BEGIN.
+        connection.autocommit = True
+
+    @event.listens_for(engine, "begin")
+    def _on_begin(connection: Connection) -> None:
+        connection.info["opened_at"] = connection.exec_driver_sql(_OPEN).one()[0]
+
+
+def opened_at(connection: Connection) -> datetime:
+    """Return the time of the transaction that is open on a PostgreSQL connection, by its clock."""
+    at: datetime = connection.info["opened_at"]
+    return at
 
 
 def _sqlite(url: URL, *, writer: bool) -> Engine:
@@ -160,12 +185,13 @@ def _sqlite(url: URL, *, writer: bool) -> Engine:
     return engine
 
 
-#: PostgreSQL: the transaction's timeouts, and its time, in one round trip.
-OPEN_POSTGRESQL = text(
+#: What is sent together is one transaction, which the BEGIN at its end keeps open. The SELECT comes first
+#: because its row is the answer that the driver gives.
+_OPEN = (
     "SELECT now(), set_config('lock_timeout', '2s', true),"
     " set_config('statement_timeout', '5s', true),"
     " set_config('idle_in_transaction_session_timeout', '15s', true),"
-    " set_config('synchronous_commit', 'on', true)"
+    " set_config('synchronous_commit', 'on', true); BEGIN"
 )
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import case, func, select, update
+from sqlalchemy import ARRAY, bindparam, case, column, func, literal, select, update
 from sqlalchemy.sql.dml import ReturningInsert
 
 from airwarden.core.errors import UnavailableError
@@ -24,6 +24,10 @@ MAX_ATTEMPTS = 5
 _AGAIN, _LATELY = 3.0, 90.0
 #: Alerts, and deliveries, that are taken out at once: what is in memory stays small in a storm.
 _TAKEN_ALERTS, _TAKEN = 2000, 400
+#: Bytes of bodies in one statement: a driver holds them a few times over.
+_COPIED = 8 * 1024 * 1024
+#: The columns in which new deliveries differ.
+_OWN = ("source", "delivery_hash", "body", "alerts", "seen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,37 +74,78 @@ class Backlog:
     set_aside: int = 0
 
 
-def put(tx: Tx, delivery: Delivery) -> bool:
-    """Store a delivery; returns False where the same one is there already."""
-    row = {
-        "source": delivery.source,
-        "delivery_hash": delivery.digest,
-        "received_at": tx.now,
-        "body": delivery.body,
-        "alerts": delivery.alerts,
-        "state": "new",
-        "next_at": tx.now,
-    }
-    seen: int = tx.connection.execute(_stored(postgres=tx.postgresql), row).scalar_one()
-    return seen == 1
+def put_all(tx: Tx, deliveries: Sequence[Delivery]) -> list[bool]:
+    """Store deliveries; returns for each whether it is new, False where the same one is there already."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    first: list[bool] = []
+    for one in deliveries:
+        row = rows.setdefault((one.source, one.digest), _row(one))
+        row["seen"] += 1
+        first.append(row["seen"] == 1)
+    # In one order everywhere: two replicas that store the same ones must not wait for each other.
+    ordered = [rows[key] for key in sorted(rows)]
+    fresh = {key for some in _portions(ordered) for key in _store(tx, some)}
+    return [
+        new and (one.source, one.digest) in fresh
+        for one, new in zip(deliveries, first, strict=True)
+    ]
+
+
+def _row(one: Delivery) -> dict[str, Any]:
+    return dict(zip(_OWN, (one.source, one.digest, one.body, one.alerts, 0), strict=True))
+
+
+def _portions(rows: Sequence[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Divide rows, so that a driver copies only a few large bodies at a time."""
+    some: list[dict[str, Any]] = []
+    held = 0
+    for row in rows:
+        if some and held + len(row["body"]) > _COPIED:
+            yield some
+            some, held = [], 0
+        some.append(row)
+        held += len(row["body"])
+    if some:
+        yield some
+
+
+def _store(tx: Tx, rows: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """Store rows, and return the source and hash of those that were not there."""
+    statement = _stored(postgres=tx.postgresql)
+    if tx.postgresql:
+        columns = {name: [row[name] for row in rows] for name in _OWN}
+        stored = list(tx.connection.execute(statement, {**columns, "now": tx.now}))
+    else:
+        stored = [tx.connection.execute(statement, {**row, "now": tx.now}).one() for row in rows]
+    came = {(row["source"], row["delivery_hash"]): row["seen"] for row in rows}
+    return [(source, digest) for source, digest, seen in stored if seen == came[source, digest]]
 
 
 @cache
 def _stored(*, postgres: bool) -> ReturningInsert[Any]:
+    columns = [inbox.c[name] for name in _OWN]
+    now = bindparam("now", type_=inbox.c.next_at.type)
+    alike = {"received_at": now, "next_at": now, "state": literal("new")}
+    statement = insert_on(inbox, postgres=postgres)
+    if postgres:
+        # All rows in one statement: each for itself is a round trip, and a wait for the interpreter.
+        arrays = [bindparam(one.name, type_=ARRAY(one.type)) for one in columns]
+        rows = func.unnest(*arrays).table_valued(*(column(one.name, one.type) for one in columns))
+        every = select(*rows.render_derived().c, *alike.values())
+        statement = statement.from_select([*_OWN, *alike], every)
+    else:
+        own = {one.name: bindparam(one.name, type_=one.type) for one in columns}
+        statement = statement.values({**own, **alike})
     # The same body again is the same delivery. One that was set aside gets another chance.
     aside = inbox.c.state == "failed"
-    return (
-        insert_on(inbox, postgres=postgres)
-        .on_conflict_do_update(
-            index_elements=["source", "delivery_hash"],
-            set_={
-                "seen": inbox.c.seen + 1,
-                "state": case((aside, "new"), else_=inbox.c.state),
-                "attempts": case((aside, MAX_ATTEMPTS - 1), else_=inbox.c.attempts),
-            },
-        )
-        .returning(inbox.c.seen)
-    )
+    return statement.on_conflict_do_update(
+        index_elements=["source", "delivery_hash"],
+        set_={
+            "seen": inbox.c.seen + statement.excluded.seen,
+            "state": case((aside, "new"), else_=inbox.c.state),
+            "attempts": case((aside, MAX_ATTEMPTS - 1), else_=inbox.c.attempts),
+        },
+    ).returning(inbox.c.source, inbox.c.delivery_hash, inbox.c.seen)
 
 
 def take(tx: Tx, limit: int = _TAKEN) -> Sequence[Stored]:
@@ -175,7 +220,7 @@ class InboxWriter:
         """
         try:
             with self._journal.write(urgent=True) as tx:
-                news = [put(tx, one) for one in deliveries]
+                news = put_all(tx, deliveries)
                 crash_at("mid-group-commit")
         except UnavailableError as error:
             now = self._journal.elapsed()

@@ -28,6 +28,10 @@ _LOCK_KEY = 4_157_310_021
 _MIGRATIONS = Path(__file__).parent / "migrations"
 #: Alembic's own table, of one row.
 _VERSION = table("alembic_version", column("version_num"))
+_PATIENT = text(
+    "SELECT set_config('lock_timeout', '0', true), set_config('statement_timeout', '0', true),"
+    " set_config('idle_in_transaction_session_timeout', '0', true)"
+)
 
 
 def configuration(connection: Connection | None = None) -> Config:
@@ -49,6 +53,8 @@ def migrate(engines: Engines) -> None:
     """
     with _file_lock(engines.file), engines.writer.begin() as connection:
         if engines.postgresql:
+            # It takes what it takes, another process's too: a journal of years has large tables.
+            connection.execute(_PATIENT)
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
             # A change of a table waits for those who use it, and they would wait behind it.
             connection.execute(text("SELECT set_config('lock_timeout', '10s', true)"))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, and_, func, select
+from sqlalchemy import Connection, Engine, bindparam, func, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
 from airwarden.core.clock import Clock
@@ -16,9 +16,9 @@ from airwarden.core.errors import AirwardenError, UnavailableError, WrongInputEr
 from airwarden.remediation.decide.holds import clock_offset
 from airwarden.remediation.journal.connect import (
     BUSY_TIMEOUT,
-    OPEN_POSTGRESQL,
     Engines,
     connect,
+    opened_at,
     secretless,
 )
 from airwarden.remediation.journal.migrate import current_revision, migrate, newest_revision
@@ -28,6 +28,18 @@ from airwarden.remediation.journal.tables import lease
 from airwarden.remediation.journal.turns import Turns
 
 LEADER = "leader"
+#: Made once: every transaction of the leader asks it.
+_LED = (
+    select(lease.c.token)
+    .where(
+        lease.c.name == LEADER,
+        lease.c.holder == bindparam("holder"),
+        lease.c.token == bindparam("token"),
+        lease.c.expires_at > bindparam("now", type_=lease.c.expires_at.type),
+    )
+    # Shared: a takeover waits until this transaction is over, and so sees all of it.
+    .with_for_update(read=True)
+)
 
 
 class FencedError(AirwardenError):
@@ -125,15 +137,8 @@ class Journal:
             UnavailableError: As `write`.
         """
         with self.write() as tx:
-            held = and_(
-                lease.c.name == LEADER,
-                lease.c.holder == fence.holder,
-                lease.c.token == fence.token,
-                lease.c.expires_at > tx.now,
-            )
-            # Shared: a takeover waits until this transaction is over, and so sees all of it.
-            query = select(lease.c.token).where(held).with_for_update(read=True)
-            if tx.connection.execute(query).first() is None:
+            ours = {"holder": fence.holder, "token": fence.token, "now": tx.now}
+            if tx.connection.execute(_LED, ours).first() is None:
                 raise FencedError(f"{fence.holder} no longer leads (token {fence.token})")
             yield replace(tx, fence=fence)
 
@@ -158,20 +163,19 @@ class Journal:
 
     @contextmanager
     def _transaction(self, engine: Engine) -> Iterator[Tx]:
-        with self._translated(), engine.begin() as connection:
-            if self._engines.file is not None:
+        with self._translated(), engine.connect() as connection, self._watched(connection):
+            here = self._clock.now()
+            with connection.begin():
                 self._engines.check_file()
-                yield Tx(connection, self._time.now())
-                return
-            with self._overdue.watched(connection):
-                yield self._open(connection)
+                if not self._database_time:
+                    yield Tx(connection, self._time.now())
+                    return
+                now = opened_at(connection)
+                yield Tx(connection, now, clock_offset=clock_offset(here, now, self._clock.now()))
 
-    def _open(self, connection: Connection) -> Tx:
-        here = self._clock.now()
-        now: datetime = connection.execute(OPEN_POSTGRESQL).one()[0]
-        if not self._database_time:
-            return Tx(connection, self._time.now())
-        return Tx(connection, now, clock_offset=clock_offset(here, now, self._clock.now()))
+    def _watched(self, connection: Connection) -> AbstractContextManager[None]:
+        """Watch a transaction of PostgreSQL from its BEGIN to its COMMIT: either may stay unanswered."""
+        return self._overdue.watched(connection) if self._engines.postgresql else nullcontext()
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
