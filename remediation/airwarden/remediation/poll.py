@@ -75,6 +75,7 @@ class Poller:
         self._writer = writer
         self._calls = calls
         self._source = source
+        self._watched_since: float | None = None
         self._suppressed: tuple[datetime, Mapping[tuple[str, str], int]] | None = None
 
     def poll(self, fence: Fence) -> int:
@@ -83,7 +84,7 @@ class Poller:
         Raises:
             AirwardenError: Alertmanager did not answer; nothing is concluded from that.
         """
-        seen = [normalised(one) for one in self.active()]
+        seen = [normalised(one) for one in self._watched()]
         with self._journal.read() as tx:
             known = alerts.known(tx, self._source, [one.fingerprint for one in seen])
             self._suppressed = tx.now, _suppressed(seen, known)
@@ -95,9 +96,9 @@ class Poller:
                 alerts.touch(tx, self._source, by)
         with self._journal.lead(fence) as tx:
             horizon = tx.now - timedelta(seconds=self.times.absent_after)
+            unseen = alerts.unseen_since(tx, self._source, horizon) if self._long_enough() else []
             gone = [
-                replace(one.alert, status=AlertStatus.RESOLVED, ends_at=tx.now)
-                for one in alerts.unseen_since(tx, self._source, horizon)
+                replace(one.alert, status=AlertStatus.RESOLVED, ends_at=tx.now) for one in unseen
             ]
             now = tx.now
         fresh = [
@@ -110,6 +111,22 @@ class Poller:
         if fresh or gone:
             self._writer.put(poll_delivery([*fresh, *gone], now, self._source))
         return len(fresh) + len(gone)
+
+    def _watched(self) -> Sequence[Alert]:
+        """Return what is active, and note since when Alertmanager has answered each time."""
+        try:
+            shown = self.active()
+        except Exception:
+            self._watched_since = None
+            raise
+        if self._watched_since is None:
+            self._watched_since = self._journal.elapsed()
+        return shown
+
+    def _long_enough(self) -> bool:
+        """Whether what was not shown is over: one that just started again does not know its alerts yet."""
+        since = self._watched_since
+        return since is not None and self._journal.elapsed() - since >= self.times.absent_after
 
     def suppressed(self, now: datetime) -> Mapping[tuple[str, str], int]:
         """Return (cluster, alertname) → active alerts that somebody silenced or that another one

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select
 
+from airwarden.core.errors import UnavailableError
 from airwarden.remediation.decide.states import IncidentState
+from airwarden.remediation.journal.tables import alert as alert_table
 from support.engine import Bench
 
 pytestmark = pytest.mark.thorough
@@ -51,3 +54,39 @@ def test_what_healed_as_its_alert_ended_is_not(bench: Bench) -> None:
     bench.run(600)
     assert bench.state() is IncidentState.RESOLVED
     assert bench.paged() == []
+
+
+def status(bench: Bench) -> str:
+    with bench.journal.read() as tx:
+        return str(tx.connection.execute(select(alert_table.c.status)).scalar_one())
+
+
+def poll_for(bench: Bench, seconds: int) -> None:
+    for _ in range(0, seconds, 15):
+        bench.clock.advance(15)
+        bench.turn()
+        bench.poller.poll(bench.leadership.fence)
+    bench.turn()
+
+
+def test_an_alertmanager_that_comes_back_empty_ends_no_alert_before_it_was_watched(
+    bench: Bench,
+) -> None:
+    one = bench.fire()
+    poll_for(bench, 30)
+    bench.alertmanager.down = True
+    for _ in range(20):
+        with pytest.raises(UnavailableError):
+            poll_for(bench, 15)
+    # It has started anew, and Prometheus has not told it yet what fires.
+    bench.alertmanager.down, bench.alertmanager.shown = False, []
+    poll_for(bench, 60)
+    assert status(bench) == "firing"
+    bench.alertmanager.shown = [one]
+    poll_for(bench, 150)
+    assert status(bench) == "firing"
+    bench.alertmanager.shown = []
+    poll_for(bench, 105)
+    assert status(bench) == "firing"
+    poll_for(bench, 45)
+    assert status(bench) == "resolved"
