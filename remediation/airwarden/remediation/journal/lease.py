@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 from sqlalchemy import func, select, update
 
@@ -34,11 +35,25 @@ class Lease:
         return Seen(self.token, self.renewed_at, life, age)
 
 
-def read(tx: Tx, *, lock: bool = False, name: str = LEADER) -> Lease | None:
+class Lock(Enum):
+    """How a lease is locked while it is written.
+
+    The leader's transactions share it. Its holder may prolong it beside them: else a busy leader, whose
+    transactions overlap without a gap, could never renew. Whoever takes it over waits for all of them.
+    """
+
+    NONE = auto()
+    RENEWAL = auto()
+    TAKEOVER = auto()
+
+
+def read(tx: Tx, *, lock: Lock = Lock.NONE, name: str = LEADER) -> Lease | None:
     """Return the lease, None where nobody ever led."""
     times = (lease.c.acquired_at, lease.c.renewed_at, lease.c.expires_at)
     query = select(lease.c.holder, lease.c.token, *times).where(lease.c.name == name)
-    row = tx.connection.execute(query.with_for_update() if lock else query).first()
+    if lock is not Lock.NONE:
+        query = query.with_for_update(key_share=lock is Lock.RENEWAL)
+    row = tx.connection.execute(query).first()
     return Lease(*row) if row else None
 
 
@@ -66,15 +81,18 @@ def acquire(
         The fence to work under, None while another holder has it.
     """
     # Looked at first without a lock: a standby that only looks must not hold up the leader's writes.
-    if not _may_have(tx, read(tx, name=name), holder, free):
-        return None
-    found = read(tx, lock=True, name=name)
+    found = read(tx, name=name)
     if not _may_have(tx, found, holder, free):
         return None
     times = {"renewed_at": tx.now, "expires_at": tx.now + timedelta(seconds=ttl)}
-    if found is not None and found.holder == holder and found.expires_at > tx.now:
-        tx.connection.execute(update(lease).where(lease.c.name == name).values(**times))
-        return Fence(holder, found.token)
+    if _held(tx, found, holder) is not None:
+        ours = _held(tx, read(tx, lock=Lock.RENEWAL, name=name), holder)
+        if ours is not None:
+            tx.connection.execute(update(lease).where(lease.c.name == name).values(**times))
+            return Fence(holder, ours.token)
+    found = read(tx, lock=Lock.TAKEOVER, name=name)
+    if not _may_have(tx, found, holder, free):
+        return None
     if found is None:
         # What was written under a token was written under the remediators'.
         token = 1 + max(above, _highest_used(tx) if name == LEADER else 0)
@@ -91,6 +109,12 @@ def acquire(
         .values(holder=holder, token=token, acquired_at=tx.now, **times)
     )
     return Fence(holder, token)
+
+
+def _held(tx: Tx, found: Lease | None, holder: str) -> Lease | None:
+    """Return the lease where it is this holder's and has not run out."""
+    ours = found is not None and found.holder == holder and found.expires_at > tx.now
+    return found if ours else None
 
 
 def _may_have(

@@ -37,8 +37,8 @@ _LED = (
         lease.c.token == bindparam("token"),
         lease.c.expires_at > bindparam("now", type_=lease.c.expires_at.type),
     )
-    # Shared: a takeover waits until this transaction is over, and so sees all of it.
-    .with_for_update(read=True)
+    # A takeover waits until this transaction is over, and so sees all of it; a renewal does not.
+    .with_for_update(read=True, key_share=True)
 )
 
 
