@@ -224,8 +224,9 @@ class Guarding:
             return
         deadline = case.run.deadline
         if refusal.patience is Patience.HOLD:
-            # Somebody wants it so: that time is not the remedy's.
+            # Somebody wants it so: that time is not the remedy's, and its targets stay its own.
             deadline = max(deadline, tx.now + case.book.deadline)
+            rails.keep_locks(tx, case.run.id, until=deadline + case.book.deadline)
         case.save(
             tx,
             state=RunState.GATED,

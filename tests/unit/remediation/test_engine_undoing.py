@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
+from airwarden.remediation.decide.calendar import Kind, Window
 from airwarden.remediation.decide.states import IncidentState
+from airwarden.remediation.journal import rails, windows
 from support.engine import Make, playbook
 
 pytestmark = pytest.mark.thorough
@@ -31,6 +35,34 @@ def test_a_hold_waits_for_the_world_and_is_taken_back(make: Make) -> None:
     # What a person has to do is paged for, and healing does not do it for them.
     assert len(bench.paged()) == 1
     assert bench.paged("resolve") == []
+
+
+def test_a_target_stays_locked_while_people_hold_its_remedy_up(make: Make) -> None:
+    steps = [
+        {"id": "hold", "action": "number.hold", "with": {"value": 1}},
+        {"id": "gone", "wait": {"check": "flag"}, "within": "30s"},
+        {"id": "release", "undo": "hold"},
+    ]
+    bench = make(books=[playbook(steps=steps, deadline="40s")])
+    bench.fire()
+    bench.run(25)
+    assert bench.hold.value == 1
+    upgrade = Window(
+        Kind.MAINTENANCE,
+        bench.clock.now().replace(tzinfo=None),
+        timedelta(minutes=4),
+        reason="an upgrade",
+    )
+    with bench.journal.write() as tx:
+        windows.add(tx, upgrade)
+    bench.machine.extra["flag"] = True
+    bench.run(220, poll_every=60)
+    with bench.journal.read() as tx:
+        assert rails.lock_holder(tx, "lab/number/n") is not None
+    bench.run(60, poll_every=60)
+    assert bench.hold.value == 10
+    with bench.journal.read() as tx:
+        assert rails.lock_holder(tx, "lab/number/n") is None
 
 
 def test_a_wait_that_is_not_met_in_time_calls_a_human(make: Make) -> None:

@@ -121,6 +121,12 @@ def lock(tx: Tx, *, target: str, cluster: str, run_id: int, until: datetime) -> 
     return done.first() is not None
 
 
+def keep_locks(tx: Tx, run_id: int, *, until: datetime) -> None:
+    """Let what a run has locked stay locked until then, at least."""
+    mine = (target_lock.c.run_id == run_id, target_lock.c.expires_at < until)
+    tx.connection.execute(update(target_lock).where(*mine).values(expires_at=until))
+
+
 def unlock(tx: Tx, run_id: int) -> None:
     """Let go of every target that a run held."""
     tx.connection.execute(delete(target_lock).where(target_lock.c.run_id == run_id))
