@@ -174,19 +174,33 @@ def _pairs(text: str) -> dict[str, str]:
     return pairs
 
 
+def _near_the_end_of_time(starts: datetime) -> datetime:
+    """Return the same day of the last year that has the same calendar and a horizon ahead of it.
+
+    A rule that never comes true is searched until the year 9999, day by day, and nothing stops the
+    search: from 2026 that is many seconds. So the trial begins near the end.
+    """
+    latest = datetime.max.year - _HORIZON
+    alike = (
+        starts.replace(year=year)
+        for year in range(latest, latest - 28, -1)
+        if year % 4 == starts.year % 4
+    )
+    return next(one for one in alike if one.weekday() == starts.weekday())
+
+
 @lru_cache(maxsize=256)
 def _rule(text: str, starts: datetime) -> rrule:
     """Parse a rule; it is kept, with the occurrences that it has counted so far."""
     from dateutil.rrule import rrule, rrulestr
 
     pairs = _pairs(text)
-    # A rule that never comes true would be searched to the end of time: look a few years ahead first.
-    horizon = {name: value for name, value in pairs.items() if name not in ("COUNT", "UNTIL")}
-    horizon["UNTIL"] = f"{starts.replace(year=starts.year + _HORIZON, day=1):%Y%m%dT%H%M%S}"
+    endless = {name: value for name, value in pairs.items() if name not in ("COUNT", "UNTIL")}
+    late = _near_the_end_of_time(starts)
     try:
         trial, found = (
-            rrulestr(";".join("=".join(pair) for pair in one.items()), dtstart=starts, cache=True)
-            for one in (horizon, pairs)
+            rrulestr(";".join("=".join(pair) for pair in one.items()), dtstart=begin, cache=True)
+            for one, begin in ((endless, late), (pairs, starts))
         )
     except (ValueError, TypeError) as error:
         raise WrongInputError(
@@ -196,7 +210,8 @@ def _rule(text: str, starts: datetime) -> rrule:
         ) from None
     if not isinstance(found, rrule):
         raise WrongInputError("is one rule, not a set of them", place="repeats")
-    if next(iter(trial), None) is None:
+    first = next(iter(trial), None)
+    if first is None or first >= late.replace(year=late.year + _HORIZON, day=1):
         raise WrongInputError(f"does not come true within {_HORIZON} years", place="repeats")
     return found
 
