@@ -7,10 +7,22 @@ from collections.abc import Sequence
 
 import hypothesis
 import pytest
+import structlog
 
 # An example's wall time says how busy the machine is; what a test promises of time it asserts itself.
 hypothesis.settings.register_profile("airwarden", deadline=None)
 hypothesis.settings.load_profile("airwarden")
+
+# As the programs log (`airwarden.cli.logs`): plain tracebacks. The library's default paints every local
+# variable of every frame, seconds of processor time for each exception that a test provokes.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ]
+)
 
 _LEFT_OUT: Counter[str] = Counter()
 
