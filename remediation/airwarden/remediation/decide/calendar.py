@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import MAXYEAR, UTC, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from itertools import islice
@@ -180,7 +180,7 @@ def _near_the_end_of_time(starts: datetime) -> datetime:
     A rule that never comes true is searched until the year 9999, day by day, and nothing stops the
     search: from 2026 that is many seconds. So the trial begins near the end.
     """
-    latest = datetime.max.year - _HORIZON
+    latest = MAXYEAR - _HORIZON
     alike = (
         starts.replace(year=year)
         for year in range(latest, latest - 28, -1)
