@@ -32,12 +32,12 @@ class Authority:
             "-subj", f"/CN={name}",
         )  # fmt: skip
 
-    def sign(self, name: str, *, address: str = "127.0.0.1") -> Pair:
-        """Make a key and a certificate for an address."""
+    def sign(self, name: str, *, address: str = "127.0.0.1", host: str = "") -> Pair:
+        """Make a key and a certificate for an address, or for a host's name."""
         pair = Pair(self._folder / f"{name}.pem", self._folder / f"{name}.key")
         _openssl(
             "req", "-x509", *_NEW_KEY, "-keyout", pair.key, "-out", pair.cert, "-days", "2",
-            "-subj", f"/CN={name}", "-addext", f"subjectAltName=IP:{address}",
+            "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{host}" if host else f"subjectAltName=IP:{address}",
             "-CA", self.cert, "-CAkey", self._pair.key,
         )  # fmt: skip
         return pair

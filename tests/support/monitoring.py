@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from support.eventually import eventually
-from support.servers import Child, free_port
+from support.servers import Child, answers, free_port
 
 Answer = tuple[int, str]
 
@@ -80,17 +81,25 @@ def _program(*names: str) -> str:
 
 
 class Alertmanager:
-    """An Alertmanager with this configuration."""
+    """An Alertmanager with this configuration.
 
-    def __init__(self, folder: Path, config: str, port: int = 0) -> None:
+    Args:
+        folder: Of its own.
+        config: What `alertmanager.yml` says.
+        port: A port that was chosen before; 0 for a free one.
+        web: Its web configuration: how it speaks TLS and whom it lets in.
+    """
+
+    def __init__(self, folder: Path, config: str, port: int = 0, web: Path | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "alertmanager.yml").write_text(config, encoding="utf-8")
         self.port = port or free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if web else 'http'}://127.0.0.1:{self.port}"
         self.child = Child(
             [_program("prometheus-alertmanager", "alertmanager"),
              f"--config.file={folder / 'alertmanager.yml'}", f"--storage.path={folder / 'data'}",
-             f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address="],
+             f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address=",
+             *([f"--web.config.file={web}"] if web else [])],
             folder / "alertmanager.log",
         )  # fmt: skip
         _ready(self.child, self.url)
@@ -146,18 +155,25 @@ class Alertmanager:
 
 
 class Prometheus:
-    """A Prometheus with this configuration; its rule files lie in `rules` beside it."""
+    """A Prometheus with this configuration; its rule files lie in `rules` beside it.
 
-    def __init__(self, folder: Path, *flags: str) -> None:
+    Args:
+        folder: Of its own, with `prometheus.yml`.
+        flags: More of them.
+        web: Its web configuration: how it speaks TLS and whom it lets in.
+    """
+
+    def __init__(self, folder: Path, *flags: str, web: Path | None = None) -> None:
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if web else 'http'}://127.0.0.1:{self.port}"
         self.child = Child(
             [_program("prometheus"), f"--config.file={folder / 'prometheus.yml'}",
              f"--storage.tsdb.path={folder / 'data'}",
              f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=warn",
              # It takes five seconds to find its Alertmanager and drops what fires before; the
              # default is to send that again after a minute.
-             "--rules.alert.resend-delay=2s", *flags],
+             "--rules.alert.resend-delay=2s", *flags,
+             *([f"--web.config.file={web}"] if web else [])],
             folder / "prometheus.log",
         )  # fmt: skip
         _ready(self.child, self.url)
@@ -183,6 +199,8 @@ class Prometheus:
 def _ready(child: Child, url: str) -> None:
     def ready() -> bool:
         child.check()
+        if url.startswith("https:"):  # it lets nobody in who shows nothing
+            return answers(urlsplit(url).port or 0)
         try:
             return httpx.get(f"{url}/-/ready", timeout=1).status_code == 200
         except httpx.HTTPError:

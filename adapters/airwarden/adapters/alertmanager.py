@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import ssl
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
 from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, Field, TypeAdapter, ValidationError
 
+from airwarden.adapters.access import Access, Failover, answered
 from airwarden.adapters.bounded import whole
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.errors import RejectedError, UnavailableError
@@ -62,36 +61,32 @@ class _Silence(BaseModel):
     comment: str = ""
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return one context for all requests: reading the certificates takes longer than a request."""
-    import httpx
-
-    return httpx.create_ssl_context(trust_env=False)
-
-
 _ALERTS = TypeAdapter(tuple[_Alert, ...])
 _SILENCES = TypeAdapter(tuple[_Silence, ...])
 
 
 class AlertmanagerApi:
-    """One Alertmanager.
+    """One Alertmanager, or several of one cluster, of which any knows every alert and silence.
 
     Args:
-        url: Base URL.
-        timeout: Seconds for one request, its whole answer included.
-        token: Bearer token; none if empty, never printed.
+        urls: Base URLs.
+        access: How to sign in and what to trust.
+        timeout: Seconds for one request to one of them, its whole answer included.
         receiver: Alerts that are routed to this receiver only; all of them if empty. What goes to
             people directly, such as Watchdog, is none of the remediator's business.
+
+    Raises:
+        OSError: A file of `access` cannot be read, or is no certificate or key.
     """
 
     def __init__(
-        self, url: str, *, timeout: float = 5.0, token: str = "", receiver: str = ""
+        self, *urls: str, access: Access | None = None, timeout: float = 5.0, receiver: str = ""
     ) -> None:
-        self._url = url.rstrip("/")
+        self._servers = Failover(urls)
+        self._access = access or Access()
+        self._context = self._access.context()
         self._receiver = re.escape(receiver)
         self._timeout = timeout
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def alerts(self) -> Sequence[Alert]:
         """Return the active alerts, the suppressed ones with `suppressed_by` set.
@@ -111,35 +106,40 @@ class AlertmanagerApi:
         return [_silence(one) for one in every if one.status.state in ("active", "pending")]
 
     def _get(self, what: str, query: Mapping[str, str], shape: TypeAdapter[_T]) -> _T:
+        return self._servers.ask(lambda url: self._get_from(url, what, query, shape))
+
+    def _get_from(
+        self, url: str, what: str, query: Mapping[str, str], shape: TypeAdapter[_T]
+    ) -> _T:
         import httpx
 
         try:
-            with httpx.stream(
+            with answered(
                 "GET",
-                f"{self._url}/api/v2/{what}",
-                params=dict(query),
-                headers=self._headers,
+                f"{url}/api/v2/{what}",
+                self._access,
+                self._context,
                 timeout=self._timeout,
-                trust_env=False,
-                verify=_tls(),
+                params=query,
             ) as answer:
                 status = answer.status_code
                 body = whole(answer.iter_bytes(), within=self._timeout)
         except httpx.HTTPError as error:
-            raise UnavailableError(f"Alertmanager at {self._url}: {error!r}") from None
+            raise UnavailableError(f"Alertmanager at {url}: {error!r}") from None
         except UnavailableError as error:
-            raise UnavailableError(f"Alertmanager at {self._url}: {error}") from None
+            raise UnavailableError(f"Alertmanager at {url}: {error}") from None
         if status >= 500 or status == 429:
-            raise UnavailableError(f"Alertmanager at {self._url}: HTTP {status}")
+            raise UnavailableError(f"Alertmanager at {url}: HTTP {status}")
         if status != 200:
-            raise RejectedError(f"Alertmanager at {self._url}: HTTP {status}")
+            said = " ".join(body[:200].decode("utf-8", "replace").split())
+            raise RejectedError(f"Alertmanager at {url}: HTTP {status} {said}".rstrip())
         try:
             return shape.validate_json(body)
         except ValidationError as error:
             first = error.errors(include_input=False, include_url=False)[0]
             place = ".".join(str(part) for part in first["loc"]) or "body"
             raise RejectedError(
-                f"{self._url} gave no Alertmanager answer: {place}: {first['msg']}"
+                f"{url} gave no Alertmanager answer: {place}: {first['msg']}"
             ) from None
 
 

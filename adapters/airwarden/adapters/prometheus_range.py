@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airwarden.adapters.access import Access, Failover, answered
 from airwarden.core.errors import RejectedError, UnavailableError
-
-if TYPE_CHECKING:
-    import httpx
 
 #: Points of one series in one answer; Prometheus refuses more than 11,000.
 _POINTS = 10_000
@@ -25,11 +23,19 @@ class PrometheusRange:
     """Series of the past.
 
     Args:
-        client: Leads to Prometheus: base address, deadline, sign-in.
+        urls: Base URLs of one Prometheus, or of several that know the same.
+        access: How to sign in and what to trust.
+        timeout: Seconds until an answer begins, and between its pieces.
+
+    Raises:
+        OSError: A file of `access` cannot be read, or is no certificate or key.
     """
 
-    def __init__(self, client: httpx.Client) -> None:
-        self._client = client
+    def __init__(self, *urls: str, access: Access | None = None, timeout: float = 60.0) -> None:
+        self._servers = Failover(urls)
+        self._access = access or Access()
+        self._context = self._access.context()
+        self._timeout = timeout
 
     def samples(
         self,
@@ -68,10 +74,20 @@ class PrometheusRange:
             progress((last + 1) / count)
 
     def _ask(self, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        return self._servers.ask(lambda url: self._ask_one(url, parameters))
+
+    def _ask_one(self, url: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
         import httpx
 
         try:
-            with self._client.stream("POST", "api/v1/query_range", data=parameters) as answer:
+            with answered(
+                "POST",
+                f"{url}/api/v1/query_range",
+                self._access,
+                self._context,
+                timeout=self._timeout,
+                data=parameters,
+            ) as answer:
                 body = b""
                 for chunk in answer.iter_bytes():
                     body += chunk
@@ -81,13 +97,13 @@ class PrometheusRange:
                         )
                 status = answer.status_code
         except httpx.HTTPError as error:
-            raise UnavailableError(f"Prometheus does not answer: {error}") from None
+            raise UnavailableError(f"Prometheus at {url} does not answer: {error}") from None
         try:
             document = json.loads(body)
             data = document["data"]["result"] if document["status"] == "success" else None
         except (ValueError, KeyError, TypeError):
             raise (RejectedError if 400 <= status < 500 else UnavailableError)(
-                f"no answer of Prometheus' query API (HTTP {status})"
+                f"{url} gave no answer of Prometheus' query API (HTTP {status})"
             ) from None
         if data is None:
             raise RejectedError(f"Prometheus refused the query: {document.get('error', status)}")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airwarden.adapters.secrets import SecretToken, read_secret
+from airwarden.cli.access import access
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import (
     AirflowApi,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from airwarden.adapters.metadata_database import PostgresMetadata
     from airwarden.adapters.pooler_pgbouncer import PgBouncerPools
     from airwarden.adapters.prometheus import PrometheusApi
+    from airwarden.adapters.prometheus_range import PrometheusRange
     from airwarden.adapters.session_ender import PostgresSessionEnder
     from airwarden.adapters.stated_sql import PostgresStatements
     from airwarden.adapters.webhooks import HttpWebhooks
@@ -255,14 +257,36 @@ def supervisord(wanted: Supervisord, *, place: str) -> SupervisordHost:
     )
 
 
-def prometheus(settings: Settings) -> PrometheusApi | None:
-    """Build the Prometheus adapter, if one is configured."""
-    if settings.prometheus.url is None:
+def prometheus(settings: Settings, *urls: str) -> PrometheusApi | None:
+    """Build the Prometheus adapter, if one is configured.
+
+    Args:
+        settings: The settings.
+        urls: Ask only these of its addresses; all of them if none is given.
+
+    Raises:
+        WrongInputError: A secret, a certificate or a key cannot be read.
+    """
+    wanted = settings.prometheus
+    if not wanted.urls:
         return None
     from airwarden.adapters.prometheus import PrometheusApi
 
-    timeout = settings.prometheus.timeout.total_seconds()
-    return PrometheusApi(settings.prometheus.url, timeout=timeout)
+    return PrometheusApi(
+        *(urls or wanted.urls),
+        access=access(wanted, "prometheus"),
+        timeout=wanted.timeout.total_seconds(),
+    )
+
+
+def prometheus_range(settings: Settings, url: str) -> PrometheusRange:
+    """Build what reads a Prometheus' past; one of `prometheus` is reached as that section says."""
+    from airwarden.adapters.prometheus_range import PrometheusRange
+
+    wanted = settings.prometheus
+    if url.rstrip("/") not in wanted.urls:
+        return PrometheusRange(url)  # nobody's credentials go to an address that they are not for
+    return PrometheusRange(*wanted.urls, access=access(wanted, "prometheus"))
 
 
 def stated_sql(query: BusinessQuery, *, place: str) -> PostgresStatements:
@@ -279,23 +303,38 @@ def stated_prometheus(settings: Settings, query: BusinessQuery, *, place: str) -
     """Build the Prometheus of a query that the operator states in PromQL."""
     from airwarden.adapters.prometheus import PrometheusApi
 
-    url = query.url or settings.prometheus.url
-    if url is None:
+    timeout = query.timeout.total_seconds()
+    if query.url is not None:
+        return PrometheusApi(query.url, access=access(query, place), timeout=timeout)
+    wanted = settings.prometheus
+    if not wanted.urls:
         raise WrongInputError(
             "there is no Prometheus to ask", place=f"{place}.url", hint="or set prometheus.url"
         )
-    return PrometheusApi(url, timeout=query.timeout.total_seconds())
+    return PrometheusApi(*wanted.urls, access=access(wanted, "prometheus"), timeout=timeout)
 
 
-def alertmanager(settings: Settings) -> AlertmanagerApi | None:
-    """Build the Alertmanager adapter, if one is configured."""
-    if settings.alertmanager.url is None:
+def alertmanager(settings: Settings, *urls: str) -> AlertmanagerApi | None:
+    """Build the Alertmanager adapter, if one is configured.
+
+    Args:
+        settings: The settings.
+        urls: Ask only these of its addresses; all of them if none is given.
+
+    Raises:
+        WrongInputError: A secret, a certificate or a key cannot be read.
+    """
+    wanted = settings.alertmanager
+    if not wanted.urls:
         return None
     from airwarden.adapters.alertmanager import AlertmanagerApi
 
-    timeout = settings.alertmanager.timeout.total_seconds()
-    receiver = settings.alertmanager.receiver
-    return AlertmanagerApi(settings.alertmanager.url, timeout=timeout, receiver=receiver)
+    return AlertmanagerApi(
+        *(urls or wanted.urls),
+        access=access(wanted, "alertmanager"),
+        timeout=wanted.timeout.total_seconds(),
+        receiver=wanted.receiver,
+    )
 
 
 def commands(settings: Settings) -> LocalCommands | None:

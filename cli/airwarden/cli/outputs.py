@@ -15,9 +15,9 @@ from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import SecretRef, Settings, alerting
-from airwarden.core.settings.exporting import ScrapeTls
+from airwarden.core.settings.access import ClientTls, Credentials
 from airwarden.dashboards import generate
-from airwarden.dashboards.config import DashboardConfig, Limits
+from airwarden.dashboards.config import DashboardConfig, Limits, SourceAccess
 from airwarden.rules import build as rules_build
 from airwarden.rules.catalogue import resolve
 from airwarden.rules.config import (
@@ -28,7 +28,7 @@ from airwarden.rules.config import (
     RemediatorRoute,
     RuleConfig,
     ScopedOverride,
-    ScrapeAccess,
+    ServerAccess,
     SlackRoute,
     TeamRoute,
 )
@@ -107,7 +107,10 @@ def rule_config(settings: Settings) -> RuleConfig:
         exporters=tuple(map(_address, (settings.exporter_url, *settings.exporter.replicas))),
         exporter_access=_exporter_access(settings),
         remediators=(_address(settings.remediator_url),),
-        alertmanagers=(_address(settings.alertmanager.url or f"//{settings.alertmanager.listen}"),),
+        alertmanagers=settings.alertmanager.urls or (f"http://{settings.alertmanager.listen}",),
+        alertmanager_access=_access(
+            settings.alertmanager.auth, settings.alertmanager.tls, "alertmanager.auth"
+        ),
         remediator=RemediatorRoute(
             settings.remediator_url, _file(token, "remediator.webhook_token")
         )
@@ -184,19 +187,24 @@ def _scoped(wanted: alerting.ScopedOverride) -> ScopedOverride:
     return ScopedOverride(where, change)
 
 
-def _exporter_access(settings: Settings) -> ScrapeAccess:
-    auth, tls = settings.exporter.auth, settings.exporter.tls
-    key = "exporter.auth"
-    scraper = tls.prometheus if tls is not None else ScrapeTls()
-    return ScrapeAccess(
-        https=settings.exporter_url.startswith("https:"),
+def _exporter_access(settings: Settings) -> ServerAccess:
+    tls = settings.exporter.tls
+    access = _access(settings.exporter.auth, tls.prometheus if tls else None, "exporter.auth")
+    return dataclasses.replace(access, https=settings.exporter_url.startswith("https:"))
+
+
+def _access(auth: Credentials | None, tls: ClientTls | None, key: str) -> ServerAccess:
+    """Return what Prometheus shows and checks where it speaks to a server itself."""
+    tls = tls or ClientTls()
+    return ServerAccess(
         username=auth.username if auth else "",
         password_file=_file(auth.password, f"{key}.password", "Prometheus") if auth else "",
         token_file=_file(auth.token, f"{key}.token", "Prometheus") if auth else "",
-        ca_file=str(scraper.ca_file or ""),
-        server_name=scraper.server_name,
-        cert_file=str(scraper.cert_file or ""),
-        key_file=str(scraper.key_file or ""),
+        ca_file=str(tls.ca_file or ""),
+        server_name=tls.server_name,
+        cert_file=str(tls.cert_file or ""),
+        key_file=str(tls.key_file or ""),
+        verify=not tls.insecure_skip_verify,
     )
 
 
@@ -277,11 +285,35 @@ def dashboard_config(settings: Settings, config: RuleConfig) -> DashboardConfig:
             limits[limit] = float(context.threshold.number)
     return DashboardConfig(
         prometheus_url=settings.prometheus.url or f"http://{settings.prometheus.listen}",
+        prometheus_access=_source_access(settings),
         scrape_interval=format_duration(settings.prometheus.scrape_interval),
         limits=dataclasses.replace(Limits(), **limits),
         sources=settings.dashboards.sources,
         **({"dashboards_path": str(path)} if (path := settings.dashboards.path) else {}),
     )
+
+
+def _source_access(settings: Settings) -> SourceAccess:
+    """Return how Grafana gets in where we do; it reads the secrets from where they are."""
+    wanted = settings.prometheus
+    auth, tls = wanted.auth, wanted.tls or ClientTls()
+    return SourceAccess(
+        username=auth.username if auth else "",
+        password=_for_grafana(auth.password) if auth else "",
+        token=_for_grafana(auth.token) if auth else "",
+        headers={wanted.tenant_header: wanted.tenant} if wanted.tenant else {},
+        ca_file=str(tls.ca_file or ""),
+        server_name=tls.server_name,
+        cert_file=str(tls.cert_file or ""),
+        key_file=str(tls.key_file or ""),
+        verify=not tls.insecure_skip_verify,
+    )
+
+
+def _for_grafana(reference: SecretRef | None) -> str:
+    if reference is None:
+        return ""
+    return f"$__file{{{reference.file}}}" if reference.file else f"$__env{{{reference.env}}}"
 
 
 def write_all(files: Mapping[str, str], folder: Path) -> list[Path]:

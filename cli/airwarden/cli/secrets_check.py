@@ -20,6 +20,8 @@ def read_every_secret(settings: Settings) -> None:
         stated.queries(settings, cluster.name)
     if (events := settings.exporter.events) is not None:
         read_secret(events.token, place="exporter.events.token")
+    composition.prometheus(settings)
+    composition.alertmanager(settings)
     remediating.remediator_config(settings)
     remediating.journal_url(settings)
     remediating.composers(settings)

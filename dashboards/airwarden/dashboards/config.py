@@ -34,11 +34,36 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceAccess:
+    """How Grafana reaches the Prometheus; empty where there is nothing to say.
+
+    Attributes:
+        username: Of basic authentication.
+        password, token: Where Grafana finds the secret: `$__file{PATH}` or `$__env{NAME}`.
+        headers: Others, by name, such as that of a tenant.
+        ca_file, server_name: How it checks the other side.
+        cert_file, key_file: Its own certificate.
+        verify: False believes any certificate.
+    """
+
+    username: str = ""
+    password: str = ""
+    token: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    ca_file: str = ""
+    server_name: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    verify: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class DashboardConfig:
     """Everything that the generated files depend on.
 
     Attributes:
         prometheus_url: What Grafana's data source asks; Airwarden itself never calls it from here.
+        prometheus_access: How it gets in there.
         dashboards_path: Folder on Grafana's host that its provisioning reads.
         scrape_interval: Prometheus' own, such as `15s`; Grafana derives `$__rate_interval` from it.
         limits: See `Limits`.
@@ -47,6 +72,7 @@ class DashboardConfig:
     """
 
     prometheus_url: str = "http://127.0.0.1:9090"
+    prometheus_access: SourceAccess = SourceAccess()
     dashboards_path: str = "/var/lib/grafana/dashboards/airwarden"
     scrape_interval: str = "15s"
     limits: Limits = Limits()

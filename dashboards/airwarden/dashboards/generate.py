@@ -70,6 +70,26 @@ def _provider(config: DashboardConfig) -> Any:
 
 
 def _datasource(config: DashboardConfig) -> Any:
+    access = config.prometheus_access
+    shown: dict[str, Any] = {"httpMethod": "POST", "timeInterval": config.scrape_interval}
+    hidden: dict[str, str] = {}
+    top: dict[str, Any] = {}
+    if access.password:
+        top = {"basicAuth": True, "basicAuthUser": access.username}
+        hidden["basicAuthPassword"] = access.password
+    headers = {**({"Authorization": f"Bearer {access.token}"} if access.token else {})}
+    for number, (name, value) in enumerate({**headers, **access.headers}.items(), start=1):
+        shown[f"httpHeaderName{number}"], hidden[f"httpHeaderValue{number}"] = name, value
+    if access.ca_file:
+        shown["tlsAuthWithCACert"], hidden["tlsCACert"] = True, _content(access.ca_file)
+    if access.cert_file:
+        shown["tlsAuth"] = True
+        hidden["tlsClientCert"] = _content(access.cert_file)
+        hidden["tlsClientKey"] = _content(access.key_file)
+    if access.server_name:
+        shown["serverName"] = access.server_name
+    if not access.verify:
+        shown["tlsSkipVerify"] = True
     return {
         "apiVersion": 1,
         "datasources": [
@@ -79,13 +99,17 @@ def _datasource(config: DashboardConfig) -> Any:
                 "type": "prometheus",
                 "access": "proxy",
                 "url": config.prometheus_url,
-                "jsonData": {
-                    "httpMethod": "POST",
-                    "timeInterval": config.scrape_interval,
-                },
+                **top,
+                "jsonData": shown,
+                **({"secureJsonData": hidden} if hidden else {}),
             }
         ],
     }
+
+
+def _content(path: str) -> str:
+    """Return what Grafana replaces by a file's content when it reads its provisioning."""
+    return f"$__file{{{path}}}"
 
 
 def main(arguments: list[str]) -> int:

@@ -120,8 +120,8 @@ class RemediatorRoute:
 
 
 @dataclass(frozen=True, slots=True)
-class ScrapeAccess:
-    """What Prometheus shows and checks when it scrapes; empty where there is nothing to say.
+class ServerAccess:
+    """What Prometheus shows and checks where it scrapes or sends; empty where there is nothing to say.
 
     Attributes:
         https: Whether it speaks TLS.
@@ -129,6 +129,7 @@ class ScrapeAccess:
         token_file: A bearer token.
         ca_file, server_name: How it checks the other side.
         cert_file, key_file: Its own certificate.
+        verify: False believes any certificate.
     """
 
     https: bool = False
@@ -139,6 +140,7 @@ class ScrapeAccess:
     server_name: str = ""
     cert_file: str = ""
     key_file: str = ""
+    verify: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +173,8 @@ class RuleConfig:
         exporters: Addresses (`host:port`) that Prometheus scrapes for the exporter.
         exporter_access: What it shows there.
         remediators: The same for the remediator's replicas; empty where there is none.
-        alertmanagers: Where Prometheus sends alerts.
+        alertmanagers: Addresses (`http://host:port/prefix`) where Prometheus sends alerts.
+        alertmanager_access: What it shows there.
         remediator: None: alerts are routed to people only. Otherwise it is the one that tells, with
             the same Slack, of the alerts that it takes.
         heartbeat_url: Webhook that expects Watchdog at every heartbeat interval and raises the
@@ -190,9 +193,10 @@ class RuleConfig:
     objectives: Mapping[str, ObjectiveOverride] = field(default_factory=dict)
     teams: tuple[TeamRoute, ...] = ()
     exporters: tuple[str, ...] = ("127.0.0.1:9810",)
-    exporter_access: ScrapeAccess = ScrapeAccess()
+    exporter_access: ServerAccess = ServerAccess()
     remediators: tuple[str, ...] = ("127.0.0.1:9811",)
-    alertmanagers: tuple[str, ...] = ("127.0.0.1:9093",)
+    alertmanagers: tuple[str, ...] = ("http://127.0.0.1:9093",)
+    alertmanager_access: ServerAccess = ServerAccess()
     remediator: RemediatorRoute | None = RemediatorRoute()
     slack: SlackRoute | None = None
     pagerduty: PagerDutyRoute | None = None

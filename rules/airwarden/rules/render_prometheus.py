@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 from airwarden.core.durations import format_duration
 from airwarden.core.thresholds import Unit
 from airwarden.rules.airwarden_itself import EXPORTER_JOB, REMEDIATOR_JOB
 from airwarden.rules.catalogue import SUBJECTS
-from airwarden.rules.config import RuleConfig, ScrapeAccess
+from airwarden.rules.config import RuleConfig, ServerAccess
 from airwarden.rules.model import Context, RecordingRule, Route, Rules, Subject
 from airwarden.rules.promql import quoted, usual
 from airwarden.rules.yaml_text import dump
@@ -164,9 +166,7 @@ def prometheus_config(config: RuleConfig, own_rules: str = "rules/*.yml") -> str
                 "evaluation_interval": format_duration(config.evaluation_interval),
             },
             "rule_files": [own_rules, *config.rule_files],
-            "alerting": {
-                "alertmanagers": [{"static_configs": [{"targets": list(config.alertmanagers)}]}]
-            },
+            "alerting": {"alertmanagers": _alertmanagers(config)},
             "scrape_configs": [
                 {"job_name": job, **access, "static_configs": [{"targets": list(addresses)}]}
                 for job, addresses, access in targets
@@ -176,15 +176,33 @@ def prometheus_config(config: RuleConfig, own_rules: str = "rules/*.yml") -> str
     )
 
 
-def _access(access: ScrapeAccess) -> dict[str, Any]:
-    """Return what a scrape job says of how to get in."""
+def _alertmanagers(config: RuleConfig) -> list[dict[str, Any]]:
+    """Return where alerts are sent, one entry for each scheme and path."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for url in config.alertmanagers:
+        parts = urlsplit(url)
+        alike.setdefault((parts.scheme, parts.path.rstrip("/")), []).append(parts.netloc)
+    return [
+        {
+            **_access(replace(config.alertmanager_access, https=scheme == "https")),
+            **({"path_prefix": path} if path else {}),
+            "static_configs": [{"targets": targets}],
+        }
+        for (scheme, path), targets in alike.items()
+    ]
+
+
+def _access(access: ServerAccess) -> dict[str, Any]:
+    """Return what a scrape job, or a place to send to, says of how to get in."""
     found: dict[str, Any] = {}
     if access.https:
-        tls = {
+        tls: dict[str, Any] = {
             name: getattr(access, name)
             for name in ("ca_file", "cert_file", "key_file", "server_name")
             if getattr(access, name)
         }
+        if not access.verify:
+            tls["insecure_skip_verify"] = True
         found |= {"scheme": "https", **({"tls_config": tls} if tls else {})}
     if access.password_file:
         found["basic_auth"] = {"username": access.username, "password_file": access.password_file}

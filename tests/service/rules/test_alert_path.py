@@ -111,7 +111,7 @@ class Installation:
             teams=(TeamRoute("growth", "#growth"),),
             exporters=(self.exporter.server.address,),
             remediators=(self.remediator.server.address,),
-            alertmanagers=(f"127.0.0.1:{alertmanager_port}",),
+            alertmanagers=(f"http://127.0.0.1:{alertmanager_port}",),
             remediator=RemediatorRoute(
                 f"http://{self.remediator.server.address}", str(folder / "webhook")
             ),

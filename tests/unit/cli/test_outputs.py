@@ -86,6 +86,61 @@ def test_prometheus_is_told_how_to_get_in_at_every_exporter() -> None:
         scrape_job("auth: {token_env: TOKEN}")
 
 
+BEHIND = """
+prometheus:
+  url: https://metrics.example/prometheus
+  replicas: [https://other.example]
+  auth: {username: me, password_env: METRICS_PASSWORD}
+  tls: {ca_file: a.pem, cert_file: c.pem, key_file: c.key, server_name: n}
+  tenant: east
+alertmanager:
+  url: https://one.example/alertmanager
+  replicas: ["https://two.example/alertmanager/", "http://three.example:9093"]
+  auth: {token_file: t}
+  tls: {insecure_skip_verify: true}
+"""
+
+
+def test_prometheus_is_told_how_to_get_in_at_every_alertmanager() -> None:
+    files = outputs.render_all(read(BEHIND))
+    (first, second) = yaml.safe_load(files["prometheus/prometheus.yml"])["alerting"][
+        "alertmanagers"
+    ]
+    token = {"type": "Bearer", "credentials_file": "/etc/airwarden/t"}
+    assert first == {
+        "scheme": "https",
+        "tls_config": {"insecure_skip_verify": True},
+        "authorization": token,
+        "path_prefix": "/alertmanager",
+        "static_configs": [{"targets": ["one.example", "two.example"]}],
+    }
+    assert second == {
+        "authorization": token,
+        "static_configs": [{"targets": ["three.example:9093"]}],
+    }
+
+
+def test_grafana_gets_in_where_we_do_and_reads_the_secrets_itself() -> None:
+    files = outputs.render_all(read(BEHIND))
+    text = files["grafana/provisioning/datasources/airwarden.yaml"]
+    (source,) = yaml.safe_load(text)["datasources"]
+    assert (source["basicAuth"], source["basicAuthUser"]) == (True, "me")
+    assert source["url"] == "https://metrics.example/prometheus"
+    shown, hidden = source["jsonData"], source["secureJsonData"]
+    assert (shown["httpHeaderName1"], hidden["httpHeaderValue1"]) == ("X-Scope-OrgID", "east")
+    assert (shown["tlsAuth"], shown["tlsAuthWithCACert"], shown["serverName"]) == (True, True, "n")
+    assert hidden["basicAuthPassword"] == "$__env{METRICS_PASSWORD}"
+    assert hidden["tlsCACert"] == "$__file{/etc/airwarden/a.pem}"
+    assert hidden["tlsClientCert"] == "$__file{/etc/airwarden/c.pem}"
+    assert hidden["tlsClientKey"] == "$__file{/etc/airwarden/c.key}"
+    token = BEHIND.replace("{username: me, password_env: METRICS_PASSWORD}", "{token_file: t}")
+    text = outputs.render_all(read(token))["grafana/provisioning/datasources/airwarden.yaml"]
+    (source,) = yaml.safe_load(text)["datasources"]
+    assert "basicAuth" not in source
+    assert source["jsonData"]["httpHeaderName1"] == "Authorization"
+    assert source["secureJsonData"]["httpHeaderValue1"] == "Bearer $__file{/etc/airwarden/t}"
+
+
 @pytest.mark.parametrize(
     ("text", "key"),
     [

@@ -256,6 +256,23 @@ def test_anchors_and_merge_keys_work() -> None:
         ("slas: [{asset: a, target: 1h, timezone: Mars/X}]", "is not a time zone"),
         ("dependencies: [{name: x, floor: 0}]", "greater than or equal to 1"),
         ("dependencies: [{name: x, probe: {tcp: nowhere}}]", "is not HOST:PORT"),
+        ("prometheus: {replicas: [http://b]}", "give its url, too"),
+        ("alertmanager: {auth: {token_file: t}}", "give its url, too"),
+        ("prometheus: {tenant: a}", "give its url, too"),
+        ("prometheus: {url: http://a, tls: {ca_file: c}}", "no address begins with https://"),
+        ("prometheus: {url: http://a, auth: {username: me}}", "go together"),
+        ("prometheus: {url: http://a, auth: {}}", "give exactly one of: username"),
+        ("prometheus: {url: https://a, tls: {cert_file: c}}", "cert_file and key_file go together"),
+        (
+            "alertmanager: {url: https://a, tls: {ca_file: c, insecure_skip_verify: true}}",
+            "contradicts itself",
+        ),
+        ("prometheus: {url: http://a, tenant: 'a b'}", "tenant"),
+        (
+            "business: {queries: [{name: a, metric: airwarden_revenue_at_risk_dollars,"
+            " promql: x, tenant: y}]}",
+            "business.queries[0]",
+        ),
     ],
 )
 def test_what_cannot_be_meant_is_refused(text: str, part: str) -> None:

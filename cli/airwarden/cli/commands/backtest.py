@@ -13,7 +13,6 @@ import typer
 from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, load_settings
 
 if TYPE_CHECKING:
-    from airwarden.adapters.prometheus_range import PrometheusRange
     from airwarden.cli.backtesting import Steps
     from airwarden.core.settings import Settings
 
@@ -47,6 +46,7 @@ def _backtest(
         str,
         typer.Option(
             help="URL of a Prometheus that has scraped the exporter, for what history does not tell."
+            " One of `prometheus` in the settings is reached as that section says."
         ),
     ] = "",
     tries: Annotated[
@@ -90,7 +90,7 @@ def _backtest(
 
     from rich.console import Console
 
-    from airwarden.cli import backtest_tables
+    from airwarden.cli import backtest_tables, composition
     from airwarden.cli.backtesting import Backtest, Request, open_history, read_incidents
     from airwarden.rules.backtest.html import html as as_html
 
@@ -109,8 +109,9 @@ def _backtest(
         tasks=tasks,
     )
     history = open_history(settings, dsn, cluster, statement_timeout)
+    series = composition.prometheus_range(settings, prometheus) if prometheus else None
     with _progress() as steps:
-        backtest = Backtest(settings, request, history, _prometheus(prometheus), steps)
+        backtest = Backtest(settings, request, history, series, steps)
         report = backtest.run()
     for warning in backtest.warnings:
         typer.echo(f"airwarden: {warning}", err=True)
@@ -160,18 +161,6 @@ def _try(words: str) -> tuple[str, str]:
             hint="for example 'dag_failure_rate=>3% for 5 minutes'",
         )
     return name.strip(), threshold.strip()
-
-
-def _prometheus(url: str) -> PrometheusRange | None:
-    if not url:
-        return None
-    import httpx
-
-    from airwarden.adapters.prometheus_range import PrometheusRange
-
-    return PrometheusRange(
-        httpx.Client(base_url=f"{url.rstrip('/')}/", timeout=60, trust_env=False)
-    )
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from airwarden.adapters import metadata_schemas
 from airwarden.adapters.metadata_schemas import NEWEST
 from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
-from airwarden.cli.doctor import airflow, business, coverage, database, mapped, systems
+from airwarden.cli.doctor import airflow, business, coverage, database, mapped, monitoring, systems
 from airwarden.cli.doctor.finding import Finding, Outcome
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import AirflowApi, Cluster, MetadataDatabase, Settings
@@ -41,8 +41,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from examine_database(cluster, settings)
         yield from examine_machines(cluster)
     yield from systems.probe_dependencies(settings)
-    yield from systems.probe_monitoring(settings)
-    yield from mapped.probe_mapped(settings, composition.prometheus(settings))
+    yield from monitoring.probe_monitoring(settings)
+    yield from mapped.probe_mapped(settings, monitoring.prometheus(settings))
     yield from business.probe_business(settings)
     yield from systems.probe_remediator(settings)
     yield from systems.probe_notifications(settings)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from airwarden.cli import composition
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.doctor.finding import Finding, Outcome
 from airwarden.cli.operator import Operator
-from airwarden.cli.up import programs
 from airwarden.core.errors import AirwardenError
 from airwarden.core.settings import Mode, SecretRef, Settings
 
@@ -109,49 +107,6 @@ def probe_host(system: str, ports: ClusterPorts) -> Iterator[Finding]:
         return f"answers; {listed}"
 
     yield _attempt(system, "host", ask, "check url, username and password of supervisord")
-
-
-def probe_monitoring(settings: Settings) -> Iterator[Finding]:
-    """Yield whether Prometheus and Alertmanager answer."""
-    prometheus = composition.prometheus(settings)
-    if prometheus is None:
-        yield _started_by_up("prometheus", "prometheus.url", ("prometheus",))
-    else:
-
-        def ask() -> str:
-            scraped = prometheus.query("count(airwarden_build_info)")
-            return (
-                "answers, and scrapes an Airwarden exporter"
-                if scraped
-                else "answers; it scrapes no Airwarden exporter yet"
-            )
-
-        yield _attempt("prometheus", "queries", ask, "check prometheus.url")
-    alertmanager = composition.alertmanager(settings)
-    if alertmanager is None:
-        yield _started_by_up("alertmanager", "alertmanager.url", programs.ALERTMANAGER)
-    else:
-        yield _attempt(
-            "alertmanager",
-            "alerts",
-            lambda: f"answers; {len(alertmanager.alerts())} alerts are active",
-            "check alertmanager.url",
-        )
-
-
-def _started_by_up(system: str, key: str, names: tuple[str, ...]) -> Finding:
-    path = next((found for name in names if (found := shutil.which(name))), None)
-    if path is None:
-        return Finding(
-            system,
-            "address",
-            Outcome.LIMITED,
-            f"not configured, and {names[0]} is not on PATH: airwarden up cannot start its own",
-            f"install it (Debian: apt-get install {names[-1]}), or set {key}",
-        )
-    return Finding(
-        system, "address", Outcome.OFF, f"not configured: airwarden up starts {path}", key
-    )
 
 
 def probe_dependencies(settings: Settings) -> Iterator[Finding]:

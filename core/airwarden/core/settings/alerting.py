@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, PlainSerializer, model_validator
 
 from airwarden.core.durations import Duration
 from airwarden.core.errors import WrongInputError
+from airwarden.core.settings.access import MonitoringServer
 from airwarden.core.settings.base import (
     ConfigPath,
     HttpUrl,
@@ -165,11 +166,8 @@ class AlertOverride(Section):
     `airwarden check --explain ALERT` shows what applies where."""
 
 
-class Prometheus(Section):
+class Prometheus(MonitoringServer):
     """The Prometheus that scrapes our exporter and evaluates our rules."""
-
-    url: HttpUrl | None = None
-    """Its address, for live queries. None: `airwarden up` starts one; other programs do without."""
 
     external_url: HttpUrl | None = None
     """Its address as people reach it, for links. None: the same as `url`."""
@@ -193,11 +191,8 @@ class Prometheus(Section):
     """Deadline of one query of ours."""
 
 
-class Alertmanager(Section):
+class Alertmanager(MonitoringServer):
     """The Alertmanager that groups and routes what Prometheus finds."""
-
-    url: HttpUrl | None = None
-    """Its address. None: `airwarden up` starts one; the remediator then has no poll."""
 
     listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9093)
     """Where the one that `airwarden up` starts listens."""

@@ -10,6 +10,13 @@ from pydantic import Field, model_validator
 from airwarden.core.catalogue.business import METRICS
 from airwarden.core.catalogue.types import Metric, MetricType
 from airwarden.core.durations import Duration
+from airwarden.core.settings.access import (
+    HEADER,
+    TENANT,
+    TENANT_HEADER,
+    ClientTls,
+    Credentials,
+)
 from airwarden.core.settings.base import HttpUrl, SecretRef, Section, wrong
 
 #: What a query may state, by name.
@@ -50,7 +57,19 @@ class BusinessQuery(Section):
     """A PromQL expression whose result has exactly the metric's labels, by `sum by (…)` or `max by (…)`."""
 
     url: HttpUrl | None = None
-    """With `promql`: the Prometheus to ask. None: `prometheus.url`."""
+    """With `promql`: the Prometheus to ask. None: that of `prometheus`."""
+
+    auth: Credentials | None = None
+    """With `url`: how to sign in there, as in `prometheus.auth`."""
+
+    tls: ClientTls | None = None
+    """With `url`: what to trust and to show there, as in `prometheus.tls`."""
+
+    tenant: str = Field(default="", pattern=TENANT)
+    """With `url`: the tenant to ask for there."""
+
+    tenant_header: str = Field(default=TENANT_HEADER, pattern=HEADER)
+    """The header that names it."""
 
     interval: Duration = timedelta(minutes=5)
     """How often it is asked; 10 s at least."""
@@ -68,6 +87,9 @@ class BusinessQuery(Section):
             raise ValueError("sql and dsn_file (or dsn_env) go together")
         if self.url is not None and self.promql is None:
             raise wrong("url", "is for promql alone")
+        for name in ("auth", "tls", "tenant"):
+            if getattr(self, name) and self.url is None:
+                raise wrong(name, "is for a Prometheus of its own: give its url, too")
         if self.interval < timedelta(seconds=10):
             raise wrong("interval", "asks more often than every 10 s")
         if not timedelta(0) < self.timeout <= timedelta(minutes=5):

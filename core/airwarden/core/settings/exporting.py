@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from airwarden.core.durations import Duration
+from airwarden.core.settings.access import ClientTls, Credentials
 from airwarden.core.settings.base import (
     ConfigPath,
     HttpUrl,
@@ -37,53 +38,9 @@ class CollectorOverride(Section):
     """After how long a collect counts as failed. None keeps the collector's own."""
 
 
-class ExporterAuth(Section):
+class ExporterAuth(Credentials):
     """What a reader of `/metrics` shows: a user with a password, or a bearer token. The files are read
     anew, so that a renewed one counts at once. `/healthz` and `/readyz` stay open."""
-
-    secrets: ClassVar[tuple[str, ...]] = ("password", "token")
-
-    username: str = Field(default="", pattern="^[^:]*$")
-    """User of basic authentication."""
-
-    password: SecretRef | None = None
-    """That user's password."""
-
-    token: SecretRef | None = None
-    """A bearer token, instead of user and password."""
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Self:
-        if bool(self.username or self.password) == bool(self.token):
-            raise ValueError(
-                "give exactly one of: username with password_file (or password_env), token_file (or"
-                " token_env)"
-            )
-        if bool(self.username) != bool(self.password):
-            raise ValueError("username and password_file (or password_env) go together")
-        return self
-
-
-class ScrapeTls(Section):
-    """How Prometheus checks the exporter, and what it shows of itself."""
-
-    ca_file: ConfigPath | None = None
-    """Who signed the exporter's certificate. None: the authorities that Prometheus' machine trusts."""
-
-    server_name: str = ""
-    """The name in that certificate, where it is not the host of `exporter.url`."""
-
-    cert_file: ConfigPath | None = None
-    """Prometheus' own certificate, where `client_ca_file` asks for one."""
-
-    key_file: ConfigPath | None = None
-    """Its key."""
-
-    @model_validator(mode="after")
-    def _pair(self) -> Self:
-        if (self.cert_file is None) != (self.key_file is None):
-            raise ValueError("cert_file and key_file go together")
-        return self
 
 
 class ExporterTls(Section):
@@ -99,7 +56,7 @@ class ExporterTls(Section):
     """Who must have signed the certificate that each client shows (mutual TLS), those that ask `/healthz`
     too. None: clients show none."""
 
-    prometheus: ScrapeTls = ScrapeTls()
+    prometheus: ClientTls = ClientTls()
     """What the generated scrape configuration says of it."""
 
 
