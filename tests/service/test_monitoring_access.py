@@ -298,7 +298,8 @@ def test_a_token_and_a_tenant_at_a_shared_server(behind: Behind) -> None:
         section = (
             f"{{url: 'http://{proxy.address}/shared', auth: {{token_file: other}}, tenant: east}}"
         )
-        settings = behind.settings(f"prometheus: {section}\nalertmanager: {section}\n")
+        people = section.replace("{url", "{receiver: people, url", 1)
+        settings = behind.settings(f"prometheus: {section}\nalertmanager: {people}\n")
         assert ask(settings) == 42
         eventually(lambda: active(settings) == ["Always"], within=30, what="the alert is seen")
         without = behind.settings(f"prometheus: {section.replace('tenant: east', 'tenant: west')}")
