@@ -15,6 +15,7 @@ from sqlalchemy import func, select, union_all
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import ChatMessage, PagerEvent, Silence
+from airwarden.core.time_intervals import TellingHours
 from airwarden.remediation import intake
 from airwarden.remediation.actions.base import (
     Action,
@@ -41,7 +42,7 @@ from airwarden.remediation.journal.outbox import Channel
 from airwarden.remediation.journal.runs import Attempt, Run
 from airwarden.remediation.journal.store import Journal, open_journal
 from airwarden.remediation.leadership import Leadership
-from airwarden.remediation.outbox import Sender, chat_delivery, pager_delivery
+from airwarden.remediation.outbox import Sender, chat_delivery, chat_opens, pager_delivery
 from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.poll import Poller
 from airwarden.remediation.telemetry import Telemetry
@@ -358,6 +359,8 @@ class Bench:
         self.writer = InboxWriter(self.journal)
         calls = InlineCalls()
         self.poller = Poller(self.journal, self.alertmanager, self.writer, calls)
+        #: When people want to hear of warnings.
+        self.hours = TellingHours()
         self.telemetry = Telemetry(lambda: self.worlds, lambda: self.leadership.leads)
         every: tuple[Action, ...] = (self.restart, self.hold, *more_actions)
         actions = {one.name: one for one in every}
@@ -382,7 +385,13 @@ class Bench:
         self.engine = Engine(self.parts, triage, InlineCrew(self.clock), self.clock)
         self.senders = [
             Sender(self.journal, Channel.PAGER, pager_delivery(self.recorder, compose_page), calls),
-            Sender(self.journal, Channel.CHAT, chat_delivery(self.recorder, compose_chat), calls),
+            Sender(
+                self.journal,
+                Channel.CHAT,
+                chat_delivery(self.recorder, compose_chat),
+                calls,
+                opens=chat_opens(lambda _team: self.hours),
+            ),
         ]
 
     def close(self) -> None:

@@ -123,6 +123,10 @@ def rule_config(settings: Settings) -> RuleConfig:
         runbook_base_url=settings.links.runbooks or "",
         dashboard_base_url=settings.links.dashboards or "http://127.0.0.1:3000",
         rule_files=tuple(str(path) for path in settings.prometheus.rule_files),
+        time_intervals={
+            name: tuple(hours.weekly for hours in found)
+            for name, found in settings.time_intervals.items()
+        },
         mapped=mapped(settings),
     )
 
@@ -231,6 +235,8 @@ def _teams(settings: Settings) -> tuple[TeamRoute, ...]:
             name=name,
             slack_channel=team.slack_channel or "",
             pagerduty_key_file=_file(team.pagerduty_key, f"teams.{name}.pagerduty_key"),
+            active=team.active_time_intervals,
+            mute=team.mute_time_intervals,
         )
         for name, team in settings.teams.items()
     )
@@ -240,15 +246,21 @@ def _slack(settings: Settings) -> SlackRoute | None:
     slack = settings.notifications.slack
     if slack is None:
         return None
+    route = SlackRoute(
+        slack.default_channel,
+        base_url=slack.base_url,
+        active=slack.active_time_intervals,
+        mute=slack.mute_time_intervals,
+    )
     if slack.webhook_url is not None:
         file = _file(slack.webhook_url, "notifications.slack.webhook_url")
-        return SlackRoute(slack.default_channel, webhook_url_file=file, base_url=slack.base_url)
+        return dataclasses.replace(route, webhook_url_file=file)
     if slack.token is None:
         raise WrongInputError(
             "neither token_file nor webhook_url_file is given", place="notifications.slack"
         )
     file = _file(slack.token, "notifications.slack.token")
-    return SlackRoute(slack.default_channel, token_file=file, base_url=slack.base_url)
+    return dataclasses.replace(route, token_file=file)
 
 
 def _pagerduty(settings: Settings) -> PagerDutyRoute | None:

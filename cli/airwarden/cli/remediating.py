@@ -142,6 +142,7 @@ class RemediatorProgram:
             alertmanager=composition.alertmanager(settings),
             pager=pager(settings),
             chat=chat(settings),
+            chat_hours=settings.hours_of,
         )
 
 

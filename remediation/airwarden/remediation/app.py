@@ -19,6 +19,7 @@ from pydantic import SecretStr
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError, NotFoundError, UnavailableError, WrongInputError
 from airwarden.core.ports import Alertmanager, Chat, Pager
+from airwarden.core.time_intervals import TellingHours
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.by_hand import ByHand
@@ -37,9 +38,11 @@ from airwarden.remediation.leadership import Leadership, LeaseTimes
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.operators import Operators
 from airwarden.remediation.outbox import (
+    HoursOf,
     JournalAlarm,
     Sender,
     chat_delivery,
+    chat_opens,
     journal_gone,
     pager_delivery,
 )
@@ -114,6 +117,7 @@ class Composition:
             at the start may be replaced, not added.
         pager: None where none is configured.
         chat: None where none is configured.
+        chat_hours: When a team wants to hear of warnings.
         restart_for: Settings that changed and are taken up at the next start only.
     """
 
@@ -126,6 +130,7 @@ class Composition:
     alertmanager: Alertmanager | None = None
     pager: Pager | None = None
     chat: Chat | None = None
+    chat_hours: HoursOf = lambda _team: TellingHours()
     restart_for: tuple[str, ...] = ()
 
 
@@ -435,7 +440,13 @@ class Remediator:
 
         return [
             Sender(self._journal, Channel.PAGER, page, ThreadedCalls()),
-            Sender(self._journal, Channel.CHAT, say, ThreadedCalls()),
+            Sender(
+                self._journal,
+                Channel.CHAT,
+                say,
+                ThreadedCalls(),
+                opens=chat_opens(lambda team: self._composition.chat_hours(team)),
+            ),
         ]
 
     def _make_server(self, writer: InboxWriter) -> Server:

@@ -12,6 +12,7 @@ from airwarden.core.alerts import Severity
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
 from airwarden.core.ports import Chat, Pager
+from airwarden.core.time_intervals import TellingHours
 from airwarden.remediation.calls import Calls
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.decide.backoff import jittered
@@ -20,7 +21,7 @@ from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.journal import outbox
 from airwarden.remediation.journal.outbox import Channel, Notice
-from airwarden.remediation.journal.store import Fence, Journal
+from airwarden.remediation.journal.store import Fence, Journal, Tx
 
 _log = structlog.get_logger(__name__)
 
@@ -33,7 +34,16 @@ _DEADLINE = {Channel.CHAT: timedelta(hours=1), Channel.PAGER: timedelta(hours=24
 
 
 class Sender:
-    """Delivers the notices of one channel. At least once: PagerDuty knows repetitions by their key."""
+    """Delivers the notices of one channel. At least once: PagerDuty knows repetitions by their key.
+
+    Args:
+        journal: Holds the outbox.
+        channel: Which.
+        deliver: Sends one notice, given the reference of the incident's message; returns a new one.
+        calls: Give a send its deadline.
+        random: For waits between tries.
+        opens: From when on a first message may be sent; None for now.
+    """
 
     def __init__(
         self,
@@ -42,8 +52,10 @@ class Sender:
         deliver: Callable[[Notice, IncidentView, str], str],
         calls: Calls,
         random: Random | None = None,
+        opens: Callable[[IncidentView, datetime], datetime | None] = lambda _view, _now: None,
     ) -> None:
         self.channel = channel
+        self._opens = opens
         self._journal = journal
         self._deliver = deliver
         self._calls = calls
@@ -62,6 +74,8 @@ class Sender:
     def _send(self, fence: Fence, notice: Notice) -> bool:
         with self._journal.lead(fence) as tx:
             reference = outbox.chat_ref(tx, notice.incident_id)
+            if not reference and not notice.attempts and self._held(tx, notice):
+                return False
         crash_at("before-send")
         try:
             view = IncidentView.from_json(notice.body)
@@ -74,6 +88,21 @@ class Sender:
         crash_at("after-send")
         with self._journal.lead(fence) as tx:
             outbox.sent(tx, notice, chat_ref=new_reference)
+        return True
+
+    def _held(self, tx: Tx, notice: Notice) -> bool:
+        """Put off a first message that nobody wants to hear now; one about what is over is dropped."""
+        try:
+            view = IncidentView.from_json(notice.body)
+        except ValueError:
+            return False  # sending it tells what is wrong with it
+        until = self._opens(view, tx.now)
+        if until is None:
+            return False
+        if view.ended_at is not None:
+            outbox.drop(tx, notice)
+        else:
+            outbox.hold(tx, notice, until)
         return True
 
     def _failed(self, fence: Fence, notice: Notice, error: Exception) -> None:
@@ -115,6 +144,21 @@ def pager_delivery(
         return ""
 
     return deliver
+
+
+#: When a team wants to hear of warnings; "" is what belongs to none.
+HoursOf = Callable[[str], TellingHours]
+
+
+def chat_opens(hours_of: HoursOf) -> Callable[[IncidentView, datetime], datetime | None]:
+    """Return from when on an incident may be told of first: hours are for warnings that nobody was paged
+    for, and that do not wait for a person's yes."""
+
+    def opens(view: IncidentView, now: datetime) -> datetime | None:
+        urgent = view.severity is Severity.CRITICAL or view.paged or view.approval is not None
+        return None if urgent else hours_of(view.team).opens(now)
+
+    return opens
 
 
 def chat_delivery(

@@ -9,6 +9,7 @@ from decimal import Decimal
 
 from airwarden.core.alerts import Severity
 from airwarden.core.thresholds import Threshold
+from airwarden.core.time_intervals import WeeklyTime
 from airwarden.rules.mapping import MappedRule
 
 
@@ -74,11 +75,15 @@ class TeamRoute:
         slack_channel: Empty: the default channel.
         pagerduty_key_file: File with the team's routing key, used where Alertmanager pages for
             the team itself, that is where no remediator is configured. Empty: the default key.
+        active, mute: Names of time intervals in which it is told of warnings, or is not; the common
+            ones if both are empty.
     """
 
     name: str
     slack_channel: str = ""
     pagerduty_key_file: str = ""
+    active: tuple[str, ...] = ()
+    mute: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +95,15 @@ class SlackRoute:
         webhook_url_file: File with an incoming webhook's URL.
         token_file: File with a bot token.
         base_url: Slack's API, used with `token_file`.
+        active, mute: Names of time intervals in which warnings are told, or are not.
     """
 
     channel: str
     webhook_url_file: str = ""
     token_file: str = ""
     base_url: str = "https://slack.com/api/"
+    active: tuple[str, ...] = ()
+    mute: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +191,7 @@ class RuleConfig:
             `/runbooks`.
         dashboard_base_url: Grafana's address.
         rule_files: The operator's own rule files, beside ours.
+        time_intervals: Hours of the week, by name.
         mapped: Metrics that come from the site's own series.
     """
 
@@ -205,6 +214,7 @@ class RuleConfig:
     runbook_base_url: str = ""
     dashboard_base_url: str = "http://127.0.0.1:3000"
     rule_files: tuple[str, ...] = ()
+    time_intervals: Mapping[str, tuple[WeeklyTime, ...]] = field(default_factory=dict)
     mapped: tuple[MappedRule, ...] = ()
 
     @property

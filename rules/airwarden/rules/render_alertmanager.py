@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airwarden.core.durations import format_duration
+from airwarden.core.time_intervals import WeeklyTime
 from airwarden.rules.airwarden_itself import NOT_TAKEN, REMEDIATOR_DOWN
 from airwarden.rules.config import PagerDutyRoute, RuleConfig, SlackRoute
 from airwarden.rules.inhibition import enabled
@@ -36,6 +37,9 @@ _CHAT_TEXT = (
 )
 
 
+_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
 def alertmanager_config(rules: Rules) -> str:
     """Return `alertmanager.yml`; secrets stand in it as the paths of their files only."""
     return dump(alertmanager_document(rules))
@@ -43,10 +47,12 @@ def alertmanager_config(rules: Rules) -> str:
 
 def alertmanager_document(rules: Rules) -> dict[str, Any]:
     """Return Alertmanager's configuration as its YAML reads."""
+    intervals = _time_intervals(rules.config)
     return {
         "route": _route(rules),
         "inhibit_rules": _inhibit_rules(rules),
         "receivers": _receivers(rules.config),
+        **({"time_intervals": intervals} if intervals else {}),
     }
 
 
@@ -125,16 +131,47 @@ def _chat_routes(config: RuleConfig) -> list[dict[str, Any]]:
     if config.slack is None:
         return []
     told = 'severity=~"warning|info"'
+    common = _hours(config.slack.active, config.slack.mute)
     by_team = [
         {
-            "receiver": f"{CHAT}-{team.name}",
+            "receiver": f"{CHAT}-{team.name}" if team.slack_channel else CHAT,
             "matchers": [told, f"team={quoted(team.name)}"],
             "group_by": ["cluster", "alertname", "team"],
+            **(_hours(team.active, team.mute) or common),
         }
         for team in config.teams
-        if team.slack_channel
+        if team.slack_channel or team.active or team.mute
     ]
-    return [*by_team, {"receiver": CHAT, "matchers": [told]}]
+    return [*by_team, {"receiver": CHAT, "matchers": [told], **common}]
+
+
+def _hours(active: tuple[str, ...], mute: tuple[str, ...]) -> dict[str, list[str]]:
+    """Return what a route says of when it tells."""
+    named = (("active_time_intervals", active), ("mute_time_intervals", mute))
+    return {key: list(names) for key, names in named if names}
+
+
+def _time_intervals(config: RuleConfig) -> list[dict[str, Any]]:
+    """Return the intervals that a route names; a remediator tells of warnings itself, in the same hours."""
+    routes = [*config.teams, *((config.slack,) if config.slack else ())]
+    used = {name for one in routes for name in (*one.active, *one.mute)}
+    return [
+        {"name": name, "time_intervals": [_weekly(one) for one in config.time_intervals[name]]}
+        for name in sorted(used)
+    ]
+
+
+def _weekly(one: WeeklyTime) -> dict[str, Any]:
+    times = {"start_time": _clock(one.begin), "end_time": _clock(one.end)}
+    return {
+        "times": [times],
+        "weekdays": [_DAYS[day] for day in one.days],
+        "location": one.timezone,
+    }
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _pager(config: RuleConfig) -> str:

@@ -27,7 +27,8 @@ _PROBES = 4000
 
 
 def subtree(rules: Rules) -> dict[str, Any]:
-    """Return our part: `route` (a child of the site's root), `receivers`, `inhibit_rules`."""
+    """Return our part: `route` (a child of the site's root), `receivers`, `inhibit_rules`, and
+    `time_intervals` where a team has some."""
     document = alertmanager_document(rules)
     names = [context.name for context in rules.all()]
     ours = f"alertname=~{quoted(any_of(names))}"
@@ -38,6 +39,15 @@ def subtree(rules: Rules) -> dict[str, Any]:
             for receiver in document["receivers"]
         ],
         "inhibit_rules": document["inhibit_rules"],
+        **(
+            {
+                "time_intervals": [
+                    {**one, "name": f"{PREFIX}{one['name']}"} for one in document["time_intervals"]
+                ]
+            }
+            if "time_intervals" in document
+            else {}
+        ),
     }
 
 
@@ -45,6 +55,9 @@ def _renamed(route: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(route)
     if "receiver" in found:
         found["receiver"] = f"{PREFIX}{found['receiver']}"
+    for key in ("active_time_intervals", "mute_time_intervals"):
+        if key in found:
+            found[key] = [f"{PREFIX}{name}" for name in found[key]]
     if "routes" in found:
         found["routes"] = [_renamed(below) for below in found["routes"]]
     return found
@@ -60,8 +73,17 @@ def merged(theirs: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]
         raise WrongInputError("has no route: it is no configuration of Alertmanager")
     root = theirs["route"]
     ours = {receiver["name"] for receiver in part["receivers"]}
+    hours = [
+        *(
+            one
+            for one in theirs.get("time_intervals") or ()
+            if not str(one.get("name")).startswith(PREFIX)
+        ),
+        *part.get("time_intervals", ()),
+    ]
     return {
-        **theirs,
+        **{key: value for key, value in theirs.items() if key != "time_intervals"},
+        **({"time_intervals": hours} if hours else {}),
         "route": {
             **root,
             "routes": [

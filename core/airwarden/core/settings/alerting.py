@@ -248,6 +248,13 @@ class Slack(Section):
     default_channel: str = "#airflow-alerts"
     """Channel of what belongs to no team, or to a team without one."""
 
+    active_time_intervals: tuple[str, ...] = ()
+    """Names of `time_intervals` in which warnings are told; always if none is given. Pages are never held
+    back, nor what Airwarden says of itself. A team may have its own."""
+
+    mute_time_intervals: tuple[str, ...] = ()
+    """Names of `time_intervals` in which they are not."""
+
 
 class PagerDuty(Section):
     """PagerDuty's Events API v2."""

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from airwarden.core.durations import Duration
 from airwarden.core.settings.base import HttpUrl, SecretRef, Section
 
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
-_EVERY_DAY: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+#: All of them, Monday first.
+EVERY_DAY: tuple[Weekday, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+def known_zone(value: str) -> str:
+    """Return the name of a time zone; raises ValueError for one that is none."""
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"{value!r} is not a time zone: write for example Europe/Paris") from None
+    return value
 
 
 class DependencyProbe(Section):
@@ -80,10 +90,10 @@ class Sla(Section):
     target: Duration
     """Greatest age of the last update."""
 
-    timezone: str = "UTC"
+    timezone: Annotated[str, AfterValidator(known_zone)] = "UTC"
     """IANA time zone in which `expected_days` are counted."""
 
-    expected_days: tuple[Weekday, ...] = _EVERY_DAY
+    expected_days: tuple[Weekday, ...] = EVERY_DAY
     """Days on which an update is due; on other days its age does not grow."""
 
     @model_validator(mode="after")
@@ -91,17 +101,6 @@ class Sla(Section):
         if (self.asset is None) == (self.dag is None):
             raise ValueError("give exactly one of asset and dag")
         return self
-
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError, OSError):
-            raise ValueError(
-                f"{value!r} is not a time zone: write for example Europe/Paris"
-            ) from None
-        return value
 
 
 class Team(Section):
@@ -114,3 +113,10 @@ class Team(Section):
 
     pagerduty_key: SecretRef | None = None
     """Routing key of its PagerDuty service; the common one where it has none."""
+
+    active_time_intervals: tuple[str, ...] = ()
+    """Names of `time_intervals` in which it is told of warnings in chat; always if none is given. Pages are
+    never held back. With one of these two, those of `notifications.slack` are not asked."""
+
+    mute_time_intervals: tuple[str, ...] = ()
+    """Names of `time_intervals` in which it is not."""

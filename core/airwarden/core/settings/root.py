@@ -12,11 +12,13 @@ from airwarden.core.settings.base import Section, wrong
 from airwarden.core.settings.business import Business, BusinessQuery
 from airwarden.core.settings.clusters import Cluster
 from airwarden.core.settings.exporting import Exporter
+from airwarden.core.settings.hours import Intervals
 from airwarden.core.settings.normal import Normal
 from airwarden.core.settings.objectives import Objective, ObjectiveName
 from airwarden.core.settings.people import Window
 from airwarden.core.settings.pipelines import Dependency, Sla, Team
 from airwarden.core.settings.programs import PlaybookOverride, Remediator
+from airwarden.core.time_intervals import TellingHours, WeeklyTime
 
 
 class Settings(Section):
@@ -33,6 +35,9 @@ class Settings(Section):
 
     teams: dict[str, Team] = Field(default_factory=dict)
     """Teams by the name that the DAG tag `team:NAME` carries."""
+
+    time_intervals: dict[str, Intervals] = Field(default_factory=dict)
+    """Hours of the week by name, for those who want to hear of warnings in some of them only."""
 
     business: Business = Business()
     """What pipelines are worth and deliver."""
@@ -135,6 +140,36 @@ class Settings(Section):
         if twice := sorted({pair for pair in pairs if pairs.count(pair) > 1}):
             raise wrong("dependencies", f"{twice[0][1]!r} is declared twice")
         return self
+
+    @model_validator(mode="after")
+    def _hours_exist(self) -> Self:
+        slack = self.notifications.slack
+        told = {"notifications.slack": slack} if slack is not None else {}
+        for place, one in {
+            **told,
+            **{f"teams.{name}": t for name, t in self.teams.items()},
+        }.items():
+            for key in ("active_time_intervals", "mute_time_intervals"):
+                for name in getattr(one, key):
+                    if name not in self.time_intervals:
+                        known = ", ".join(self.time_intervals) or "none is given"
+                        raise wrong(
+                            f"{place}.{key}", f"{name!r} is not one of time_intervals ({known})"
+                        )
+        return self
+
+    def hours_of(self, team: str) -> TellingHours:
+        """Return when a team is told of warnings in chat; "" for what belongs to none."""
+        own, common = self.teams.get(team), self.notifications.slack
+        if own is not None and (own.active_time_intervals or own.mute_time_intervals):
+            return self._hours(own)
+        return self._hours(common) if common is not None else TellingHours()
+
+    def _hours(self, one: Team | alerting.Slack) -> TellingHours:
+        def named(names: tuple[str, ...]) -> tuple[WeeklyTime, ...]:
+            return tuple(hours.weekly for name in names for hours in self.time_intervals[name])
+
+        return TellingHours(named(one.active_time_intervals), named(one.mute_time_intervals))
 
     @model_validator(mode="after")
     def _lease_is_shared(self) -> Self:

@@ -122,6 +122,20 @@ def retry(tx: Tx, notice: Notice, *, error: str, next_at: datetime, give_up: boo
     )
 
 
+def hold(tx: Tx, notice: Notice, until: datetime) -> None:
+    """Let a notice wait until somebody wants to hear it: its age counts from then on."""
+    tx.connection.execute(
+        update(outbox).where(outbox.c.id == notice.id).values(created_at=until, next_at=until)
+    )
+
+
+def drop(tx: Tx, notice: Notice) -> None:
+    """Take a notice away that there is no reason to send any more."""
+    tx.connection.execute(
+        update(outbox).where(outbox.c.id == notice.id).values(state="superseded", body="")
+    )
+
+
 def chat_ref(tx: Tx, incident_id: int) -> str:
     """Return the reference of the incident's chat message, empty before the first one is sent."""
     query = select(incident.c.chat_ref).where(incident.c.id == incident_id)
@@ -137,7 +151,7 @@ def waiting(tx: Tx) -> dict[str, tuple[int, float]]:
     )
     found = {channel.value: (0, 0.0) for channel in Channel}
     for channel, count, oldest in tx.connection.execute(query):
-        found[channel] = (count, (tx.now - oldest).total_seconds())
+        found[channel] = (count, max(0.0, (tx.now - oldest).total_seconds()))
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import promql_parser as promql
@@ -138,7 +139,6 @@ def replay(
     sources: Mapping[str, Source],
     grid: Grid,
     progress: Progress = lambda _: None,
-    calendar: Calendar | None = None,
 ) -> list[Replayed]:
     """Replay several sets of rules; what they have in common is evaluated once.
 
@@ -147,7 +147,6 @@ def replay(
         sources: The past.
         grid: The evaluations.
         progress: Told how far it is.
-        calendar: Alertmanager's time intervals.
     """
     recordings: dict[str, tuple[Recorded, ...]] = {}
     for rules in sets:
@@ -166,7 +165,7 @@ def replay(
             if found.without:
                 excused[expression] = ", ".join(sorted(found.without))
     _evaluate(evaluator, active, reasons, grid, progress)
-    return [_replayed(rules, active, reasons, excused, grid, calendar) for rules in sets]
+    return [_replayed(rules, active, reasons, excused, grid) for rules in sets]
 
 
 def judgeable(rules: RuleSet, sources: Mapping[str, Source]) -> list[str]:
@@ -207,13 +206,22 @@ def _evaluate(
         progress(first / grid.count)
 
 
+def _calendar(config: RuleConfig, start: float) -> Calendar:
+    """Return whether a moment of the replay lies in one of the installation's time intervals."""
+
+    def lies_in(name: str, moment: float) -> bool:
+        when = datetime.fromtimestamp(start + moment, UTC)
+        return any(hours.contains(when) for hours in config.time_intervals[name])
+
+    return lies_in
+
+
 def _replayed(
     rules: RuleSet,
     active: Mapping[str, Active],
     reasons: Mapping[str, str],
     excused: Mapping[str, str],
     grid: Grid,
-    calendar: Calendar | None,
 ) -> Replayed:
     firings: list[Firing] = []
     for alert in rules.alerts:
@@ -229,7 +237,7 @@ def _replayed(
         if firing.labels.get("severity") != Severity.NONE.value
     ]
     document = alertmanager_document(rules.rules)
-    alertmanager = Alertmanager(document, calendar) if calendar else Alertmanager(document)
+    alertmanager = Alertmanager(document, _calendar(rules.rules.config, grid.start))
     episodes = alertmanager.episodes(sent, math.nextafter(grid.count * grid.step, 0))
     return Replayed(
         rules=rules,
