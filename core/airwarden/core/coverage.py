@@ -30,6 +30,7 @@ OVER_REST = frozenset(
         "airwarden_dag_runs_finished_total",
         "airwarden_dag_warnings",
         "airwarden_dags",
+        "airwarden_dags_unowned",
         "airwarden_failure_reports_total",
         "airwarden_log_tails_total",
         "airwarden_pool_slots",

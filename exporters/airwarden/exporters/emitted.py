@@ -74,6 +74,7 @@ EMITTED: Mapping[str, frozenset[str]] = {
     "dags": frozenset(
         {
             "airwarden_dags",
+            "airwarden_dags_unowned",
         }
     ),
     "database": frozenset(

@@ -34,6 +34,17 @@ def _vanished(context: Context) -> str:
     return f"1 - {now} / {before} {context.beyond}\nand on (cluster) {before} >= {context.at_least}"
 
 
+def _unowned(context: Context) -> str:
+    there = context.series(_THERE, labels=())
+    unowned = f"max by (cluster) ({context.series('airwarden_dags_unowned')})"
+    # Where none belongs to a team, teams are not in use.
+    return (
+        f"{unowned} / {there} {context.beyond}\n"
+        f"and on (cluster) {there} >= {context.at_least}\n"
+        f"and on (cluster) {unowned} < {there}"
+    )
+
+
 DAG_FILES = Subject(
     name="dag_files",
     recordings=_recordings,
@@ -87,6 +98,23 @@ DAG_FILES = Subject(
             description=(
                 "More than <<limit>> of at least <<at_least>> that were there within <<over>>, for "
                 "<<hold>>. They are marked stale: nothing schedules them, and nothing fails."
+            ),
+        ),
+        AlertRule(
+            name="AirflowDagsUnowned",
+            component="pipelines",
+            severity=Severity.INFO,
+            threshold=parse_threshold("> 10%"),
+            units=(Unit.RATIO,),
+            at_least=20,
+            hold=timedelta(hours=1),
+            expr=_unowned,
+            summary=(
+                "{{ $value | humanizePercentage }} of the DAGs on {{ $labels.cluster }} belong to no team"
+            ),
+            description=(
+                "More than <<limit>> of at least <<at_least>> for <<hold>>, while others have teams. What "
+                "fires for them goes to the default channel and pager."
             ),
         ),
     ),

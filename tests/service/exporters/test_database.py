@@ -22,6 +22,7 @@ from airwarden.exporters.collectors.scheduler_lag import SchedulerLagCollector
 from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.sightings import DAY, HOUR
+from airwarden.exporters.sources import DagRule
 from support.airflow_rows import AirflowRows, now
 from support.eventually import eventually
 from support.families import every, live_now, nonzero, values
@@ -397,6 +398,18 @@ def test_dags_by_status(rows: AirflowRows, database: PostgresMetadata) -> None:
     collector = DagsCollector(DagRegistry(database, (), SystemClock()))
     statuses = ("active", "paused", "import_error", "stale")
     assert values(collector, "dags") == {(status,): 1 for status in statuses}
+    assert values(collector, "dags_unowned") == {(): 2}, "a broken and a vanished one run nothing"
+
+
+def test_dags_of_no_team_are_counted(rows: AirflowRows, database: PostgresMetadata) -> None:
+    rows.dag("tagged", "team:growth")
+    rows.dag("matched_one")
+    rows.dag("nobodys", "tier:low")
+    rows.dag("nobodys_paused", is_paused=True)
+    rows.dag("proves_a_queue", "airwarden-canary:default")
+    rules = (DagRule("matched_*", team="finance"),)
+    collector = DagsCollector(DagRegistry(database, rules, SystemClock()))
+    assert values(collector, "dags_unowned") == {(): 2}
 
 
 def test_assets_with_a_target(rows: AirflowRows, database: PostgresMetadata) -> None:

@@ -110,6 +110,14 @@ METRICS = (
         "metadata database: dag",
     ),
     Metric(
+        "airwarden_dags_unowned",
+        _GAUGE,
+        (),
+        "DAGs, active or paused, that belong to no team: neither a tag nor a rule names one. What fires"
+        " for them goes to the default receivers.",
+        "metadata database: dag, dag_tag",
+    ),
+    Metric(
         "airwarden_asset_last_update_timestamp_seconds",
         _GAUGE,
         ("asset", "tier", "team"),
