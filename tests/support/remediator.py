@@ -15,8 +15,9 @@ from pydantic import SecretStr
 from airwarden.core.clock import Clock
 from airwarden.core.ports import Alertmanager
 from airwarden.remediation.actions.base import Action
-from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.app import Remediator
 from airwarden.remediation.checks.base import Check
+from airwarden.remediation.composition import Composition, RemediatorConfig
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode

@@ -23,10 +23,11 @@ from airwarden.core.settings.base import Section
 from airwarden.remediation.actions.base import Action, Danger
 from airwarden.remediation.actions.own import CommandSpec, WebhookSpec
 from airwarden.remediation.actions.registry import actions
-from airwarden.remediation.app import Composition, Remediator, RemediatorConfig
+from airwarden.remediation.app import Remediator
 from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.breakers import guard
 from airwarden.remediation.checks.registry import checks
+from airwarden.remediation.composition import Composition, RemediatorConfig
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
 from airwarden.remediation.journal.store import Journal, open_journal

@@ -6,11 +6,9 @@ Composed by the command line, which builds the real adapters; a test composes it
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
@@ -18,27 +16,20 @@ from pydantic import SecretStr
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError, NotFoundError, UnavailableError, WrongInputError
-from airwarden.core.ports import Alertmanager, Chat, Pager
-from airwarden.core.time_intervals import TellingHours
 from airwarden.remediation.actions.base import Action
-from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.by_hand import ByHand
 from airwarden.remediation.calls import ThreadedCalls
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Check
-from airwarden.remediation.decide.calendar import Window
-from airwarden.remediation.decide.correlate import PlaybookSet
-from airwarden.remediation.decide.notices import ChatComposer, PagerComposer
+from airwarden.remediation.composition import Composition, RemediatorConfig
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.engine import Engine
 from airwarden.remediation.journal.inbox import InboxWriter
 from airwarden.remediation.journal.outbox import Channel, Notice
 from airwarden.remediation.journal.store import FencedError, Journal
-from airwarden.remediation.leadership import Leadership, LeaseTimes
+from airwarden.remediation.leadership import Leadership
 from airwarden.remediation.operations import Operations
-from airwarden.remediation.operators import Operators
 from airwarden.remediation.outbox import (
-    HoursOf,
     JournalAlarm,
     Sender,
     chat_delivery,
@@ -46,16 +37,14 @@ from airwarden.remediation.outbox import (
     journal_gone,
     pager_delivery,
 )
-from airwarden.remediation.poll import CurrentAlertmanager, Poller, PollTimes
+from airwarden.remediation.poll import CurrentAlertmanager, Poller
 from airwarden.remediation.promotion import Promotion
-from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.upkeep import Upkeep
 from airwarden.remediation.windowing import Windowing
 from airwarden.remediation.work import ThreadedCrew
-from airwarden.remediation.world import World
 
 if TYPE_CHECKING:
     from airwarden.remediation.api.server import Server
@@ -67,71 +56,6 @@ _TOGETHER, _LOOK_EVERY = 0.05, 0.25
 _OVERDUE = 20.0
 #: Seconds that a stop may take: supervisors kill after ten.
 STOP_WITHIN = 5.0
-
-
-@dataclass(frozen=True, slots=True)
-class RemediatorConfig:
-    """How the remediator runs; every time in seconds.
-
-    Attributes:
-        host: Where it listens.
-        port: 0 takes a free one.
-        webhook_token: What Alertmanager has to show.
-        api_token: What operators have to show.
-        kill_switch_file: While it exists nothing is done, and afterwards only `resume` helps.
-        stopped_at_start: A reason to set the kill switch at start (from the environment), or empty.
-        lease: The lease's times.
-        poll: The poll's times.
-        turn: Between two turns of the loop, when nothing wakes it earlier.
-        alarm_after: A journal gone for so long is paged for directly.
-        audit: When the audit is signed off, and where.
-        retention: What is kept how long; None keeps everything.
-    """
-
-    webhook_token: SecretStr
-    api_token: SecretStr
-    host: str = "127.0.0.1"
-    port: int = 9811
-    kill_switch_file: Path | None = None
-    stopped_at_start: str = ""
-    lease: LeaseTimes = field(default_factory=LeaseTimes)
-    poll: PollTimes = field(default_factory=PollTimes)
-    turn: float = 1.0
-    alarm_after: float = 20.0
-    audit: AuditTerms = field(default_factory=AuditTerms)
-    retention: RetentionTerms | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Composition:
-    """What a reload replaces as a whole.
-
-    Attributes:
-        worlds: The clusters' ports by name.
-        playbooks: The set in force.
-        chat_composer: Makes messages; knows the teams' channels.
-        pager_composer: Makes events; knows the teams' keys.
-        operators: Those with tokens of their own.
-        windows: Maintenance, freezes and quiet hours of the settings.
-        alertmanager: None where none is configured: then nothing is polled. One that was configured
-            at the start may be replaced, not added.
-        pager: None where none is configured.
-        chat: None where none is configured.
-        chat_hours: When a team wants to hear of warnings.
-        restart_for: Settings that changed and are taken up at the next start only.
-    """
-
-    worlds: Mapping[str, World]
-    playbooks: PlaybookSet
-    chat_composer: ChatComposer
-    pager_composer: PagerComposer
-    operators: Operators = field(default_factory=Operators)
-    windows: Sequence[Window] = ()
-    alertmanager: Alertmanager | None = None
-    pager: Pager | None = None
-    chat: Chat | None = None
-    chat_hours: HoursOf = lambda _team: TellingHours()
-    restart_for: tuple[str, ...] = ()
 
 
 class Remediator:
