@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from airwarden.adapters.connection_strings import connection_error, libpq_dsn
+from airwarden.adapters.connection_strings import connection_error, libpq_dsn, same_database
 from airwarden.adapters.metadata_database import PostgresMetadata
 from airwarden.adapters.session_ender import PostgresSessionEnder
 from airwarden.cli.doctor.database import probe_observer
@@ -49,3 +49,20 @@ def test_what_the_server_says_is_passed_on() -> None:
 def test_airflows_own_address_of_its_database_is_taken() -> None:
     assert libpq_dsn("postgresql+psycopg2://u@h/airflow") == "postgresql://u@h/airflow"
     assert libpq_dsn("host=h password=a+b://c") == "host=h password=a+b://c"
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("postgresql+psycopg://a:x@db:5432/airflow", "postgresql://b:y@DB/airflow", True),
+        ("postgresql://a@127.0.0.1/airflow", "host=localhost dbname=airflow user=b", True),
+        ("postgresql://a@one,two:6000/airflow", "postgresql://b@two:6000/airflow", True),
+        ("postgresql://a@db/airflow", "postgresql://a@db/airwarden", False),
+        ("postgresql://a@db/airflow", "postgresql://a@db:6432/airflow", False),
+        ("postgresql://a@db/airflow", "postgresql://a@other/airflow", False),
+        ("postgresql://a@db/airflow", "no connection string", False),
+    ],
+)
+def test_two_strings_that_name_one_database_are_known(one: str, other: str, same: bool) -> None:
+    assert same_database(one, other) is same
+    assert same_database(other, one) is same

@@ -319,6 +319,7 @@ class AirflowRest:
     def _task_instances(self, dag_id: str, filters: dict[str, object]) -> Iterator[TaskInstance]:
         cursor: str | None = ""
         used: set[str] = set()
+        found = 0
         while cursor is not None:
             if cursor in used:
                 raise UnavailableError(
@@ -330,7 +331,15 @@ class AirflowRest:
                 cursor=cursor, limit=_PAGE, **filters,
             )  # fmt: skip
             yield from (task_instance_of(instance) for instance in answer.task_instances)
+            found += len(answer.task_instances)
             cursor = answer.next_cursor or None
+        # Releases before 3.3 know no cursor: they pass over it, and say how many there are in all.
+        if answer.total_entries_limit is None and found < (answer.total_entries or 0):
+            for instance in self._offset_pages(
+                "TaskInstanceApi", "get_task_instances", lambda one: one.task_instances,
+                dag_id, "~", **{**filters, "offset": found},
+            ):  # fmt: skip
+                yield task_instance_of(instance)
 
     def _offset_pages(
         self,
@@ -340,12 +349,12 @@ class AirflowRest:
         *arguments: object,
         **filters: object,
     ) -> Iterator[Any]:
-        """Yield what all pages hold.
+        """Yield what all pages hold, from the `offset` among the filters on.
 
         A page may be shorter than asked for: the server's `maximum_page_limit` may be lower. What it
         says there is in all decides, so that a selection is never silently cut.
         """
-        offset, before = 0, None
+        offset, before = int(str(filters.pop("offset", 0))), None
         while True:
             answer = self._calls.read(
                 api, method, *arguments, limit=_PAGE, offset=offset, **filters

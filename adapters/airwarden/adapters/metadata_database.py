@@ -2,17 +2,19 @@
 
 At exhaustion PostgreSQL refuses new sessions while standing ones go on working, so a connection is
 never given back while it works, and a lost one is only tried again with growing pauses. Every query
-runs in a read-only transaction of its own with `SET LOCAL`, without prepared statements, so that it
-also works through PgBouncer in transaction mode. Which text a query has follows from the schema's
-revision (`metadata_schemas`); an unknown one is refused with a clear message.
+goes with the settings of its transaction in one message: one round trip, whatever comes of it, and no
+state of a session, so that it also works through PgBouncer in transaction mode. Which text a query has
+follows from the schema's revision (`metadata_schemas`); an unknown one is refused with a clear message.
+
+Who waits for a connection gets one by the time that its work has left (`airwarden.core.turns`).
 """
 
 from __future__ import annotations
 
 import contextlib
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,6 +24,7 @@ from airwarden.adapters.cutter import Cutter
 from airwarden.adapters.metadata_schemas import Schema, query_text, schema_of
 from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
+from airwarden.core.turns import Turns
 from airwarden.core.work import left
 
 if TYPE_CHECKING:
@@ -34,6 +37,12 @@ _T = TypeVar("_T")
 _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
 #: Seconds that a query waits for a lock. Ours conflict with changes of the schema only, and those take long.
 _LOCK_TIMEOUT = 1.0
+#: What holds for the statement behind it in the same message, and no longer: a message is a transaction. By
+#: function and not by SET, of which pg_stat_statements would keep a line for every number of milliseconds.
+_SETTINGS = (
+    b"SELECT set_config('transaction_read_only', 'on', true), set_config('timezone', 'UTC', true),"
+    b" set_config('statement_timeout', '%d', true), set_config('lock_timeout', '%d', true);\n"
+)
 _WRONG_LOGIN = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted")
 
 
@@ -67,16 +76,15 @@ class PostgresMetadata:
     ) -> None:
         self._statement_timeout = statement_timeout
         self._application = application
-        # Who has waited longest is next, which a SimpleQueue does not promise.
-        self._slots: queue.Queue[_Slot] = queue.Queue()
+        self._turns = Turns(connections)
         self._hanging: set[str] = set()
-        self._one_hanging = threading.Lock()
+        self._one_hanging = Turns(1)
         self._prober, *queries = self._all = [
             _Slot(dsn, statement_timeout, connect_timeout, application)
             for _ in range(1 + connections)
         ]
-        for slot in queries:
-            self._slots.put(slot)
+        self._idle = deque(queries)
+        self._picking = threading.Lock()
 
     def open(self) -> None:
         """Open every connection now, so that they exist before the database is exhausted.
@@ -127,26 +135,29 @@ class PostgresMetadata:
             with slot.lock:
                 slot.drop()
 
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        if not self._one_hanging.acquire(timeout=left(2 * self._statement_timeout)):
-            raise UnavailableError("the metadata database does not answer queries like this one")
-        try:
-            yield
-        finally:
-            self._one_hanging.release()
+    def _alone(self) -> contextlib.AbstractContextManager[None]:
+        return self._one_hanging.turn(
+            2 * self._statement_timeout,
+            "the metadata database does not answer queries like this one",
+        )
 
     @contextmanager
     def _slot(self) -> Iterator[_Slot]:
-        try:
-            slot = self._slots.get(timeout=left(2 * self._statement_timeout))
-        except queue.Empty:
-            raise UnavailableError("every connection to the metadata database is busy") from None
-        try:
-            with slot.lock:
-                yield slot
-        finally:
-            self._slots.put(slot)
+        busy = "every connection to the metadata database is busy"
+        with self._turns.turn(2 * self._statement_timeout, busy):
+            slot = self._pick()
+            try:
+                with slot.lock:
+                    yield slot
+            finally:
+                self._idle.append(slot)
+
+    def _pick(self) -> _Slot:
+        """Take the idle connection that was used longest ago; one that is lost, when its pause is over."""
+        with self._picking:
+            slot = next((slot for slot in self._idle if not slot.pauses), self._idle[0])
+            self._idle.remove(slot)
+            return slot
 
 
 class _Slot:
@@ -164,6 +175,11 @@ class _Slot:
         self._folder = ""
         self._failures = 0
         self._not_before = 0.0
+
+    @property
+    def pauses(self) -> bool:
+        """Whether it is lost, and not yet to be tried again."""
+        return self._connection is None and time.monotonic() < self._not_before
 
     def run(self, name: str, parameters: Mapping[str, object]) -> list[dict[str, Any]]:
         """Run one named query in a read-only transaction that ends with it."""
@@ -201,33 +217,18 @@ class _Slot:
     def _transact(
         self, connection: Connection, text: bytes, parameters: Mapping[str, object]
     ) -> list[dict[str, Any]]:
-        """Send everything at once: a slow network costs one round trip, not one per statement."""
-        from psycopg.pq import TransactionStatus
-
+        """Send everything in one message, which is one transaction: it ends with its last statement."""
         seconds = left(self._statement_timeout)
-        try:
-            with connection.pipeline():
-                connection.execute(b"BEGIN READ ONLY")
-                connection.execute(b"SET LOCAL statement_timeout = " + _milliseconds(seconds))
-                connection.execute(
-                    b"SET LOCAL lock_timeout = " + _milliseconds(min(seconds, _LOCK_TIMEOUT))
-                )
-                connection.execute(b"SET LOCAL timezone = 'UTC'")
-                cursor = connection.execute(text, parameters or None)
-                connection.execute(b"ROLLBACK")
-            return cursor.fetchall()
-        finally:
-            if not connection.closed and connection.info.transaction_status in (
-                TransactionStatus.INERROR,
-                TransactionStatus.INTRANS,
-            ):
-                connection.execute(b"ROLLBACK")
+        limits = _milliseconds(seconds), _milliseconds(min(seconds, _LOCK_TIMEOUT))
+        cursor = connection.execute(_SETTINGS % limits + text, parameters or None)
+        cursor.nextset()
+        return cursor.fetchall()
 
     def connected(self) -> Connection:
         """Return the standing connection; open it if there is none and the pause is over."""
         if self._connection is not None:
             return self._connection
-        if time.monotonic() < self._not_before:
+        if self.pauses:
             raise UnavailableError("the metadata database connection is lost; waiting to retry")
         try:
             connection = self._connect()
@@ -253,6 +254,8 @@ class _Slot:
                 self._dsn,
                 autocommit=True,
                 row_factory=dict_row,
+                # Parameters become part of the text: only so do several statements go in one message.
+                cursor_factory=psycopg.ClientCursor,
                 prepare_threshold=None,
                 application_name=self._application,
                 connect_timeout=max(2, round(self._connect_timeout)),
@@ -312,5 +315,5 @@ def _schema_of(connection: Connection) -> Schema:
         raise
 
 
-def _milliseconds(seconds: float) -> bytes:
-    return str(max(1, int(seconds * 1000))).encode()  # 0 would mean for ever
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))  # 0 would mean for ever

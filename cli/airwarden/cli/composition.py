@@ -5,7 +5,7 @@ Imported late by the commands that need it; each adapter module is imported only
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -152,6 +152,15 @@ def measured(cluster: Cluster) -> AirflowMeasures | None:
         ca_file=str(api.ca_file or ""),
         proxy=api.proxy or "",
     )
+
+
+def metadata_dsns(settings: Settings) -> Iterator[tuple[str, str]]:
+    """Yield place and connection string of each metadata database that is configured."""
+    for cluster in settings.clusters:
+        wanted = cluster.metadata_database
+        if wanted is not None:
+            place = f"clusters[{cluster.name}].metadata_database"
+            yield place, read_secret(wanted.dsn, place=f"{place}.dsn").get_secret_value()
 
 
 def database(cluster: Cluster, *, place: str, connections: int = FEW) -> PostgresMetadata | None:

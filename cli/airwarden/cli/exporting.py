@@ -6,22 +6,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from airwarden.adapters.clock import SystemClock
+from airwarden.adapters.connection_strings import same_database
 from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition, stated
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.listeners import Listeners
 from airwarden.cli.outputs import mapped
 from airwarden.cli.reporting import Reporting
-from airwarden.cli.running import OpenPorts
+from airwarden.cli.running import OpenPorts, changed
 from airwarden.core.clock import Clock
+from airwarden.core.errors import WrongInputError
 from airwarden.core.failures import FailureRule
 from airwarden.core.ports import Lease
 from airwarden.core.settings import Cluster, Settings, Sla
-from airwarden.exporters.app import Exporter, ExporterConfig
+from airwarden.exporters.app import Exporter, ExporterConfig, Reloaded
 from airwarden.exporters.collector import Timing
 from airwarden.exporters.door import Door
 from airwarden.exporters.failures.desk import FailureDesk
 from airwarden.exporters.failures.door import FAILURES, FailureDoor
+from airwarden.exporters.server import Reply
 from airwarden.exporters.sources import (
     ClusterSources,
     DagRule,
@@ -31,6 +34,15 @@ from airwarden.exporters.sources import (
 )
 from airwarden.exporters.tls import TlsFiles
 
+#: What is taken at the start alone.
+_FIXED = (
+    "exporter.listen",
+    "exporter.auth",
+    "exporter.tls",
+    "exporter.lease",
+    "exporter.max_series",
+    "exporter.failures.token",
+)
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
@@ -48,7 +60,7 @@ class ExporterProgram:
         self.clock = SystemClock()
         self._reporting = Reporting(self.clock)
         self._desk = FailureDesk(self.clock)
-        settings = load()
+        settings = self._started_with = load()
         failures = FailureDoor(self._desk)
         clusters, timings = self._compose(settings)
         self.exporter = Exporter(
@@ -57,7 +69,7 @@ class ExporterProgram:
                 host=settings.exporter.listen.host,
                 port=settings.exporter.listen.port,
                 timings=timings,
-                reload=lambda: self._compose(self._load()),
+                reload=self._reload,
                 max_series=settings.exporter.max_series,
                 door=door(settings),
                 tls=tls(settings),
@@ -75,7 +87,7 @@ class ExporterProgram:
         """Begin to collect and serve; raises OSError where the address is taken."""
         self.exporter.start()
 
-    def reload(self) -> object:
+    def reload(self) -> Reply:
         """Read the settings again; a refusal is logged and shown as a metric."""
         return self.exporter.reload()
 
@@ -86,6 +98,18 @@ class ExporterProgram:
         self._ports.close()
         self._listeners.close()
         self._reporting.close()
+
+    def _reload(self) -> Reloaded:
+        settings = self._load()
+        clusters, timings = self._compose(settings)
+        return Reloaded(clusters, timings, self._later(settings))
+
+    def _later(self, settings: Settings) -> tuple[str, ...]:
+        """Return what changed and is not taken up."""
+        fixed: tuple[str, ...] = _FIXED
+        if settings.exporter.lease is not None and settings.exporter.lease.url is None:
+            fixed += ("remediator.journal.url",)
+        return tuple(changed(fixed, self._started_with, settings))
 
     def _compose(self, settings: Settings) -> tuple[Sequence[ClusterSources], Mapping[str, Timing]]:
         ports = self._ports.renew(settings)
@@ -153,6 +177,13 @@ def lease(settings: Settings, clock: Clock) -> Lease | None:
         url = read_secret(settings.remediator.journal.url, place="remediator.journal.url")
     else:
         url = read_secret(wanted.url, place="exporter.lease.url")
+    for place, dsn in composition.metadata_dsns(settings):
+        if same_database(url.get_secret_value(), dsn):
+            raise WrongInputError(
+                f"the exporters' lease may not stand in Airflow's own database, that of {place}",
+                place="exporter.lease",
+                hint="give exporter.lease.url_file of another database",
+            )
     life = wanted.life.total_seconds()
     return SharedLease(url.get_secret_value(), clock, name="exporter", life=life)
 

@@ -15,7 +15,7 @@ from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition, people
 from airwarden.cli.causes import causes
 from airwarden.cli.composition import ClusterPorts
-from airwarden.cli.running import OpenPorts
+from airwarden.cli.running import OpenPorts, changed
 from airwarden.core.errors import AirwardenError, WrongInputError
 from airwarden.core.ports import Chat, Pager
 from airwarden.core.settings import PlaybookOverride, SecretRef, Settings
@@ -149,17 +149,11 @@ class RemediatorProgram:
 
 def fixed_at_start(before: Settings, now: Settings) -> list[str]:
     """Return the keys that have changed and that a reload does not take up."""
-    later = [key for key in _FIXED if _value(before, key) != _value(now, key)]
+    later = changed(_FIXED, before, now)
     if before.alertmanager.url is None and now.alertmanager.url is not None:
         # The loop that polls it was never begun.
         later.append("alertmanager.url")
     return later
-
-
-def _value(settings: Any, key: str) -> Any:
-    for step in key.split("."):
-        settings = getattr(settings, step, None)
-    return settings
 
 
 def _secret(reference: SecretRef, place: str) -> str:

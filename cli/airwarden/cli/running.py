@@ -66,6 +66,17 @@ def run(
         program.stop()
 
 
+def changed(keys: Sequence[str], before: Settings, now: Settings) -> list[str]:
+    """Return those of these keys (`exporter.tls`) that have another value than before."""
+    return [key for key in keys if _at(before, key) != _at(now, key)]
+
+
+def _at(settings: object, key: str) -> object:
+    for step in key.split("."):
+        settings = getattr(settings, step, None)
+    return settings
+
+
 class OpenPorts:
     """The adapters of all clusters, as the settings in force name them.
 

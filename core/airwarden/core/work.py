@@ -57,6 +57,12 @@ def left(most: float) -> float:
     return min(most, rest)
 
 
+def until(otherwise: float) -> float:
+    """Return when the work in hand must have ended, by `time.monotonic`; `otherwise` where there is none."""
+    now = _NOW.get()
+    return otherwise if now is None else now.until
+
+
 def read_from_replica(lag: float) -> None:
     """Note that the work in hand read from a replica that is so many seconds behind."""
     now = _NOW.get()

@@ -7,7 +7,7 @@ rendered families; the server (`server.py`) joins them at a scrape and never wai
 
 from __future__ import annotations
 
-from airwarden.exporters.app import Exporter, ExporterConfig
+from airwarden.exporters.app import Exporter, ExporterConfig, Reloaded
 from airwarden.exporters.collector import Timing
 from airwarden.exporters.collectors import NAMES
 from airwarden.exporters.collectors.statsd import WANTED as STATSD_NAMES
@@ -32,6 +32,7 @@ __all__ = [
     "FailureOptions",
     "FreshnessTarget",
     "MappedMetric",
+    "Reloaded",
     "StatedQuery",
     "Timing",
 ]

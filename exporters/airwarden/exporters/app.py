@@ -35,6 +35,21 @@ OWN_CLUSTER = "airwarden"
 
 
 @dataclass(frozen=True, slots=True)
+class Reloaded:
+    """A configuration that was read again.
+
+    Attributes:
+        clusters: What is to be observed from now on.
+        timings: Collector name → the operator's changes.
+        restart_for: Keys that changed and take effect at the next start.
+    """
+
+    clusters: Sequence[ClusterSources]
+    timings: Mapping[str, Timing] = field(default_factory=dict)
+    restart_for: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ExporterConfig:
     """How the exporter runs.
 
@@ -42,8 +57,8 @@ class ExporterConfig:
         host: Address to listen on.
         port: Port; 0 for a free one.
         timings: Collector name → the operator's changes.
-        reload: Reads the configuration again and returns what is to be observed from now on; raises
-            AirwardenError when it is refused. None: reloading changes nothing.
+        reload: Reads the configuration again; raises AirwardenError when it is refused. None: reloading
+            changes nothing.
         max_series: Most series of the page; what comes beyond is left out and counted.
         door: Who may read metrics and order a reload; None is open to whoever reaches the address.
         tls: Certificate and key; None speaks plain HTTP.
@@ -55,7 +70,7 @@ class ExporterConfig:
     host: str = "127.0.0.1"
     port: int = 9810
     timings: Mapping[str, Timing] = field(default_factory=dict)
-    reload: Callable[[], tuple[Sequence[ClusterSources], Mapping[str, Timing]]] | None = None
+    reload: Callable[[], Reloaded] | None = None
     max_series: int = MAX_SERIES
     door: Door | None = None
     tls: TlsFiles | None = None
@@ -142,34 +157,38 @@ class Exporter:
             self._standby.stop()
         self._end()
 
-    def reload(self) -> str:
-        """Read the configuration again; return why it was refused, empty when it is in force.
+    def reload(self) -> Reply:
+        """Read the configuration again; return what became of it, in words.
 
         A refused configuration leaves the old one in force. An accepted one begins collecting anew:
         counters start at 0, which Prometheus takes as an ordinary reset.
         """
         with self._lock:
-            why = self._reload()
+            reply = self._reload()
         self._rendering.refresh()
-        return why
+        return reply
 
-    def _reload(self) -> str:
+    def _reload(self) -> Reply:
         if self._settings.reload is None:
-            return ""
+            return Reply(200, b"reloaded\n")
         try:
-            clusters, timings = self._settings.reload()
+            now = self._settings.reload()
         except AirwardenError as error:
             self._reload_ok = False
             _log.error("configuration refused, the old one stays in force", error=str(error))
-            return str(error)
+            return Reply(500, f"{error}\n".encode())
         collects = bool(self._runners) or self._standby is None
         self._end()
-        self._clusters, self._timings = tuple(clusters), timings
+        self._clusters, self._timings = tuple(now.clusters), now.timings
         self._reload_ok = True
         self._reloaded_at = self._clock.now().timestamp()
         if collects:
             self._begin()
-        return ""
+        later = ", ".join(now.restart_for)
+        if later:
+            _log.warning("these settings take effect at the next start", keys=list(now.restart_for))
+        rest = f"; at the next start: {later}" if later else ""
+        return Reply(200, f"reloaded{rest}\n".encode())
 
     def _take_over(self) -> None:
         with self._lock:

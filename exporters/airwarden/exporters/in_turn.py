@@ -8,11 +8,9 @@ One that failed the last time, and may hang again, does not hold the turn.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 
-from airwarden.core.errors import UnavailableError
-from airwarden.core.work import left
+from airwarden.core.turns import Turns
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.families import Family
 
@@ -27,17 +25,15 @@ class InTurn:
 
     Args:
         collector: Which.
-        turn: Shared by the group.
+        turns: The group's, with one place.
         patience: Seconds to wait for the turn.
     """
 
     timeout = TIMEOUT
 
-    def __init__(
-        self, collector: Collector, turn: threading.Lock, *, patience: float = PATIENCE
-    ) -> None:
+    def __init__(self, collector: Collector, turns: Turns, *, patience: float = PATIENCE) -> None:
         self._collector = collector
-        self._turn = turn
+        self._turns = turns
         self._patience = patience
         self._failed = False
 
@@ -59,12 +55,10 @@ class InTurn:
         """
         if self._failed:
             return self._collect()
-        if not self._turn.acquire(timeout=left(self._patience)):
-            raise UnavailableError("other collectors of details take all the time there is")
-        try:
+        with self._turns.turn(
+            self._patience, "other collectors of details take all the time there is"
+        ):
             return self._collect()
-        finally:
-            self._turn.release()
 
     def _collect(self) -> Sequence[Family]:
         self._failed = True

@@ -94,7 +94,8 @@ class DagRegistry:
         rules: The operator's.
         clock: Time.
         keep: Seconds after which everything is read again.
-        miss: Seconds between two reads caused by a DAG that is not known yet.
+        miss: Seconds between two reads caused by a DAG that is not known yet, and after one that failed:
+            what is locked holds up who reads it once, and not one collector after the other.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class DagRegistry:
         self._dags: dict[str, DagLabels] = {}
         self._rows: Sequence[Mapping[str, Any]] = ()
         self._read_at: float | None = None
+        self._failure: tuple[float, AirwardenError] | None = None
         self._digest: tuple[object, ...] = ()
         self._teams = Sightings(clock, keep=HOUR, always=(UNSET, OVERFLOW))
 
@@ -153,11 +155,24 @@ class DagRegistry:
             missing = not wanted <= self._dags.keys()
             if age is None or age > self._keep or (missing and age > self._miss):
                 try:
-                    self._read()
+                    self._try(pause=age is not None)
                 except AirwardenError:
                     if age is None or strict:
                         raise  # old labels are better than none; none are worse than waiting
             return self._dags
+
+    def _try(self, *, pause: bool) -> None:
+        """Read, or, shortly after a read that failed, fail as that one did."""
+        if pause and self._failure is not None:
+            failed_at, error = self._failure
+            if self._clock.elapsed() - failed_at <= self._miss:
+                raise error
+        try:
+            self._read()
+        except AirwardenError as error:
+            self._failure = (self._clock.elapsed(), error)
+            raise
+        self._failure = None
 
     def _read(self) -> None:
         """Read everything, if a digest over it has changed: it seldom does, and costs a tenth."""

@@ -96,7 +96,7 @@ class Routes:
     Attributes:
         metrics: Called with the format and whether it is to be compressed by gzip.
         ready: Returns why it is not ready, empty when it is.
-        reload: Reads the configuration again; returns why it was refused, empty when it is in force.
+        reload: Reads the configuration again; returns what became of it.
         door: Who may read metrics and order a reload; None is open to whoever reaches the address.
         posts: Path → what takes bodies there.
         reads: Path → what is to be read there, by the same credential as the metrics; called with what
@@ -105,7 +105,7 @@ class Routes:
 
     metrics: Callable[[Format, bool], bytes]
     ready: Callable[[], str]
-    reload: Callable[[], str]
+    reload: Callable[[], Reply]
     door: Door | None = None
     posts: Mapping[str, Post] = field(default_factory=dict)
     reads: Mapping[str, Callable[[str], Reply]] = field(default_factory=dict)
@@ -240,8 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path != "/-/reload":
             self._send(Reply(404, b"not found\n"))
         elif self._admitted(self.routes.door):
-            why = self.routes.reload()
-            self._send(Reply(500 if why else 200, f"{why or 'reloaded'}\n".encode()))
+            self._send(self.routes.reload())
 
     def handle_expect_100(self) -> bool:
         """Let a client send its body at once; the base leaves this in the buffer."""

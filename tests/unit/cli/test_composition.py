@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from airwarden.adapters.airflow_auth import CommandToken, FileToken, PasswordToken
+from airwarden.adapters.fakes import FakeClock
 from airwarden.adapters.probes import HttpProbe, TcpProbe
 from airwarden.adapters.secrets import SecretToken
 from airwarden.cli import composition, exporting, remediating
@@ -228,3 +229,47 @@ def test_a_statsd_listener_outlives_a_reload_that_does_not_concern_it(
 def test_a_statsd_listener_is_not_open_to_other_machines_unasked() -> None:
     with pytest.raises(WrongSettingsError, match="allow_non_loopback"):
         read(EVERY_SOURCE.replace("127.0.0.1:0", "0.0.0.0:8125"))
+
+
+LEASED = """
+clusters:
+  - name: prod
+    airflow: {url: "http://h", auth: {token_file: airflow}}
+    metadata_database: {dsn_file: dsn}
+exporter: {listen: "127.0.0.1:0", lease: {url_file: lease}}
+"""
+
+
+def test_the_exporters_lease_never_stands_in_airflows_own_database(tmp_path: Path) -> None:
+    (tmp_path / "airflow").write_text("a-token\n")
+    (tmp_path / "dsn").write_text("postgresql://watcher:w@db.example/airflow")
+    (tmp_path / "lease").write_text("postgresql+psycopg://warden:x@db.example:5432/airflow")
+    with pytest.raises(WrongInputError, match=r"own database.*prod") as refused:
+        exporting.lease(read(LEASED, tmp_path), FakeClock())
+    assert refused.value.place == "exporter.lease"
+    (tmp_path / "lease").write_text("postgresql+psycopg://warden:x@db.example:5432/airwarden")
+    lease = exporting.lease(read(LEASED, tmp_path), FakeClock())
+    assert lease is not None
+    lease.stop()
+
+
+def test_a_reload_of_the_exporter_names_what_takes_effect_at_the_next_start(tmp_path: Path) -> None:
+    for name in ("airflow", "api"):
+        (tmp_path / name).write_text("a-token-of-some-length\n")
+    text = (
+        "exporter: {listen: '127.0.0.1:0'}\n"
+        "clusters: [{name: prod, airflow: {url: 'http://h', auth: {token_file: airflow}}}]\n"
+    )
+    now = [text]
+    program = exporting.ExporterProgram(lambda: read(now[0], tmp_path))
+    try:
+        assert program.reload().body == b"reloaded\n"
+        more = "127.0.0.1:1', max_series: 2000, auth: {token_file: api}"
+        now[0] = text.replace("127.0.0.1:0'", more)
+        reply = program.reload()
+        assert reply.status == 200
+        assert reply.body == (
+            b"reloaded; at the next start: exporter.listen, exporter.auth, exporter.max_series\n"
+        )
+    finally:
+        program.stop()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import httpx
@@ -15,7 +15,7 @@ from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import FakeAirflow, FakeBroker, FakeClock
 from airwarden.core.errors import WrongInputError
 from airwarden.core.metrics import metric
-from airwarden.exporters import ClusterSources, Exporter, ExporterConfig, Timing
+from airwarden.exporters import ClusterSources, Exporter, ExporterConfig, Reloaded, Timing
 from support.eventually import eventually
 
 pytestmark = pytest.mark.thorough
@@ -110,10 +110,10 @@ def test_not_ready_until_every_collector_has_ended_once(airflow: FakeAirflow) ->
 def test_a_refused_configuration_leaves_the_old_one_in_force(airflow: FakeAirflow) -> None:
     refused = True
 
-    def reload() -> tuple[Sequence[ClusterSources], Mapping[str, Timing]]:
+    def reload() -> Reloaded:
         if refused:
             raise WrongInputError("no such key", place="airwarden.yaml: clusterz")
-        return [ClusterSources("west", airflow=airflow)], {}
+        return Reloaded([ClusterSources("west", airflow=airflow)], restart_for=("exporter.tls",))
 
     settings = ExporterConfig(port=0, reload=reload)
     with running(ClusterSources("east", airflow=airflow), settings=settings) as (_, url):
@@ -128,7 +128,9 @@ def test_a_refused_configuration_leaves_the_old_one_in_force(airflow: FakeAirflo
         assert 'cluster="east"' in page
 
         refused = False
-        assert httpx.post(f"{url}/-/reload").status_code == 200
+        answer = httpx.post(f"{url}/-/reload")
+        assert answer.status_code == 200
+        assert answer.text == "reloaded; at the next start: exporter.tls\n"
         eventually(lambda: ready(url), within=10)
         page = httpx.get(f"{url}/metrics").text
         assert samples(page)[good] == 1

@@ -26,10 +26,11 @@ class Table:
     def __init__(self, *dags: tuple[str, Sequence[str]]) -> None:
         self.dags = list(dags)
         self.error: AirwardenError | None = None
-        self.reads = 0
+        self.reads = self.refused = 0
 
     def rows(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         if self.error:
+            self.refused += 1
             raise self.error
         if query == "dags_digest":
             return [{"digest": repr(self.dags)}]
@@ -85,6 +86,22 @@ def test_old_labels_are_used_while_the_database_is_gone_and_none_never() -> None
     table.error = UnavailableError("gone")
     clock.advance(1000)
     assert registry.of(["a"])["a"].tier == "low"
+
+
+def test_a_table_that_cannot_be_read_holds_up_one_collector_and_not_each() -> None:
+    clock, table = FakeClock(), Table(("a", ["tier:low"]))
+    registry = DagRegistry(table, (), clock)
+    registry.all()
+    table.error = UnavailableError("locked")
+    clock.advance(1000)
+    for _ in range(3):
+        assert registry.of(["a"])["a"].tier == "low"
+        with pytest.raises(UnavailableError, match="locked"):
+            registry.rows()
+    assert table.refused == 1
+    table.error = None
+    clock.advance(6)
+    assert len(registry.rows()) == 1
 
 
 def test_dags_that_are_counted_are_not_old_ones() -> None:

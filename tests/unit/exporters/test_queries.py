@@ -10,6 +10,7 @@ import pytest
 
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import DatabaseSession
+from airwarden.core.turns import Turns
 from airwarden.exporters.collectors.queries import QueriesCollector
 from airwarden.exporters.families import Family
 from airwarden.exporters.in_turn import TIMEOUT, InTurn
@@ -65,7 +66,7 @@ class Detail:
 
 
 def test_details_take_turns_and_a_failed_one_gives_its_turn_back() -> None:
-    turn = threading.Lock()
+    turn = Turns(1)
     bad, good = Detail("bad"), Detail("good")
     first, second = InTurn(bad, turn), InTurn(good, turn)
     assert (second.name, second.interval, second.timeout) == ("good", 15.0, TIMEOUT)

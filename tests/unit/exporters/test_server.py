@@ -37,7 +37,7 @@ def serving(
     *, door: Door | None = None, post: Post | None = None, tls: TlsFiles | None = None
 ) -> Iterator[str]:
     routes = Routes(
-        metrics=metrics, ready=lambda: "", reload=lambda: "", door=door,
+        metrics=metrics, ready=lambda: "", reload=lambda: Reply(200, b"reloaded\n"), door=door,
         posts={"/api/v1/things": post} if post else {},
     )  # fmt: skip
     server = MetricsServer("127.0.0.1", 0, routes, tls=tls)
@@ -227,7 +227,7 @@ def test_a_certificate_that_cannot_be_used_is_refused_at_the_start(
         TlsFiles(pair.cert, pair.key, client_ca=pair.key),
     ):
         with pytest.raises(WrongInputError, match=r"exporter\.tls"):
-            MetricsServer("127.0.0.1", 0, Routes(metrics, str, str), tls=files)
+            MetricsServer("127.0.0.1", 0, Routes(metrics, str, lambda: Reply(200, b"")), tls=files)
 
 
 def test_connections_are_bounded_and_room_is_made_when_they_end() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
 from airwarden.core.clock import Clock
+from airwarden.core.turns import Turns
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.api_server import ApiServerCollector
 from airwarden.exporters.collectors.asset_reports import AssetReportsCollector
@@ -171,7 +171,7 @@ def _of_database(
     clock: Clock,
 ) -> list[Collector]:
     successes, endings = Successes(clock), Endings(clock)
-    turn = threading.Lock()
+    turns = Turns(1)
     details: list[Collector] = [
         DatabaseTablesCollector(database),
         DatabaseStatementsCollector(database),
@@ -198,5 +198,5 @@ def _of_database(
         TaskInstancesCollector(live, clock),
         SchedulerLagCollector(database, live),
         AssetsCollector(database, registry, cluster.targets, clock, successes),
-        *(InTurn(collector, turn) for collector in details),
+        *(InTurn(collector, turns) for collector in details),
     ]

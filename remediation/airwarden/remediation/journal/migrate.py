@@ -62,6 +62,12 @@ def migrate(engines: Engines) -> None:
         if current is not None and current not in known:
             if _only_adds(current, known):
                 return
+            if inspect(connection).has_table("dag_run"):
+                raise WrongInputError(
+                    "this is Airflow's own database: Airwarden keeps nothing there",
+                    place="remediator.journal",
+                    hint="give the journal, or the exporters' lease, a database of its own",
+                )
             raise WrongInputError(
                 f"the journal's schema is at revision {current}, which this version does not know",
                 place="remediator.journal",
