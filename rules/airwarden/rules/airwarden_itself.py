@@ -11,6 +11,7 @@ from airwarden.rules.model import AlertRule, Context, RecordingRule, Route, Rule
 from airwarden.rules.promql import any_of, quoted, with_cluster
 
 _EXPECTED = "airwarden:cluster:expected"
+_ANSWERS = "airwarden:mapped:answers"
 #: The scrape jobs' names; the scrape configuration uses the same.
 EXPORTER_JOB = "airwarden-exporter"
 REMEDIATOR_JOB = "airwarden-remediator"
@@ -21,7 +22,17 @@ def _recordings(rules: Rules) -> tuple[RecordingRule, ...]:
         f'label_replace(vector(1), "cluster", {quoted(cluster)}, "", "")'
         for cluster in rules.config.clusters
     )
-    return (RecordingRule(_EXPECTED, clusters),)
+    mapped = dict.fromkeys((rule.cluster, rule.record) for rule in rules.config.mapped)
+    answers = [
+        RecordingRule(
+            _ANSWERS,
+            f"count({record}{{cluster={quoted(cluster)}}})",
+            {"cluster": cluster, "metric": record},
+        )
+        for cluster, record in mapped
+    ]
+    nothing = RecordingRule(_ANSWERS, "vector(0) > 0")
+    return (RecordingRule(_EXPECTED, clusters), *(answers or [nothing]))
 
 
 def _exporter_down(context: Context) -> str:
@@ -32,6 +43,12 @@ def _cardinality(context: Context) -> str:
     over = format_duration(context.over)
     dropped = context.series("airwarden_series_dropped_total")
     return f"sum by (cluster, metric) (increase({dropped}[{over}])) {context.beyond}"
+
+
+def _mapped_silent(context: Context) -> str:
+    answers = context.series(_ANSWERS, labels=())
+    lately = f"max_over_time({answers}[{format_duration(context.over)}])"
+    return f"max by (cluster, metric) ({lately})\nunless on (cluster, metric) {answers}"
 
 
 def _snapshot_stale(context: Context) -> str:
@@ -188,6 +205,19 @@ AIRWARDEN_ITSELF = Subject(
             description=(
                 "For <<hold>> label values of it have been summed under `_overflow` or left out: alerts "
                 "on it do not see them one by one."
+            ),
+        ),
+        AlertRule(
+            name="AirflowMappedMetricSilent",
+            component="airwarden",
+            severity=Severity.WARNING,
+            over=timedelta(hours=6),
+            hold=timedelta(minutes=15),
+            expr=_mapped_silent,
+            summary="{{ $labels.metric }} of {{ $labels.cluster }} no longer comes from the site's own series",
+            description=(
+                "It is mapped, so that nobody else measures it, and has had no sample for <<hold>>; within "
+                "the last <<over>> it had {{ $value | humanize }} series. Alerts on it are blind."
             ),
         ),
         REMEDIATOR_DOWN,

@@ -173,4 +173,14 @@ def test_the_rules_carry_cluster_and_fixed_labels_and_pass_the_lint() -> None:
         one for one in lint(config, CATALOGUE.values()) if one.severity is FindingSeverity.ERROR
     ]
     assert "airwarden-mapped.yml" not in str(build(RuleConfig()).keys())
+    files = yaml.safe_load(build(config)["prometheus/rules/airwarden-airwarden.yml"])["groups"]
+    answers = [
+        r for g in files for r in g["rules"] if r.get("record") == "airwarden:mapped:answers"
+    ]
+    assert answers[-1] == {
+        "record": "airwarden:mapped:answers",
+        "expr": f'count({QUEUE}{{cluster="east"}})',
+        "labels": {"cluster": "east", "metric": QUEUE},
+    }
+    assert len({rule["labels"]["metric"] for rule in answers}) == len(answers)
     assert metric(group["rules"][0]["record"])
