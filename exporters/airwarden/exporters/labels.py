@@ -12,6 +12,7 @@ from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import OVERFLOW
+from airwarden.exporters.fleet import Fleet
 from airwarden.exporters.sightings import HOUR, Sightings
 from airwarden.exporters.sources import DagRule
 
@@ -113,7 +114,7 @@ class DagRegistry:
         self._keep = keep
         self._miss = miss
         self._lock = threading.Lock()
-        self._dags: dict[str, DagLabels] = {}
+        self._fleet = Fleet()
         self._rows: Sequence[Mapping[str, Any]] = ()
         self._read_at: float | None = None
         self._failure: tuple[float, AirwardenError] | None = None
@@ -134,10 +135,15 @@ class DagRegistry:
         """Return the labels of every DAG that is not stale."""
         return self._fresh(set())
 
+    def fleet(self) -> Fleet:
+        """Return every DAG that is not stale, with what follows from all of them."""
+        self._fresh(set())
+        return self._fleet
+
     def teams(self) -> frozenset[str]:
         """Return the teams that have, or an hour ago had, DAGs; what belongs to others may be dropped."""
         with self._lock:
-            self._teams.note({dag.team for dag in self._dags.values()})
+            self._teams.note(self._fleet.teams)
             return self._teams.seen()
 
     def rows(self) -> Sequence[Mapping[str, Any]]:
@@ -149,17 +155,17 @@ class DagRegistry:
         self._fresh(set(), strict=True)
         return self._rows
 
-    def _fresh(self, wanted: set[str], *, strict: bool = False) -> dict[str, DagLabels]:
+    def _fresh(self, wanted: set[str], *, strict: bool = False) -> Mapping[str, DagLabels]:
         with self._lock:
             age = None if self._read_at is None else self._clock.elapsed() - self._read_at
-            missing = not wanted <= self._dags.keys()
+            missing = not wanted <= self._fleet.dags.keys()
             if age is None or age > self._keep or (missing and age > self._miss):
                 try:
                     self._try(pause=age is not None)
                 except AirwardenError:
                     if age is None or strict:
                         raise  # old labels are better than none; none are worse than waiting
-            return self._dags
+            return self._fleet.dags
 
     def _try(self, *, pause: bool) -> None:
         """Read, or, shortly after a read that failed, fail as that one did."""
@@ -198,6 +204,6 @@ class DagRegistry:
                 team=found.team if found.team in teams else OVERFLOW,
                 paused=bool(row["is_paused"]),
             )
-        self._dags = dags
+        self._fleet = Fleet(dags)
         self._rows = rows
         self._read_at = self._clock.elapsed()

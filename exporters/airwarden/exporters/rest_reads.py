@@ -96,12 +96,12 @@ class RestDagRegistry(DagRegistry):
                 self._take(list(rows.values()))
             self._part = []
 
-    def _fresh(self, wanted: set[str], *, strict: bool = False) -> dict[str, DagLabels]:
+    def _fresh(self, wanted: set[str], *, strict: bool = False) -> Mapping[str, DagLabels]:
         if self._read_at is None:
             raise UnavailableError(
                 f"the DAGs are still being read over REST: {len(self._part)} of {self._total or '?'}"
             )
-        return self._dags
+        return self._fleet.dags
 
 
 class RestLiveTasks(LiveTasks):

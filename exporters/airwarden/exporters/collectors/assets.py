@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import Counter, Family, Labels, gauge
+from airwarden.exporters.fleet import Fleet
 from airwarden.exporters.labels import TIERS, UNSET, DagLabels, DagRegistry
 from airwarden.exporters.sources import FreshnessTarget
 from airwarden.exporters.successes import Successes
@@ -51,12 +52,13 @@ class AssetsCollector:
     def collect(self) -> Sequence[Family]:
         """Return updates, targets and breaches; all are absent while every maker is paused."""
         now = self._clock.now()
-        dags = self._registry.all()
+        fleet = self._registry.fleet()
+        dags = fleet.dags
         updates: dict[Labels, float] = {}
         ages: dict[Labels, float] = {}
         risk: dict[Labels, float] = {}
         late: set[str] = set()
-        for target, name, updated, makers in [*self._assets(), *self._dags(dags)]:
+        for target, name, updated, makers in [*self._assets(), *self._dags(fleet)]:
             known = [dags[maker] for maker in makers if maker in dags]
             if updated is None or (known and all(dag.paused for dag in known)):
                 continue
@@ -94,12 +96,12 @@ class AssetsCollector:
         return found
 
     def _dags(
-        self, dags: Mapping[str, DagLabels]
+        self, fleet: Fleet
     ) -> list[tuple[FreshnessTarget, str, datetime | None, Sequence[str]]]:
         tagged = {
             dag_id: FreshnessTarget(dag_id, seconds, is_dag=True)
-            for dag_id, labels in dags.items()
-            if (seconds := seconds_of(labels.sla))
+            for dag_id, sla in fleet.with_sla.items()
+            if (seconds := seconds_of(sla))
         }
         wanted = tagged | {target.subject: target for target in self._targets if target.is_dag}
         if not wanted:

@@ -52,9 +52,7 @@ class CanariesInDatabase:
 
     def dags(self) -> Mapping[str, DagLabels]:
         """Return the canaries that are not paused."""
-        return {
-            id_: dag for id_, dag in self._registry.all().items() if dag.canary and not dag.paused
-        }
+        return self._registry.fleet().canaries
 
     def last(self, dags: Sequence[str]) -> Mapping[str, Success]:
         """Return the last success among each one's latest runs."""

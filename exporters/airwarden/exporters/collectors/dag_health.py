@@ -44,7 +44,7 @@ class DagHealthCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return failures in a row, and last successes of critical DAGs."""
-        fleet = {id_: dag for id_, dag in self._registry.all().items() if not dag.canary}
+        fleet = self._registry.fleet().work
         critical = sorted(id_ for id_, dag in fleet.items() if dag.tier == CRITICAL)[:MAX_CRITICAL]
         new = [dag for dag in critical if dag not in self._seeded]
         self._seed(new)

@@ -9,6 +9,7 @@ from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.endings import Endings
 from airwarden.exporters.families import OVERFLOW, Counter, Family, Histogram, Labels, gauge
+from airwarden.exporters.fleet import Fleet
 from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.follow_tasks import Attempt
 from airwarden.exporters.labels import TYPES, UNSET, DagLabels, DagRegistry
@@ -72,9 +73,9 @@ class DagRunsCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return runs and tasks; what was counted stays counted when a later query fails."""
-        fleet = {id_: dag for id_, dag in self._registry.all().items() if not dag.canary}
-        self._give_birth(set(fleet.values()))
-        self._retire(fleet)
+        fleet = self._registry.fleet()
+        self._give_birth(fleet)
+        self._retire(fleet.work)
         if not self._began:
             self._runs.begin()
             self._tasks.begin()
@@ -83,7 +84,7 @@ class DagRunsCollector:
         open_now = self._follow_runs()
         self._follow_tasks()
         return [
-            self._open_runs(open_now, set(fleet.values())),
+            self._open_runs(open_now, fleet),
             self._finished.family(),
             self._duration.family(),
             self._delay.family(),
@@ -153,10 +154,10 @@ class DagRunsCollector:
         if (seconds := attempt.duration) is not None:
             self._task_duration.observe((attempt.queue, dag.tier), seconds)
 
-    def _open_runs(self, open_now: Sequence[Run], fleet: set[DagLabels]) -> Family:
+    def _open_runs(self, open_now: Sequence[Run], fleet: Fleet) -> Family:
         labels = self._registry.of({run.dag_id for run in open_now})
         counts: Tally[Labels] = Tally(
-            {(state, dag.tier, dag.team): 0 for dag in fleet for state in OPEN_STATES}
+            {(state, tier, team): 0 for _, tier, team in fleet.kinds for state in OPEN_STATES}
         )
         for run in open_now:
             dag = labels[run.dag_id]
@@ -186,9 +187,9 @@ class DagRunsCollector:
             for run_type, *kind in kinds
         )
 
-    def _give_birth(self, fleet: set[DagLabels]) -> None:
+    def _give_birth(self, fleet: Fleet) -> None:
         """Born at 0: every kind of DAG that the fleet has, and the six types whether it has or not."""
-        kinds = {(dag.type, dag.tier, dag.team) for dag in fleet}
+        kinds = set(fleet.kinds)
         kinds |= {(kind, UNSET, UNSET) for kind in TYPES if kind not in {k for k, _, _ in kinds}}
         self._finished.born((state, "scheduled", *kind) for state in _ENDINGS for kind in kinds)
         self._duration.born((state, kind, tier) for state in _ENDINGS for kind, tier, _ in kinds)

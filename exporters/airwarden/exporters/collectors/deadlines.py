@@ -29,7 +29,7 @@ class DeadlinesCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return breaches, and runs at risk."""
-        fleet = {(dag.tier, dag.team) for dag in self._registry.all().values()}
+        fleet = self._registry.fleet().owners
         self._breaches.born((KIND, *owner) for owner in fleet)
         rows = self._database.rows("deadlines")
         labels = self._registry.of({row["dag_id"] for row in rows})

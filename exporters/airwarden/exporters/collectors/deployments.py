@@ -36,7 +36,7 @@ class DeploymentsCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return versions by kind, and when the newest was stored."""
-        teams = {dag.team for dag in self._registry.all().values()}
+        teams = self._registry.fleet().teams
         self._versions.born((kind, team) for kind in _KINDS for team in teams)
         last = self._last
         if last is None:

@@ -37,7 +37,7 @@ class LateRunsCollector:
         """Return ages, overdue runs and lost ones."""
         ages = self._database.rows("open_run_ages")
         overdue = self._database.rows("overdue_runs", grace=GRACE)
-        fleet = {(dag.tier, dag.team) for dag in self._registry.all().values()}
+        fleet = self._registry.fleet().owners
         labels = self._registry.of({row["dag_id"] for row in (*ages, *overdue)})
         self._never.born(fleet)
         self._follow({row["dag_id"]: row["due"] for row in overdue if row["due"] is not None})

@@ -113,10 +113,10 @@ class RestLateRunsCollector:
         """Return the age of the oldest open run by state and tier."""
         if not self._runs.is_fresh:
             raise UnavailableError("the open runs have not been read for two minutes")
-        fleet = self._registry.all()
+        fleet = self._registry.fleet()
         now = self._clock.now()
         ages: dict[Labels, float] = {
-            (state, dag.tier): 0.0 for state in OPEN_STATES for dag in fleet.values()
+            (state, tier): 0.0 for state in OPEN_STATES for tier, _ in fleet.owners
         }
         open_now = list(self._runs.open.values())
         labels = self._registry.of({run.dag_id for run in open_now})

@@ -63,7 +63,7 @@ class TaggedDagsCollector:
 
     def collect(self) -> Sequence[Family]:
         """Read; return nothing, since `reported` shows it."""
-        tagged = {id_: dag for id_, dag in self._registry.all().items() if dag.purpose}
+        tagged = self._registry.fleet().with_purpose
         if not tagged:
             self._runs = None
             self._failed.clear()

@@ -41,7 +41,7 @@ class TaskEventsCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return the counters; a failed query leaves them as they were, and nothing is lost."""
-        teams = {dag.team for dag in self._registry.all().values()}
+        teams = self._registry.fleet().teams
         self._retries.born((reason, team) for reason in _REASONS.values() for team in teams)
         known = self._registry.teams()
         self._retries.retire(lambda labels: labels[-1] in known)
