@@ -6,7 +6,10 @@ goes with the settings of its transaction in one message: one round trip, whatev
 state of a session, so that it also works through PgBouncer in transaction mode. Which text a query has
 follows from the schema's revision (`metadata_schemas`); an unknown one is refused with a clear message.
 
-Who waits for a connection gets one by the time that its work has left (`airwarden.core.turns`).
+Who may have a connection: among those who wait, the one whose work has the least time left is next
+(`airwarden.core.turns`). Queries of details share two fifths of them. Those that got no answer the last
+time, because a table is locked or they take too long, run one after the other until they do. So whatever
+hangs, and however many details are asked for, what is quick and urgent finds a connection.
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ from airwarden.adapters.metadata_schemas import Schema, query_text, schema_of
 from airwarden.core.errors import AirwardenError, RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
 from airwarden.core.turns import Turns
-from airwarden.core.work import left
+from airwarden.core.work import are_details, left
 
 if TYPE_CHECKING:
     import psycopg
@@ -35,26 +38,27 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 #: Pauses in seconds before a lost connection is tried again; the last one repeats.
 _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
+#: Seconds that a query of details waits for its turn; its own work has the rest of its time.
+_PATIENCE = 45.0
 #: Seconds that a query waits for a lock. Ours conflict with changes of the schema only, and those take long.
 _LOCK_TIMEOUT = 1.0
 #: What holds for the statement behind it in the same message, and no longer: a message is a transaction. By
 #: function and not by SET, of which pg_stat_statements would keep a line for every number of milliseconds.
 _SETTINGS = (
     b"SELECT set_config('transaction_read_only', 'on', true), set_config('timezone', 'UTC', true),"
-    b" set_config('statement_timeout', '%d', true), set_config('lock_timeout', '%d', true);\n"
+    b" set_config('statement_timeout', '%d', true), set_config('lock_timeout', '%d', true),"
+    # To compile a query takes longer than to run one of ours, and Airflow needs the other processors.
+    b" set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true);\n"
 )
 _WRONG_LOGIN = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted")
 
 
 class _NoAnswerError(UnavailableError):
-    """A query was cancelled because its time was over."""
+    """A query waited for a lock, or had all the time that one may take, and was cancelled."""
 
 
 class PostgresMetadata:
     """Airflow's metadata database in PostgreSQL, read with an observing role.
-
-    Queries that got no answer the last time, because a table is locked or they take too long, run one after
-    the other until they do: so they hold one connection at most, and all others find the rest free.
 
     Args:
         dsn: A libpq URL or keyword string; never printed.
@@ -77,8 +81,9 @@ class PostgresMetadata:
         self._statement_timeout = statement_timeout
         self._application = application
         self._turns = Turns(connections)
+        self._detail_turns = Turns(max(1, 2 * connections // 5))
         self._hanging: set[str] = set()
-        self._one_hanging = Turns(1)
+        self._hanging_turns = Turns(1)
         self._prober, *queries = self._all = [
             _Slot(dsn, statement_timeout, connect_timeout, application)
             for _ in range(1 + connections)
@@ -104,8 +109,7 @@ class PostgresMetadata:
             UnavailableError: No connection, or no answer in time.
             RejectedError: A missing grant, or a schema that this version does not know.
         """
-        alone = self._alone() if query in self._hanging else contextlib.nullcontext()
-        with alone, self._slot() as slot:
+        with self._lane(query), self._slot() as slot:
             try:
                 found = slot.run(query, parameters)
             except _NoAnswerError:
@@ -135,11 +139,18 @@ class PostgresMetadata:
             with slot.lock:
                 slot.drop()
 
-    def _alone(self) -> contextlib.AbstractContextManager[None]:
-        return self._one_hanging.turn(
-            2 * self._statement_timeout,
-            "the metadata database does not answer queries like this one",
-        )
+    def _lane(self, query: str) -> contextlib.AbstractContextManager[None]:
+        """Wait until another query of this kind may have a connection."""
+        if query in self._hanging:
+            return self._hanging_turns.turn(
+                2 * self._statement_timeout,
+                "the metadata database does not answer queries like this one",
+            )
+        if are_details():
+            return self._detail_turns.turn(
+                _PATIENCE, "the connections that queries of details may have are busy"
+            )
+        return contextlib.nullcontext()
 
     @contextmanager
     def _slot(self) -> Iterator[_Slot]:
@@ -185,7 +196,21 @@ class _Slot:
         """Run one named query in a read-only transaction that ends with it."""
         connection = self.connected()
         text = query_text(self._folder, name).encode()
-        return self._bounded(name, lambda: self._transact(connection, text, parameters))
+        seconds = left(self._statement_timeout)
+        limits = _milliseconds(seconds), _milliseconds(min(seconds, _LOCK_TIMEOUT))
+
+        def ask() -> list[dict[str, Any]]:
+            # One message is one transaction: it ends with its last statement.
+            cursor = connection.execute(_SETTINGS % limits + text, parameters or None)
+            cursor.nextset()
+            return cursor.fetchall()
+
+        try:
+            return self._bounded(name, ask)
+        except _NoAnswerError as error:
+            if seconds < min(self._statement_timeout, _LOCK_TIMEOUT):  # others had taken its time
+                raise UnavailableError(str(error)) from None
+            raise
 
     def ping(self) -> float:
         """Return the seconds that the cheapest statement took: one round trip, no transaction."""
@@ -206,7 +231,7 @@ class _Slot:
         connection = self.connected()
         try:
             # Whatever the work has left: a connection that is merely slow is not to be lost.
-            with Cutter(connection, self._statement_timeout + 1.0):
+            with self._cut(connection):
                 return ask()
         except psycopg.Error as error:
             raise self._translate(error, name) from None
@@ -214,15 +239,8 @@ class _Slot:
             if connection.closed:
                 self.drop()
 
-    def _transact(
-        self, connection: Connection, text: bytes, parameters: Mapping[str, object]
-    ) -> list[dict[str, Any]]:
-        """Send everything in one message, which is one transaction: it ends with its last statement."""
-        seconds = left(self._statement_timeout)
-        limits = _milliseconds(seconds), _milliseconds(min(seconds, _LOCK_TIMEOUT))
-        cursor = connection.execute(_SETTINGS % limits + text, parameters or None)
-        cursor.nextset()
-        return cursor.fetchall()
+    def _cut(self, connection: Connection) -> Cutter:
+        return Cutter(connection, self._statement_timeout + 1.0)
 
     def connected(self) -> Connection:
         """Return the standing connection; open it if there is none and the pause is over."""
@@ -232,7 +250,8 @@ class _Slot:
             raise UnavailableError("the metadata database connection is lost; waiting to retry")
         try:
             connection = self._connect()
-            self._folder = _schema_of(connection).folder
+            with self._cut(connection):
+                self._folder = _schema_of(connection).folder
         except AirwardenError:
             self._pause()
             raise

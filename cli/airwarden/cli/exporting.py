@@ -51,9 +51,10 @@ class ExporterProgram:
 
     Args:
         load: Reads the settings; raises WrongInputError.
+        own_process: Whether nothing else runs in this process.
     """
 
-    def __init__(self, load: Callable[[], Settings]) -> None:
+    def __init__(self, load: Callable[[], Settings], *, own_process: bool = False) -> None:
         self._load = load
         self._ports = OpenPorts("observe", ends_sessions=False, connections=composition.MANY)
         self._listeners = Listeners()
@@ -74,6 +75,7 @@ class ExporterProgram:
                 door=door(settings),
                 tls=tls(settings),
                 lease=lease(settings, self.clock),
+                own_process=own_process,
                 posts={
                     **self._reporting.posts(),
                     FAILURES: failures.post(listeners_door(settings)),

@@ -29,6 +29,7 @@ class Work:
 
 
 _NOW: ContextVar[Work | None] = ContextVar("work", default=None)
+_DETAILS: ContextVar[bool] = ContextVar("details", default=False)
 
 
 @contextmanager
@@ -61,6 +62,21 @@ def until(otherwise: float) -> float:
     """Return when the work in hand must have ended, by `time.monotonic`; `otherwise` where there is none."""
     now = _NOW.get()
     return otherwise if now is None else now.until
+
+
+@contextmanager
+def details() -> Iterator[None]:
+    """Do what tells details: of what is scarce it may have a part."""
+    token = _DETAILS.set(True)
+    try:
+        yield
+    finally:
+        _DETAILS.reset(token)
+
+
+def are_details() -> bool:
+    """Return whether the work in hand tells details."""
+    return _DETAILS.get()
 
 
 def read_from_replica(lag: float) -> None:

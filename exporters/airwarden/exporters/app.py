@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -65,6 +66,9 @@ class ExporterConfig:
         posts: Path → what takes bodies there.
         reads: Path → what else is to be read there.
         lease: Says which of several exporters is active; None: this is the only one.
+        own_process: Whether nothing else runs in this process. What the first collects leave behind (the
+            fleet's labels, the lines of the page) lives on, and is then out of the garbage collector's
+            way: a walk over all of it holds up every scrape meanwhile.
     """
 
     host: str = "127.0.0.1"
@@ -77,6 +81,7 @@ class ExporterConfig:
     posts: Mapping[str, Post] = field(default_factory=dict)
     reads: Mapping[str, Callable[[str], Reply]] = field(default_factory=dict)
     lease: Lease | None = None
+    own_process: bool = False
 
 
 class Exporter:
@@ -102,6 +107,7 @@ class Exporter:
         self._timings = settings.timings
         self._reload_ok = True
         self._reloaded_at = clock.now().timestamp()
+        self._unsettled = False
         self._renderers: dict[str, Renderer] = {}
         self._rendering = Rendering(self._compose, clock)
         lease = settings.lease
@@ -225,10 +231,15 @@ class Exporter:
         return self._standby is None or self._standby.serves
 
     def _compose(self, openmetrics: bool) -> str:
+        if self._unsettled and self._runners and not self._why_not_ready():
+            self._unsettled = False
+            gc.collect()
+            gc.freeze()
         return page(self._snapshot.blocks() + self._own_blocks(), openmetrics=openmetrics)
 
     def _begin(self) -> None:
         self._runners = []
+        self._unsettled = self._settings.own_process
         for cluster in self._clusters:
             mapped = LeftOut(cluster.mapped)
             for collector in collectors_for(cluster, self._clock):

@@ -38,6 +38,7 @@ class Cost:
     Attributes:
         least_wall, least_database: The least of the measured ones, where the others are medians: what it
             costs when nothing else wants the processor.
+        interval: Seconds from one to the next.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Cost:
     series: int
     least_wall: float = 0.0
     least_database: float = 0.0
+    interval: float = 60.0
 
 
 def costs(database: Database) -> list[Cost]:
@@ -86,7 +88,9 @@ def _cost(database: Database, collector: Collector) -> Cost:
     wall = time.perf_counter() - begun
     milliseconds, buffers = database.execute(_COST)[0]
     series = sum(series_of(family) for family in families)
-    return Cost(collector.name, wall, milliseconds / 1000, int(buffers), series)
+    return Cost(
+        collector.name, wall, milliseconds / 1000, int(buffers), series, interval=collector.interval
+    )
 
 
 def _median(found: Sequence[Cost]) -> Cost:
@@ -98,6 +102,7 @@ def _median(found: Sequence[Cost]) -> Cost:
         found[-1].series,
         min(cost.wall for cost in found),
         min(cost.database for cost in found),
+        found[0].interval,
     )
 
 

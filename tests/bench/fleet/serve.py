@@ -19,7 +19,7 @@ def main(dsn: str) -> None:
     database = PostgresMetadata(dsn)
     database.open()
     cluster = ClusterSources("bench", database=database)
-    exporter = Exporter([cluster], ExporterConfig(port=0), SystemClock())
+    exporter = Exporter([cluster], ExporterConfig(port=0, own_process=True), SystemClock())
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     exporter.start()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +9,10 @@ import pytest
 
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import DatabaseSession
-from airwarden.core.turns import Turns
+from airwarden.core.work import are_details
 from airwarden.exporters.collectors.queries import QueriesCollector
+from airwarden.exporters.details import TIMEOUT, Detail
 from airwarden.exporters.families import Family
-from airwarden.exporters.in_turn import TIMEOUT, InTurn
 from airwarden.exporters.queries import CountedDatabase
 from support.families import every
 
@@ -48,42 +47,18 @@ def test_time_and_rows_by_query() -> None:
     assert seconds["pools",] >= 0
 
 
-class Detail:
-    """A collector that says when it is in, and waits to be let out."""
+def test_a_collector_of_details_says_so_to_whom_it_asks_and_may_take_its_time() -> None:
+    class Asking:
+        name, interval, timeout = "parsing", 15.0, 10.0
 
-    interval, timeout = 15.0, 15.0
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.entered, self.leave = threading.Event(), threading.Event()
-
-    def collect(self) -> Sequence[Family]:
-        self.entered.set()
-        assert self.leave.wait(10)
-        if self.name == "bad":
+        def collect(self) -> Sequence[Family]:
+            asked.append(are_details())
             raise UnavailableError("gone")
-        return []
 
-
-def test_details_take_turns_and_a_failed_one_gives_its_turn_back() -> None:
-    turn = Turns(1)
-    bad, good = Detail("bad"), Detail("good")
-    first, second = InTurn(bad, turn), InTurn(good, turn)
-    assert (second.name, second.interval, second.timeout) == ("good", 15.0, TIMEOUT)
-
-    def fail() -> None:
-        with pytest.raises(UnavailableError):
-            first.collect()
-
-    threads = [threading.Thread(target=fail), threading.Thread(target=second.collect)]
-    threads[0].start()
-    assert bad.entered.wait(5)
-    threads[1].start()
-    assert not good.entered.wait(0.2)
-    with pytest.raises(UnavailableError, match="details"):
-        InTurn(Detail("late"), turn, patience=0.1).collect()
-    bad.leave.set()
-    assert good.entered.wait(5)
-    good.leave.set()
-    for thread in threads:
-        thread.join(5)
+    asked: list[bool] = []
+    detail = Detail(Asking())
+    assert (detail.name, detail.interval, detail.timeout) == ("parsing", 15.0, TIMEOUT)
+    with pytest.raises(UnavailableError):
+        detail.collect()
+    assert asked == [True]
+    assert not are_details(), "only while it collects"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import typer
 
 from airwarden.cli.options import (
@@ -32,4 +34,5 @@ def _exporter(
     from airwarden.cli.exporting import ExporterProgram
     from airwarden.cli.running import run
 
-    run(config, log_format, log_level, ExporterProgram, listens_at="exporter.listen")
+    make = partial(ExporterProgram, own_process=True)
+    run(config, log_format, log_level, make, listens_at="exporter.listen")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from airwarden.core.clock import Clock
-from airwarden.core.turns import Turns
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.api_server import ApiServerCollector
 from airwarden.exporters.collectors.asset_reports import AssetReportsCollector
@@ -51,6 +50,7 @@ from airwarden.exporters.collectors.triggers import TriggersCollector
 from airwarden.exporters.collectors.waiting import WaitingCollector
 from airwarden.exporters.collectors.workers import WorkersCollector
 from airwarden.exporters.dependency_states import DependencyStates
+from airwarden.exporters.details import Detail
 from airwarden.exporters.endings import Endings
 from airwarden.exporters.failures import rules
 from airwarden.exporters.failures.attempts import (
@@ -61,7 +61,6 @@ from airwarden.exporters.failures.attempts import (
 from airwarden.exporters.failures.book import FailureBook
 from airwarden.exporters.failures.classify import Classifier
 from airwarden.exporters.failures.tails import LogTails
-from airwarden.exporters.in_turn import InTurn
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.live_tasks import LiveTasks
 from airwarden.exporters.queries import CountedDatabase
@@ -171,7 +170,6 @@ def _of_database(
     clock: Clock,
 ) -> list[Collector]:
     successes, endings = Successes(clock), Endings(clock)
-    turns = Turns(1)
     details: list[Collector] = [
         DatabaseTablesCollector(database),
         DatabaseStatementsCollector(database),
@@ -198,5 +196,5 @@ def _of_database(
         TaskInstancesCollector(live, clock),
         SchedulerLagCollector(database, live),
         AssetsCollector(database, registry, cluster.targets, clock, successes),
-        *(InTurn(collector, turns) for collector in details),
+        *(Detail(collector) for collector in details),
     ]
