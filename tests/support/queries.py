@@ -19,7 +19,12 @@ PARAMETERS: dict[str, dict[str, object]] = {
     "last_successes": {"dags": ["d"]},
     "dag_patches": {"dag_id": "d"},
     "live_tasks": {"queued": 600.0, "silent": 300.0, "unattended": 300.0},
-    "not_running": {"parallelism": None, "limit": 600.0},
+    "not_running": {
+        "pools": ["default_pool", "endless"],
+        "open": [5, None],
+        "full": False,
+        "limit": 600.0,
+    },
     "overdue_runs": {"grace": 15.0},
     "due_runs": {"dags": ["d"], "due": [datetime(2026, 1, 5, tzinfo=UTC)]},
     "task_events": {"after": 0, "until": 9},

@@ -48,7 +48,9 @@ _SETTINGS = (
     b"SELECT set_config('transaction_read_only', 'on', true), set_config('timezone', 'UTC', true),"
     b" set_config('statement_timeout', '%d', true), set_config('lock_timeout', '%d', true),"
     # To compile a query takes longer than to run one of ours, and Airflow needs the other processors.
-    b" set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true);\n"
+    b" set_config('jit', 'off', true), set_config('max_parallel_workers_per_gather', '0', true),"
+    # Room to hash a few thousand tasks, where PostgreSQL's own four megabytes make it sort them.
+    b" set_config('work_mem', '16MB', true);\n"
 )
 _WRONG_LOGIN = ("authentication failed", "does not exist", "no pg_hba.conf entry", "not permitted")
 

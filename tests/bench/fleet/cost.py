@@ -12,12 +12,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+
+import psycopg
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.metadata_database import PostgresMetadata
 from airwarden.exporters.caps import series_of
 from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors import collectors_for
+from airwarden.exporters.live_tasks import FRESH
 from airwarden.exporters.sources import ClusterSources
 from bench.fleet.serve import PORT
 from support.postgres import ROOT, Database
@@ -52,12 +56,20 @@ class Cost:
 
 
 def costs(database: Database) -> list[Cost]:
-    """Return the median cost of each collector's steady collect, all of them after another."""
+    """Return the median cost of each collector's steady collect, all of them after another.
+
+    Each round begins when the unfinished tasks have to be read again: the first collector that asks for
+    them reads them, and the others have them from it, as in service.
+    """
     metadata = PostgresMetadata(database.dsn)
     metadata.open()
+    rounds = []
     try:
         collectors = collectors_for(ClusterSources("bench", database=metadata), SystemClock())
-        rounds = [[_cost(database, c) for c in collectors] for _ in range(_WARM + _MEASURED)]
+        with database.connect() as meter:
+            for _ in range(_WARM + _MEASURED):
+                rounds.append([_cost(meter, collector) for collector in collectors])
+                time.sleep(FRESH)
     finally:
         metadata.close()
     return [_median(found) for found in zip(*rounds[_WARM:], strict=True)]
@@ -81,12 +93,12 @@ def labels_cost(database: Database) -> Cost:
         metadata.close()
 
 
-def _cost(database: Database, collector: Collector) -> Cost:
-    database.execute("SELECT pg_stat_statements_reset()")
+def _cost(meter: psycopg.Connection[tuple[Any, ...]], collector: Collector) -> Cost:
+    meter.execute("SELECT pg_stat_statements_reset()")
     begun = time.perf_counter()
     families = collector.collect()
     wall = time.perf_counter() - begun
-    milliseconds, buffers = database.execute(_COST)[0]
+    milliseconds, buffers = meter.execute(_COST).fetchall()[0]
     series = sum(series_of(family) for family in families)
     return Cost(
         collector.name, wall, milliseconds / 1000, int(buffers), series, interval=collector.interval

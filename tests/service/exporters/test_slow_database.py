@@ -26,8 +26,6 @@ def airflow(fresh_database: FreshDatabase) -> Database:
     return database
 
 
-# Fails now and then on two busy cores: with 1.2 s for each round trip the queries of all collectors just fit.
-@pytest.mark.reliability
 def test_a_slow_database_reads_slow_and_not_down_and_no_collector_fails(
     airflow: Database, postgres_server: PostgresServer
 ) -> None:

@@ -37,10 +37,20 @@ class WaitingCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return ages, stuck tasks and reasons, each known kind at 0 where there is none."""
-        groups = self._live.look().groups
-        why = self._database.rows("not_running", parallelism=self._parallelism, limit=QUEUED_LONG)
+        live = self._live.look()
+        groups = live.groups
+        why = self._database.rows(
+            "not_running",
+            pools=list(live.pools),
+            open=[None if pool.slots < 0 else pool.open for pool in live.pools.values()],
+            full=self._parallelism is not None
+            and _tasks(groups, "running", "queued") >= self._parallelism,
+            limit=QUEUED_LONG,
+        )
         blocked: dict[Labels, float] = {(reason,): 0 for reason in REASONS}
         blocked |= {(row["reason"],): row["tasks"] for row in why}
+        blocked["executor_slots",] = _tasks(groups, "queued")
+        blocked["retry_delay",] = _tasks(groups, "up_for_retry")
         stuck: dict[Labels, float] = {
             ("queued",): sum(group.queued_long for group in groups),
             ("scheduled",): sum(row["long"] for row in why if row["reason"] == "unknown"),
@@ -53,6 +63,10 @@ class WaitingCollector:
             gauge("airwarden_tasks_stuck", stuck),
             gauge("airwarden_task_blocked", blocked),
         ]
+
+
+def _tasks(groups: Sequence[Group], *states: str) -> int:
+    return sum(group.tasks for group in groups if group.state in states)
 
 
 def oldest(groups: Sequence[Group]) -> dict[Labels, float]:
