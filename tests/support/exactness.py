@@ -12,6 +12,7 @@ from airwarden.exporters.collectors.dag_runs import DagRunsCollector
 from airwarden.exporters.families import Bins, Family
 from airwarden.exporters.labels import DagLabels, DagRegistry
 from bench.fleet.truth import Truth
+from support.eventually import eventually
 from support.postgres import Database
 
 Counts = Counter[tuple[str, ...]]
@@ -25,10 +26,16 @@ class Follower:
         self.registry = registry
         self.collector = collector
         self.collector.collect()
+        self._looks = 0
         self._stopped = threading.Event()
         self._failures: list[Exception] = []
         self._thread = threading.Thread(target=self._loop, daemon=True)
         self._thread.start()
+
+    def catch_up(self, within: float) -> None:
+        """Wait until a collect that begins from now on has ended: what has happened by now is seen."""
+        seen = self._looks + 2
+        eventually(lambda: self._looks >= seen or bool(self._failures), within=within)
 
     def end(self) -> dict[str, Family]:
         """Stop, collect what is left, and return the families by name."""
@@ -44,6 +51,7 @@ class Follower:
         while not self._stopped.wait(self._interval):
             try:
                 self.collector.collect()
+                self._looks += 1
             except Exception as error:  # told by the test, not lost with its thread
                 self._failures.append(error)
                 return
