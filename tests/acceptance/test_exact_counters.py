@@ -70,7 +70,7 @@ def clear_ended_runs(platform: Platform, database: Database, followers: Sequence
 
     A run that ends and is cleared between two looks is not seen to end: nothing in Airflow keeps its state.
     """
-    ((now,),) = database.execute("SELECT clock_timestamp()")
+    ((now,),) = database.execute("SELECT clock_timestamp() - interval '10 seconds'")
     for follower in followers:
         follower.catch_up(within=240)
     access = platform.airflow
