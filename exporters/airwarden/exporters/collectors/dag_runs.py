@@ -62,6 +62,7 @@ class DagRunsCollector:
         self._runs = runs
         self._tasks = tasks
         self._began = False
+        self._born_for: Fleet | None = None
         self._queues = Sightings(clock, keep=DAY, always=("default", OVERFLOW))
         self._finished = Counter("airwarden_dag_runs_finished_total")
         self._duration = Histogram("airwarden_dag_run_duration_seconds")
@@ -74,7 +75,9 @@ class DagRunsCollector:
     def collect(self) -> Sequence[Family]:
         """Return runs and tasks; what was counted stays counted when a later query fails."""
         fleet = self._registry.fleet()
-        self._give_birth(fleet)
+        if fleet is not self._born_for:
+            self._give_birth(fleet)
+            self._born_for = fleet
         self._retire(fleet.work)
         if not self._began:
             self._runs.begin()
