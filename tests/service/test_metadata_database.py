@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from airwarden.adapters.metadata_database import PostgresMetadata
 from airwarden.adapters.metadata_schemas import SCHEMAS, grants
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
+from airwarden.core.work import details
 from support.airflow_rows import AirflowRows
 from support.eventually import eventually
 from support.postgres import Database, FreshDatabase, PostgresServer
@@ -182,6 +184,28 @@ def test_busy_connections_hold_up_neither_another_query_nor_the_probe(
     for thread in threads:
         thread.join(10)
         assert not thread.is_alive()
+
+
+def test_details_have_a_part_of_the_connections_whatever_they_wait_for(
+    observe: Make, airflow: Database
+) -> None:
+    database = observe(statement_timeout=2.0, connections=5)
+    database.open()
+
+    def ask() -> None:
+        with details(), contextlib.suppress(UnavailableError):
+            database.rows("jobs")
+
+    threads = [threading.Thread(target=ask, daemon=True) for _ in range(5)]
+    most = 0
+    with airflow.connect() as other, other.transaction():
+        other.execute("LOCK TABLE job")
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            most = max(most, len(blocked(airflow)))
+            assert len(database.rows("pools")) == 1, "others find one at any moment"
+    assert most == 2
 
 
 def blocked(airflow: Database) -> list[int]:

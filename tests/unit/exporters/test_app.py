@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -143,6 +144,22 @@ def test_unknown_addresses_are_not_found_and_reload_is_no_get(airflow: FakeAirfl
         assert httpx.get(f"{url}/secret").status_code == 404
         assert httpx.get(f"{url}/-/reload").status_code == 404
         assert httpx.post(f"{url}/metrics").status_code == 404
+
+
+def test_what_lives_on_is_out_of_the_garbage_collectors_way_in_a_process_of_its_own(
+    airflow: FakeAirflow,
+) -> None:
+    try:
+        for own in (False, True):
+            assert gc.get_freeze_count() == 0
+            settings = ExporterConfig(port=0, own_process=own)
+            with running(ClusterSources("east", airflow=airflow), settings=settings) as (_, url):
+                eventually(lambda: ready(url), within=10)
+                httpx.get(f"{url}/metrics")
+                if own:
+                    eventually(lambda: gc.get_freeze_count() > 0, within=10)
+    finally:
+        gc.unfreeze()
 
 
 def test_a_stop_ends_every_thread_and_frees_the_address(airflow: FakeAirflow) -> None:
