@@ -102,7 +102,8 @@ SLO = Subject(
             component="objectives",
             severity=Severity.CRITICAL,
             scopes=("slo",),
-            hold=timedelta(minutes=2),
+            # Longer than the failure alerts take: what has an alert of its own is told by that, once.
+            hold=timedelta(minutes=12),
             expr=lambda c: _burn(c, FAST),
             summary=f"{_NOW} are bad: its error budget is nearly spent",
             description=(
