@@ -218,6 +218,16 @@ def test_doctor_says_of_each_address_whether_it_answers(behind: Behind) -> None:
     assert [one.outcome for one in found(settings, "alertmanager")] == [Outcome.OK]
 
 
+def test_doctor_names_a_receiver_that_is_not_there(behind: Behind) -> None:
+    taking = ENTRY + "remediator: {webhook_token_file: pw}\n"
+    assert len(found(behind.settings(taking), "alertmanager")) == 1
+    _, finding = found(
+        behind.settings(taking.replace("receiver: people", "receiver: remediator")), "alertmanager"
+    )
+    assert (finding.subject, finding.outcome) == ("receiver", Outcome.LIMITED)
+    assert "one of people" in finding.mend
+
+
 def test_the_next_one_is_asked_where_one_is_gone_and_the_one_that_answered_first(
     behind: Behind,
 ) -> None:

@@ -61,6 +61,11 @@ class _Silence(BaseModel):
     comment: str = ""
 
 
+class _Receiver(BaseModel):
+    name: str
+
+
+_RECEIVERS = TypeAdapter(tuple[_Receiver, ...])
 _ALERTS = TypeAdapter(tuple[_Alert, ...])
 _SILENCES = TypeAdapter(tuple[_Silence, ...])
 
@@ -104,6 +109,10 @@ class AlertmanagerApi:
         """Return silences that are active or pending; raises as `alerts` does."""
         every = self._get("silences", {}, _SILENCES)
         return [_silence(one) for one in every if one.status.state in ("active", "pending")]
+
+    def receivers(self) -> Sequence[str]:
+        """Return the names of its receivers; raises as `alerts` does."""
+        return [one.name for one in self._get("receivers", {}, _RECEIVERS)]
 
     def _get(self, what: str, query: Mapping[str, str], shape: TypeAdapter[_T]) -> _T:
         return self._servers.ask(lambda url: self._get_from(url, what, query, shape))

@@ -26,6 +26,7 @@ def probe_monitoring(settings: Settings) -> Iterator[Finding]:
     if not alertmanager.urls:
         yield _started_by_up("alertmanager", "alertmanager.url", programs.ALERTMANAGER)
     yield from _each("alertmanager", "alerts", alertmanager, lambda url: _alerting(settings, url))
+    yield from _receiver(settings)
 
 
 def prometheus(settings: Settings) -> Prometheus | None:
@@ -56,6 +57,26 @@ def _scraping(settings: Settings, url: str) -> str:
 def _alerting(settings: Settings, url: str) -> str:
     asked = composition.alertmanager(settings, url)
     return f"answers; {len(asked.alerts()) if asked is not None else 0} alerts are active"
+
+
+def _receiver(settings: Settings) -> Iterator[Finding]:
+    """Yield whether the poll asks for a receiver that there is: it finds nothing for ever otherwise."""
+    wanted = settings.alertmanager.receiver
+    if settings.remediator.webhook_token is None:
+        return
+    try:
+        asked = composition.alertmanager(settings)
+        known = asked.receivers() if asked is not None else [wanted]
+    except AirwardenError:
+        return  # said of its address
+    if wanted not in known:
+        yield Finding(
+            "alertmanager",
+            "receiver",
+            Outcome.LIMITED,
+            f"no receiver is called {wanted!r}: the poll finds no alert that a webhook did not deliver",
+            f"alertmanager.receiver is one of {', '.join(known)}; or load what airwarden build writes",
+        )
 
 
 def _each(
