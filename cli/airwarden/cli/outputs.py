@@ -16,7 +16,6 @@ from airwarden.core.durations import format_duration
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import SecretRef, Settings, alerting
 from airwarden.core.settings.access import ClientTls, Credentials
-from airwarden.dashboards import generate
 from airwarden.dashboards.config import DashboardConfig, Limits, SourceAccess
 from airwarden.rules import build as rules_build
 from airwarden.rules.catalogue import resolve
@@ -49,8 +48,12 @@ _LIMITS = {
 }
 
 
-def render_all(settings: Settings) -> Mapping[str, str]:
+def render_all(settings: Settings, *, dashboards: bool = True) -> Mapping[str, str]:
     """Return relative path → content of every generated file.
+
+    Args:
+        settings: The installation.
+        dashboards: Whether Grafana's files are among them.
 
     Raises:
         WrongInputError: The settings name an alert that does not exist, a threshold that does not
@@ -61,6 +64,11 @@ def render_all(settings: Settings) -> Mapping[str, str]:
         rules = rules_build.build(config)
     except WrongInputError as error:
         raise _as_written(settings, error) from None
+    if not dashboards:
+        return rules
+    # Slow to import, and most commands draw nothing.
+    from airwarden.dashboards import generate
+
     return {**rules, **generate.build(dashboard_config(settings, config))}
 
 

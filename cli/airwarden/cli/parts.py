@@ -50,9 +50,8 @@ def render_parts(
     elsewhere = Part.RULES in wanted and rules_for is not RuleFormat.PROMETHEUS
     if elsewhere:
         left_out += _PLACES[Part.RULES]
-    files = {
-        path: text for path, text in render_all(settings).items() if not path.startswith(left_out)
-    }
+    rendered = render_all(settings, dashboards=Part.DASHBOARDS in wanted)
+    files = {path: text for path, text in rendered.items() if not path.startswith(left_out)}
     if elsewhere:
         files |= formats.formatted(rules, formats.RuleFormat(rules_for.value))
     if Part.ALERTMANAGER_SUBTREE in wanted or merge_into is not None:

@@ -1,4 +1,8 @@
-"""Alerts on single DAGs and operators that fail again and again; the offenders are named in the text."""
+"""Alerts on single DAGs and operators that fail again and again; the offenders are named in the text.
+
+One failure of a critical DAG is told, and only one that goes on wakes somebody: of a thousand runs that must
+not fail some do every day, and most are well with the next run. Late data have pages of their own.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,14 @@ from airwarden.core.alerts import Severity
 from airwarden.core.thresholds import Unit, parse_threshold
 from airwarden.rules.config import RuleConfig
 from airwarden.rules.model import AlertRule, Context, Measure, Subject, Worst
+from airwarden.rules.pipelines import team_burst
 
 _IN_A_ROW = "airwarden_dag_consecutive_failures"
 #: The sum of those beyond the exporter's limit is no DAG.
 _A_DAG = 'dag_id!="_overflow"'
 _CRITICAL, _OTHERS = 'tier="critical"', 'tier!="critical"'
+#: So long after a burst of failures in a team its DAGs may still fail of it: until their next run ended.
+_AFTER_A_BURST = timedelta(hours=2)
 
 
 def _failing(tier: str) -> Callable[[Context], str]:
@@ -23,6 +30,12 @@ def _failing(tier: str) -> Callable[[Context], str]:
         return f"count by ({by}) (\n  max by ({by}, dag_id) ({selector}) {context.beyond}\n)"
 
     return expression
+
+
+def _keeps_failing(context: Context) -> str:
+    failing = _failing(_CRITICAL)(context)
+    burst = team_burst(context.rules, _AFTER_A_BURST)
+    return f"{failing}\nunless on (cluster, team) (\n{burst}\n)" if burst else failing
 
 
 def _worst(tier: str) -> Callable[[Context], Worst]:
@@ -53,9 +66,28 @@ DAGS = Subject(
     name="dags",
     alerts=(
         AlertRule(
-            name="AirflowCriticalDagFailed",
+            name="AirflowCriticalDagKeepsFailing",
             component="pipelines",
             severity=Severity.CRITICAL,
+            threshold=parse_threshold(">= 3"),
+            units=(Unit.COUNT,),
+            scopes=("dag_id", "team"),
+            hold=timedelta(0),
+            expr=_keeps_failing,
+            worst=_worst(_CRITICAL),
+            summary=(
+                "{{ $value | humanize }} critical DAG(s) of team {{ $labels.team }} fail again and "
+                "again on {{ $labels.cluster }}"
+            ),
+            description=(
+                "Their last <<limit>> runs failed, with every retry used, and no burst of failures in "
+                "their team explains it."
+            ),
+        ),
+        AlertRule(
+            name="AirflowCriticalDagFailed",
+            component="pipelines",
+            severity=Severity.WARNING,
             threshold=parse_threshold(">= 1"),
             units=(Unit.COUNT,),
             scopes=("dag_id", "team"),

@@ -31,6 +31,7 @@ _SILENT = (
 _FAILING = (
     "AirflowDagFailureRateHigh",
     "AirflowTeamDagFailureRateHigh",
+    "AirflowCriticalDagKeepsFailing",
     "AirflowCriticalDagFailed",
     "AirflowDagConsecutiveFailures",
     "AirflowOperatorFailuresUnusual",
@@ -226,18 +227,19 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     Inhibition(
         ("AirflowDagFailureRateHigh",),
-        (
-            "AirflowTeamDagFailureRateHigh",
-            "AirflowDagConsecutiveFailures",
-            "AirflowOperatorFailuresUnusual",
-            "AirflowRetryStorm",
-        ),
+        tuple(name for name in _FAILING if name != "AirflowDagFailureRateHigh"),
         "a fault of the platform shows in every team",
     ),
     Inhibition(
         ("AirflowTeamDagFailureRateHigh",),
-        ("AirflowDagConsecutiveFailures",),
+        ("AirflowDagConsecutiveFailures", "AirflowCriticalDagFailed"),
         "what the team is told already",
+        equal=("cluster", "team"),
+    ),
+    Inhibition(
+        ("AirflowCriticalDagKeepsFailing",),
+        ("AirflowCriticalDagFailed",),
+        "the same DAGs, failing for longer",
         equal=("cluster", "team"),
     ),
     Inhibition(

@@ -73,9 +73,10 @@ LATENESS = Subject(
             units=(Unit.SECONDS,),
             quantiles=True,
             scopes=("tier", "team"),
-            over=timedelta(minutes=10),
-            at_least=20,
-            hold=timedelta(minutes=5),
+            over=timedelta(minutes=5),
+            at_least=10,
+            # Longer than the range: what starts at once when a stall is over is late no more.
+            hold=timedelta(minutes=10),
             expr=_delay,
             summary=_DELAYED,
             description=(
@@ -91,9 +92,10 @@ LATENESS = Subject(
             units=(Unit.SECONDS,),
             quantiles=True,
             scopes=("tier", "team"),
-            over=timedelta(minutes=10),
-            at_least=20,
-            hold=timedelta(minutes=5),
+            over=timedelta(minutes=5),
+            at_least=10,
+            # Longer than the range: what starts at once when a stall is over is late no more.
+            hold=timedelta(minutes=10),
             expr=_delay,
             summary=_DELAYED,
             description=(
@@ -108,7 +110,8 @@ LATENESS = Subject(
             threshold=parse_threshold("> 0"),
             units=(Unit.COUNT,),
             scopes=("tier", "team", "kind"),
-            hold=timedelta(minutes=5),
+            # Longer than a scheduler that is behind takes to be told of, or its symptom pages first.
+            hold=timedelta(minutes=10),
             expr=_overdue,
             summary=(
                 "{{ $value | humanize }} run(s) of critical DAGs of team {{ $labels.team }} on "

@@ -63,6 +63,20 @@ def _of_a_part(context: Context, *labels: str, matcher: str = "") -> str:
     return breach(context, f"{failed} / {ended}", surely_above(failed, ended), ended, by)
 
 
+def team_burst(rules: Rules, lately: timedelta) -> str:
+    """Return the teams in which surely more runs failed than may, at any time of late.
+
+    Empty where the teams' alert is switched off, or watches parts of them only.
+    """
+    teams = [context for context in rules.variants(TEAM.name) if not _is_a_part(context, "team")]
+    return "\nor\n".join(
+        "max by (cluster, team) (max_over_time("
+        f"{_series(_TEAM_LEVEL, 'failed:ratio_low_', context, _A_TEAM)}[{format_duration(lately)}]"
+        f")) {context.beyond}"
+        for context in teams
+    )
+
+
 def _is_a_part(context: Context, *recorded: str) -> bool:
     return any(m.label not in ("cluster", *recorded) for m in context.scope)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
 import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from airwarden.core.settings import Settings, WrongSettingsError, parse
+from airwarden.core.settings import Settings, WrongSettingsError, document, parse
+from airwarden.core.settings.document import read_document
 from airwarden.core.settings.schema import walk
 
 KEYS = sorted({entry.name for entry in walk(Settings)} | {"url_file", "password_env", "x"})
@@ -38,6 +40,9 @@ def accepts_or_refuses(text: str, **environ: str) -> None:
 @QUICK
 @given(st.text(max_size=80))
 @example("a: " + "[" * 3000)
+@example("a: " + "[" * 60_000)
+@example("- " * 200_000)
+@example("a: " + "{b: " * 100_000)
 @example("? [a, b]\n: c\n")
 @example("? {a: b}\n: c\n")
 @example("<<: 5\n")
@@ -52,6 +57,19 @@ def accepts_or_refuses(text: str, **environ: str) -> None:
 @example("prometheus: {url: 'http://h:99999'}")
 def test_any_text(text: str) -> None:
     accepts_or_refuses(text)
+
+
+@QUICK
+@given(TREES)
+@example({"a": ["on", "yes", "12:30", "0x1f", "1_000", "1e3", ".5", "~", "null", "2026-01-05", "="]})
+def test_libyaml_reads_what_pyyaml_reads(tree: object) -> None:
+    text = f"top: {yaml.safe_dump(tree, default_flow_style=True)}"
+    fast = read_document(text, source="f")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document, "_FastLoader", document._Loader)
+        slow = read_document(text, source="f")
+    # NaN differs from itself.
+    assert repr(fast) == repr(slow)
 
 
 @QUICK

@@ -78,9 +78,7 @@ class Section(BaseModel):
         addresses: Those of them that are addresses: `NAME` itself is allowed if without password.
     """
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, populate_by_name=True, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
     secrets: ClassVar[tuple[str, ...]] = ()
     addresses: ClassVar[tuple[str, ...]] = ()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,25 +25,60 @@ class _Loader(yaml.SafeLoader):
     """YAML without the traps: `on`, `yes` and `12:30` stay text."""
 
 
-_Loader.yaml_implicit_resolvers = {
-    letter: [
-        (tag, pattern)
-        for tag, pattern in resolvers
-        if tag.rsplit(":", 1)[-1] not in ("bool", "int", "float", "timestamp")
-    ]
-    for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+#: libyaml reads ten times as fast; PyYAML is built without it on some platforms.
+_Libyaml: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def _plain_scalars() -> None:
-    add = _Loader.add_implicit_resolver
+class _FastLoader(_Libyaml):  # type: ignore[misc]
+    """The same in C, which has no guard against nesting without end."""
+
+
+def _plain_scalars(loader: Any) -> None:
+    loader.yaml_implicit_resolvers = {
+        letter: [
+            (tag, pattern)
+            for tag, pattern in resolvers
+            if tag.rsplit(":", 1)[-1] not in ("bool", "int", "float", "timestamp")
+        ]
+        for letter, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    add = loader.add_implicit_resolver
     add("tag:yaml.org,2002:bool", re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), [*"tTfF"])
     add("tag:yaml.org,2002:int", re.compile(r"^[-+]?(?:0|[1-9][0-9]*)$"), [*"-+0123456789"])
     number = re.compile(r"^[-+]?(?:[0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)(?:[eE][-+]?[0-9]+)?$")
     add("tag:yaml.org,2002:float", number, [*"-+.0123456789"])
 
 
-_plain_scalars()
+_plain_scalars(_Loader)
+_plain_scalars(_FastLoader)
+#: Deeper than this nothing of ours is nested; and what text that might be begins with.
+_DEEP = 50
+_INDENTED = re.compile(rf"^[ \t?:-]{{{2 * _DEEP},}}", re.M)
+
+
+def _may_be_deep(text: str) -> bool:
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", text):
+        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
+        deepest = max(deepest, depth)
+    return deepest > _DEEP or _INDENTED.search(text) is not None
+
+
+def _composed(text: str) -> tuple[Any, yaml.Node | None]:
+    """Return the document's node, and the loader that makes values of it.
+
+    What libyaml refuses is read again by PyYAML itself, which says better why.
+
+    Raises:
+        yaml.YAMLError: Not YAML.
+        RecursionError: Nested too deep.
+    """
+    if not _may_be_deep(text):
+        with contextlib.suppress(yaml.YAMLError):
+            fast = _FastLoader(text)
+            return fast, fast.get_single_node()
+    loader = _Loader(text)
+    return loader, loader.get_single_node()
 
 
 @dataclass(slots=True)
@@ -95,10 +131,8 @@ def read_document(text: str, *, source: str) -> Document:
     Raises:
         WrongInputError: Not YAML, not a mapping, or a key given twice; with file and line.
     """
-    loader: _Loader | None = None
     try:
-        loader = _Loader(text)
-        node = loader.get_single_node()
+        loader, node = _composed(text)
         document = Document(source, {})
         if node is None:
             return document
@@ -114,9 +148,6 @@ def read_document(text: str, *, source: str) -> Document:
         raise WrongInputError(
             f"not valid YAML: {str(error).splitlines()[0]}", place=source
         ) from None
-    finally:
-        if loader is not None:
-            loader.dispose()
     return document
 
 
@@ -139,7 +170,7 @@ def place_of(text: str, source: str, key: str) -> str | None:
 class _Builder:
     """Turns nodes into values and notes their lines."""
 
-    def __init__(self, loader: _Loader, document: Document) -> None:
+    def __init__(self, loader: Any, document: Document) -> None:
         self._loader = loader
         self._document = document
         self._open: set[int] = set()

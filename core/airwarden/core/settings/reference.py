@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import enum
+import functools
 import inspect
+import textwrap
 import types
 from datetime import timedelta
 from pathlib import Path
@@ -44,7 +47,7 @@ def render() -> str:
     for entry in walk(Settings):
         tops.setdefault(entry.place.split(".")[0].removesuffix("[]"), []).append(entry)
     for top, entries in tops.items():
-        lines += [f"## `{top}`", "", _sentence(entries[0].info.description), ""]
+        lines += [f"## `{top}`", "", _meaning(entries[0]), ""]
         rows = entries[1:] or entries
         lines += ["| key | value | default | meaning |", "|---|---|---|---|"]
         lines += [_row(entry) for entry in rows]
@@ -53,7 +56,7 @@ def render() -> str:
 
 
 def _row(entry: Entry) -> str:
-    cells = (_key(entry), _value(entry), _default(entry), _sentence(entry.info.description))
+    cells = (_key(entry), _value(entry), _default(entry), _meaning(entry))
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
@@ -129,10 +132,30 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _sentence(description: str | None) -> str:
-    if not description:
+def _meaning(entry: Entry) -> str:
+    found = _docstrings(entry.model).get(entry.name)
+    if not found:
         raise ValueError("a setting has no description")
-    return " ".join(inspect.cleandoc(description).split())
+    return " ".join(inspect.cleandoc(found).split())
+
+
+@functools.cache
+def _docstrings(model: type[Section]) -> dict[str, str]:
+    """Return the text below each field; pydantic would read it from the source at every start."""
+    found: dict[str, str] = {}
+    for owner in reversed(model.__mro__):
+        if not issubclass(owner, Section):
+            continue
+        body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
+        statements = body.body if isinstance(body, ast.ClassDef) else []
+        for field, text in zip(statements, statements[1:], strict=False):
+            match field, text:
+                case (
+                    ast.AnnAssign(target=ast.Name(id=name)),
+                    ast.Expr(value=ast.Constant(value=str(words))),
+                ):
+                    found[name] = words
+    return found
 
 
 if __name__ == "__main__":
