@@ -114,7 +114,7 @@ class Backtest:
             if tasks is not None:
                 sources.update(task_sources(grid, tasks, kinds, request.cluster))
         sources.update(self._measured([rules, *(v.rules for v in tries)], sources, grid))
-        return self._report(config, rules, tries, sources, past, grid)
+        return self._report(rules, tries, sources, past, grid)
 
     def _variant(self, config: RuleConfig, name: str, words: str) -> Variant:
         from airwarden.rules.backtest.report import Variant
@@ -152,7 +152,6 @@ class Backtest:
 
     def _report(
         self,
-        config: RuleConfig,
         rules: RuleSet,
         tries: Sequence[Variant],
         sources: Mapping[str, Source],
@@ -174,7 +173,7 @@ class Backtest:
         request = self.request
         others = [*tries]
         if request.grid:
-            others += variants(config, judgeable(rules, sources), rules)
+            others += variants(judgeable(rules, sources), rules)
         base, *results = replay(
             [rules, *(variant.rules for variant in others)],
             sources,

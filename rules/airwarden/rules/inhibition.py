@@ -291,6 +291,10 @@ INHIBITIONS: tuple[Inhibition, ...] = (
 )
 
 
+#: Alerts that mute others.
+CAUSES = frozenset(cause for rule in INHIBITIONS for cause in rule.causes)
+
+
 def inhibits(cause: str, symptom: str) -> bool:
     """Return whether `cause` mutes `symptom`."""
     return any(cause in rule.causes and symptom in rule.symptoms for rule in INHIBITIONS)

@@ -31,7 +31,9 @@ def _overdue(context: Context) -> str:
     tier = () if any(m.label == "tier" for m in context.scope) else ('tier="critical"',)
     late = context.series("airwarden_dag_runs_overdue", 'kind=~"not_created|not_started"', *tier)
     by = context.by("cluster", "team", "kind")
-    return f"sum by ({by}) (last_over_time({late}[{context.bridge}])) {context.beyond}"
+    # No longer than must be: while it is bridged it outlives its cause.
+    bridge = format_duration(4 * context.config.scrape_interval)
+    return f"sum by ({by}) (last_over_time({late}[{bridge}])) {context.beyond}"
 
 
 def _at_risk(context: Context) -> str:
@@ -77,6 +79,7 @@ LATENESS = Subject(
             at_least=10,
             # Longer than the range: what starts at once when a stall is over is late no more.
             hold=timedelta(minutes=10),
+            keeps=False,
             expr=_delay,
             summary=_DELAYED,
             description=(
@@ -96,6 +99,7 @@ LATENESS = Subject(
             at_least=10,
             # Longer than the range: what starts at once when a stall is over is late no more.
             hold=timedelta(minutes=10),
+            keeps=False,
             expr=_delay,
             summary=_DELAYED,
             description=(
@@ -112,6 +116,7 @@ LATENESS = Subject(
             scopes=("tier", "team", "kind"),
             # Longer than a scheduler that is behind takes to be told of, or its symptom pages first.
             hold=timedelta(minutes=10),
+            keeps=False,
             expr=_overdue,
             summary=(
                 "{{ $value | humanize }} run(s) of critical DAGs of team {{ $labels.team }} on "

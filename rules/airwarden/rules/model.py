@@ -17,6 +17,7 @@ from airwarden.core.durations import format_duration
 from airwarden.core.metrics import metric
 from airwarden.core.thresholds import Operator, Threshold, Unit
 from airwarden.rules.config import AlertOverride, RuleConfig
+from airwarden.rules.inhibition import CAUSES
 from airwarden.rules.scopes import Scope, partition
 
 _ZERO = timedelta(0)
@@ -73,6 +74,7 @@ class AlertRule:
         about_airwarden: Its series name no cluster; the label is set to the installation's.
         route: See `Route`.
         keeps: Whether it keeps firing for a while when its series vanish or dip.
+        lingers: How long it does so at least.
         scopes: Labels beside `cluster` by which operators may give parts of the platform another
             limit; `expr` selects with `Context.series`, which puts them in.
         quantiles: Whether the limit may be on a quantile (`p99 > 10m`).
@@ -95,6 +97,7 @@ class AlertRule:
     about_airwarden: bool = False
     route: Route = Route.REMEDIATOR
     keeps: bool = True
+    lingers: timedelta = _ZERO
     scopes: tuple[str, ...] = ()
     quantiles: bool = False
     measure: Callable[[RuleConfig], Measure] | None = None
@@ -208,11 +211,15 @@ class Context:
 
     @property
     def keep(self) -> timedelta:
-        """The `keep_firing_for`: a third of the hold, two scrapes at least, ten minutes at most."""
+        """The `keep_firing_for`: a third of the hold, two scrapes at least, ten minutes at most.
+
+        A cause keeps firing until its symptoms are over too: they see its end later, by the range over
+        which a missed scrape is bridged, and whichever is heard last would be told.
+        """
         if not self.rule.keeps:
             return _ZERO
-        shortest = 2 * self.config.scrape_interval
-        keep = min(max(self.hold / 3, shortest), timedelta(minutes=10))
+        shortest = (8 if self.name in CAUSES else 2) * self.config.scrape_interval
+        keep = max(min(max(self.hold / 3, shortest), timedelta(minutes=10)), self.rule.lingers)
         return timedelta(seconds=math.ceil(keep.total_seconds()))
 
     @property

@@ -150,6 +150,8 @@ TEAM = AlertRule(
     over=timedelta(minutes=10),
     at_least=10,
     hold=timedelta(minutes=10),
+    # A team has few runs: now and then too few for a verdict, in the midst of one bad deploy.
+    lingers=timedelta(minutes=30),
     expr=_team_breach,
     summary=(
         "{{ $value | humanizePercentage }} of team {{ $labels.team }}'s DAG runs on "

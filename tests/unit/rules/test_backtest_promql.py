@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-import promql_parser
 import pytest
 
 from airwarden.core.metrics import CATALOGUE
@@ -14,6 +13,7 @@ from airwarden.rules.backtest.needs import Recorded, needs
 from airwarden.rules.backtest.past_metrics import BUILDERS
 from airwarden.rules.backtest.replay import RuleSet
 from airwarden.rules.backtest.sources import Flow, Stored
+from airwarden.rules.backtest.tree import parsed
 from airwarden.rules.backtest.vectors import NotJudgedError, Span, Vector
 from airwarden.rules.config import RuleConfig
 from airwarden.rules.lint import find_metric
@@ -139,6 +139,19 @@ def test_recorded_series_are_seen_by_later_rules_and_over_ranges() -> None:
     assert numbers(world.vector("max_over_time(twice[30s]) > 3", Span(0, 4))) == [[None, 4, 6, 8]]
 
 
+def test_what_is_no_number_counts_only_where_there_is_no_other() -> None:
+    # A share of nothing, as a team without runs has it, is 0 / 0.
+    world = evaluator(bad=[[0, 0, 1, 0, 0, 0]], all=[[0, 4, 2, 0, 0, 0]])
+    world.recordings = {"share": (Recorded("bad / all"),)}
+    world.block = 6
+    found = world.vector("max_over_time(share[45s])", Span(0, 6)).values
+    np.testing.assert_equal(found, [[NAN, 0, 0.5, 0.5, 0.5, NAN]])
+    found = world.vector("sum_over_time(share[30s])", Span(0, 6)).values
+    np.testing.assert_equal(found, [[NAN, NAN, 0.5, NAN, NAN, NAN]])
+    two = evaluator(bad=[[0], [1]], all=[[0], [2]])
+    np.testing.assert_equal(two.vector("max(bad / all)", Span(0, 1)).values, [[0.5]])
+
+
 def test_a_histogram_gives_its_quantile() -> None:
     rows = [("1.0", 10.0), ("2.0", 30.0), ("+Inf", 40.0)]
     source = Stored(
@@ -171,7 +184,7 @@ def test_every_shipped_rule_can_be_evaluated_once_its_series_are_there() -> None
             *(alert.expr for alert in rules.alerts),
             *(rule.expr for own in rules.recordings.values() for rule in own),
         )
-        for name in needs(promql_parser.parse(expression), (), rules.recordings).missing
+        for name in needs(parsed(expression), (), rules.recordings).missing
     }
     sources = {name: Stored([{"cluster": "default"}], np.ones((1, 40)), -39) for name in every}
     world = Evaluator(sources, rules.recordings, 0.0, STEP)
@@ -185,7 +198,7 @@ def test_every_shipped_rule_can_be_evaluated_once_its_series_are_there() -> None
 
 
 def test_a_side_that_may_be_missing_is_left_out_and_said() -> None:
-    tree = promql_parser.parse("(a > 1) unless on (cluster) b")
+    tree = parsed("(a > 1) unless on (cluster) b")
     found = needs(tree, {"a"}, {})
     assert not found.missing
     assert found.without == {"b"}
@@ -193,4 +206,4 @@ def test_a_side_that_may_be_missing_is_left_out_and_said() -> None:
     world = evaluator(a=[[1, 2]])
     assert numbers(world.vector("(a > 1) unless on (cluster) b", Span(0, 2))) == [[None, 2]]
     # Where nothing but the excuse is measured, everything would fire.
-    assert needs(promql_parser.parse("vector(1) unless b"), (), {}).missing == {"b"}
+    assert needs(parsed("vector(1) unless b"), (), {}).missing == {"b"}

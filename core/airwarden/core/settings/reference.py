@@ -6,6 +6,7 @@ import ast
 import enum
 import functools
 import inspect
+import itertools
 import textwrap
 import types
 from datetime import timedelta
@@ -148,7 +149,7 @@ def _docstrings(model: type[Section]) -> dict[str, str]:
             continue
         body = ast.parse(textwrap.dedent(inspect.getsource(owner))).body[0]
         statements = body.body if isinstance(body, ast.ClassDef) else []
-        for field, text in zip(statements, statements[1:], strict=False):
+        for field, text in itertools.pairwise(statements):
             match field, text:
                 case (
                     ast.AnnAssign(target=ast.Name(id=name)),

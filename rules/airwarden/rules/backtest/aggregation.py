@@ -16,6 +16,13 @@ from airwarden.rules.backtest.vectors import (
     without,
 )
 
+
+def _extreme(rows: Floats, pick: np.ufunc, nothing: float) -> Floats:
+    """Return the highest or lowest; what is no number counts only where there is no other."""
+    best: Floats = pick.reduce(rows, axis=0)
+    return np.where(best == nothing, np.nan, best)
+
+
 #: Over the rows of one group, absent ones left out by a mask that is passed beside them.
 _PLAIN: Mapping[str, Callable[..., Floats]] = {
     "sum": lambda rows, there: np.where(there, rows, 0.0).sum(axis=0),
@@ -24,8 +31,8 @@ _PLAIN: Mapping[str, Callable[..., Floats]] = {
     "avg": lambda rows, there: (
         np.where(there, rows, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
     ),
-    "max": lambda rows, there: np.where(there, rows, -np.inf).max(axis=0),
-    "min": lambda rows, there: np.where(there, rows, np.inf).min(axis=0),
+    "max": lambda rows, there: _extreme(np.where(there, rows, -np.inf), np.fmax, -np.inf),
+    "min": lambda rows, there: _extreme(np.where(there, rows, np.inf), np.fmin, np.inf),
 }
 
 #: Of one series these are its own value.

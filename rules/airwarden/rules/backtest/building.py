@@ -153,6 +153,7 @@ class Buckets:
     bounds: Sequence[str]
     phase: float = field(init=False)
     born_early: bool = True
+    lasting: bool = False
 
     def __post_init__(self) -> None:
         self.phase = self.flow.phase

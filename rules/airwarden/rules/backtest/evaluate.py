@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
-import promql_parser as promql
 
 from airwarden.rules.backtest import functions, windows
 from airwarden.rules.backtest.aggregation import aggregate
@@ -25,7 +24,19 @@ from airwarden.rules.backtest.matching import (
     with_number,
 )
 from airwarden.rules.backtest.needs import Recorded, Recordings, needs
-from airwarden.rules.backtest.sources import Matcher, Source
+from airwarden.rules.backtest.sources import Source
+from airwarden.rules.backtest.tree import (
+    Aggregate,
+    Binary,
+    Call,
+    Negated,
+    Node,
+    Number,
+    Range,
+    Selector,
+    Text,
+    parsed,
+)
 from airwarden.rules.backtest.vectors import (
     Floats,
     NotJudgedError,
@@ -58,9 +69,9 @@ class Evaluator:
     start: float
     step: float
     block: int = 2880
-    _trees: dict[str, Any] = field(default_factory=dict)
     _known: dict[tuple[str, int, int], Value] = field(default_factory=dict)
     _recorded: dict[tuple[str, int], Vector] = field(default_factory=dict)
+    _unknown: dict[str, bool] = field(default_factory=dict)
 
     def vector(self, expression: str, span: Span) -> Vector:
         """Return an expression's series over a span.
@@ -68,7 +79,7 @@ class Evaluator:
         Raises:
             NotJudgedError: It needs what is not here, or what is not supported.
         """
-        found = self._evaluate(self._tree(expression), span)
+        found = self._evaluate(parsed(expression), span)
         if not isinstance(found, Vector):
             return Vector.full([{}], np.broadcast_to(found, (1, span.count)))
         return found
@@ -79,73 +90,66 @@ class Evaluator:
         for key in [key for key in self._recorded if (key[1] + 1) * self.block <= before]:
             del self._recorded[key]
 
-    def _tree(self, expression: str) -> Any:
-        if expression not in self._trees:
-            self._trees[expression] = promql.parse(expression)
-        return self._trees[expression]
-
-    def _evaluate(self, node: Any, span: Span) -> Value:
+    def _evaluate(self, node: Node, span: Span) -> Value:
         """Evaluate a node once for each span: alerts share much of their expressions."""
-        if isinstance(node, promql.NumberLiteral):
-            return np.full(span.count, float(node.val))
-        if isinstance(node, promql.ParenExpr):
-            return self._evaluate(node.expr, span)
-        key = (str(node), span.first, span.count)
+        if isinstance(node, Number):
+            return np.full(span.count, node.value)
+        key = (node.key, span.first, span.count)
         if key not in self._known:
             self._known[key] = self._fresh(node, span)
         return self._known[key]
 
-    def _fresh(self, node: Any, span: Span) -> Value:
-        if isinstance(node, promql.UnaryExpr):
-            value = self._evaluate(node.expr, span)
-            if isinstance(value, Vector):
-                return Vector(value.labels, -value.values, value.present)
-            return -value
-        if isinstance(node, promql.VectorSelector):
-            return self._samples(node, self._shifted(node, span), None)
-        if isinstance(node, promql.AggregateExpr):
-            return self._aggregated(node, span)
-        if isinstance(node, promql.BinaryExpr):
-            return self._binary(node, span)
-        if isinstance(node, promql.Call):
-            return self._call(node, span)
-        raise NotJudgedError(f"what PromQL calls {type(node).__name__}")
+    def _fresh(self, node: Node, span: Span) -> Value:
+        match node:
+            case Negated(inner=inner):
+                value = self._evaluate(inner, span)
+                if isinstance(value, Vector):
+                    return Vector(value.labels, -value.values, value.present)
+                return -value
+            case Selector():
+                return self._samples(node, self._shifted(node, span), None)
+            case Aggregate():
+                return self._aggregated(node, span)
+            case Binary():
+                return self._binary(node, span)
+            case Call():
+                return self._call(node, span)
+            case _:
+                raise NotJudgedError(f"what PromQL calls {getattr(node, 'what', node.key)}")
 
-    def _vector(self, node: Any, span: Span) -> Vector:
+    def _vector(self, node: Node, span: Span) -> Vector:
         value = self._evaluate(node, span)
         if not isinstance(value, Vector):
             raise NotJudgedError("a number where series are expected")
         return value
 
-    def _number(self, node: Any, span: Span) -> Floats:
+    def _number(self, node: Node, span: Span) -> Floats:
         value = self._evaluate(node, span)
         if isinstance(value, Vector):
             raise NotJudgedError("series where a number is expected")
         return value
 
-    def _shifted(self, selector: Any, span: Span) -> Span:
-        if selector.at is not None:
+    def _shifted(self, selector: Selector, span: Span) -> Span:
+        if selector.at:
             raise NotJudgedError("the modifier @")
-        offset = selector.offset.total_seconds() if selector.offset else 0.0
-        steps = offset / self.step
+        steps = selector.offset / self.step
         if steps != int(steps):
             raise NotJudgedError(f"an offset that is no multiple of {self.step:g}s")
         return Span(span.first - int(steps), span.count)
 
-    def _samples(self, selector: Any, span: Span, by: Sequence[str] | None) -> Vector:
-        matchers = matchers_of(selector)
-        name = str(selector.name or "")
+    def _samples(self, selector: Selector, span: Span, by: Sequence[str] | None) -> Vector:
+        name = selector.name
         if name in self.recordings and name not in self.sources:
             found = self._recording(name, span)
             rows = [
                 row
                 for row, labels in enumerate(found.labels)
-                if all(matcher.fits(labels) for matcher in matchers)
+                if all(matcher.fits(labels) for matcher in selector.matchers)
             ]
             return found if len(rows) == len(found.labels) else found.rows(rows)
         if name not in self.sources:
             raise NotJudgedError(name)
-        return self.sources[name].vector(matchers, span, by)
+        return self.sources[name].vector(selector.matchers, span, by)
 
     def _recording(self, name: str, span: Span) -> Vector:
         """Return a recorded series, from blocks that are evaluated once each."""
@@ -168,44 +172,45 @@ class Evaluator:
             found = set_operation("or", found, own, Matching())
         return found
 
-    def _aggregated(self, node: Any, span: Span) -> Vector:
-        operator = str(node.op)
-        names, by = _grouping(node.modifier)
-        if operator == "sum" and by:
-            summed = self._summed_events(node.expr, span, names)
+    def _aggregated(self, node: Aggregate, span: Span) -> Vector:
+        if node.operator == "sum" and node.by:
+            summed = self._summed_events(node.inner, span, node.names)
             if summed is not None:
                 return summed
-        share = self._number(node.param, span) if node.param is not None else None
-        return aggregate(operator, self._vector(node.expr, span), names, by=by, share=share)
+        share = self._number(node.parameter, span) if node.parameter is not None else None
+        vector = self._vector(node.inner, span)
+        return aggregate(node.operator, vector, node.names, by=node.by, share=share)
 
-    def _summed_events(self, node: Any, span: Span, names: Sequence[str]) -> Vector | None:
+    def _summed_events(self, node: Node, span: Span, names: Sequence[str]) -> Vector | None:
         """Sum series of events before their rate is taken: the same, where none is near its birth."""
-        inner = node
-        while isinstance(inner, promql.ParenExpr):
-            inner = inner.expr
-        if isinstance(inner, promql.VectorSelector):
-            if self._is_events(inner):
-                return self._samples(inner, self._shifted(inner, span), names)
-            return None
-        summable = isinstance(inner, promql.Call) and inner.func.name in _SUMMABLE
-        if summable and self._is_events(getattr(inner.args[0], "vector_selector", None)):
-            return self._over_time(inner.func.name, inner.args[0], span, names)
+        match node:
+            case Selector():
+                if self._is_events(node):
+                    return self._samples(node, self._shifted(node, span), names)
+            case Call(name=name, arguments=(Range(selector=selector) as over,)):
+                if name in _SUMMABLE and self._is_events(selector):
+                    return self._over_time(name, over, span, names)
         return None
 
-    def _is_events(self, selector: Any) -> bool:
-        name = str(getattr(selector, "name", None) or "")
-        return name in self.sources and bool(self.sources[name].born_early)
+    def _is_events(self, selector: Selector) -> bool:
+        return selector.name in self.sources and self.sources[selector.name].born_early
 
     def _over_time(
-        self, name: str, node: Any, span: Span, by: Sequence[str] | None, share: float = math.nan
+        self,
+        name: str,
+        node: Node,
+        span: Span,
+        by: Sequence[str] | None,
+        share: float = math.nan,
     ) -> Vector:
-        if not isinstance(node, promql.MatrixSelector):
+        if not isinstance(node, Range):
             raise NotJudgedError("a subquery")
-        selector = node.vector_selector
+        selector, seconds = node.selector, node.seconds
         shifted = self._shifted(selector, span)
-        seconds = node.range.total_seconds()
-        source = self.sources.get(str(selector.name))
+        source = self.sources.get(selector.name)
         phase = source.phase if source else 0.0
+        if name in ("max_over_time", "last_over_time") and source and source.lasting:
+            return self._samples(selector, shifted, by)
         # Samples at -phase, -phase - step, … down to, but without, the range's begin.
         samples = max(1, math.ceil((seconds - phase) / self.step - 1e-9))
         wide = Span(shifted.first - samples + 1, shifted.count + samples - 1)
@@ -227,42 +232,38 @@ class Evaluator:
             raise NotJudgedError(f"the function {name}")
         return Vector(found.labels, values, present)
 
-    def _binary(self, node: Any, span: Span) -> Value:
-        operator = str(node.op)
-        matching = _matching(node.modifier)
+    def _binary(self, node: Binary, span: Span) -> Value:
+        operator, matching = node.operator, node.matching
         if operator in SETS:
-            left, right = self._side(node.lhs, span), self._side(node.rhs, span)
+            left, right = self._side(node.left, span), self._side(node.right, span)
             return set_operation(operator, left, right, matching)
-        first, second = self._evaluate(node.lhs, span), self._evaluate(node.rhs, span)
+        first, second = self._evaluate(node.left, span), self._evaluate(node.right, span)
         if isinstance(first, Vector) and isinstance(second, Vector):
             return binary(operator, first, second, matching)
         if isinstance(first, Vector):
-            return with_number(
-                operator,
-                first,
-                self._number(node.rhs, span),
-                number_first=False,
-                as_bool=matching.as_bool,
-            )
+            number = self._number(node.right, span)
+            as_bool = matching.as_bool
+            return with_number(operator, first, number, number_first=False, as_bool=as_bool)
         if isinstance(second, Vector):
             return with_number(operator, second, first, number_first=True, as_bool=matching.as_bool)
         return of_numbers(operator, first, second)
 
-    def _side(self, node: Any, span: Span) -> Vector:
+    def _side(self, node: Node, span: Span) -> Vector:
         """Return a side of a set operation; one that nothing is known of is empty there.
 
         Whether that is right was decided before, by `needs`.
         """
-        if any(name not in self.sources for name in _missing(node, self)):
-            return Vector.empty(span.count)
-        return self._vector(node, span)
+        if node.key not in self._unknown:
+            missing = needs(node, self.sources, self.recordings).missing
+            self._unknown[node.key] = bool(missing)
+        return Vector.empty(span.count) if self._unknown[node.key] else self._vector(node, span)
 
-    def _call(self, node: Any, span: Span) -> Value:
-        name, args = str(node.func.name), list(node.args)
+    def _call(self, node: Call, span: Span) -> Value:
+        name, args = node.name, node.arguments
         if name in OVER_TIME:
             return self._over_time(name, args[0], span, None)
         if name == "quantile_over_time":
-            return self._over_time(name, args[1], span, None, float(args[0].val))
+            return self._over_time(name, args[1], span, None, _constant(args[0]))
         if name == "time":
             return self.start + self.step * np.arange(span.first, span.end, dtype=np.float64)
         if name == "pi":
@@ -275,7 +276,7 @@ class Evaluator:
             return functions.scalar(self._vector(args[0], span))
         return self._of_vector(name, args, span)
 
-    def _of_vector(self, name: str, args: Sequence[Any], span: Span) -> Vector:
+    def _of_vector(self, name: str, args: Sequence[Node], span: Span) -> Vector:
         if name in functions.PLAIN:
             return functions.plain(name, self._vector(args[0], span))
         if name == "histogram_quantile":
@@ -290,59 +291,22 @@ class Evaluator:
             nearest = self._number(args[1], span) if len(args) > 1 else np.ones(span.count)
             return functions.rounded(vector, nearest)
         if name == "label_replace":
-            return functions.label_replace(vector, *(str(argument.val) for argument in args[1:]))
+            texts = [argument.value for argument in args[1:] if isinstance(argument, Text)]
+            return functions.label_replace(vector, *texts)
         if name in ("sort", "sort_desc"):
             return vector
         raise NotJudgedError(f"the function {name}")
 
 
-def _missing(node: Any, evaluator: Evaluator) -> set[str]:
-    """Return the metrics without which a part of an expression cannot be evaluated at all."""
-    return set(needs(node, evaluator.sources, evaluator.recordings).missing)
+def _constant(node: Node) -> float:
+    if not isinstance(node, Number):
+        raise NotJudgedError("a share that changes")
+    return node.value
 
 
-def _grouping(modifier: Any) -> tuple[tuple[str, ...], bool]:
-    if modifier is None:
-        return (), True
-    return tuple(modifier.labels), modifier.type == promql.AggModifierType.By
-
-
-def _matching(modifier: Any) -> Matching:
-    if modifier is None:
-        return Matching()
-    found = modifier.matching
-    many = ""
-    if modifier.card == promql.VectorMatchCardinality.ManyToOne:
-        many = "left"
-    elif modifier.card == promql.VectorMatchCardinality.OneToMany:
-        many = "right"
-    on = found is not None and found.type == promql.LabelModifierType.Include
-    return Matching(
-        names=tuple(found.labels) if found is not None else (),
-        on=on,
-        many=many,
-        include=tuple(modifier.group_labels or ()),
-        as_bool=bool(modifier.return_bool),
-    )
-
-
-def matchers_of(selector: Any) -> tuple[Matcher, ...]:
-    """Return a selector's conditions."""
-    ops = promql.MatchOp
-    return tuple(
-        Matcher(
-            matcher.name,
-            matcher.value,
-            equal=matcher.op in (ops.Equal, ops.Re),
-            regular=matcher.op in (ops.Re, ops.NotRe),
-        )
-        for matcher in selector.matchers.matchers
-    )
-
-
-def _named_by(node: Any) -> dict[str, str]:
+def _named_by(node: Node) -> dict[str, str]:
     """Return the labels that `absent` gives its series: those a selector asks to be equal."""
-    if not isinstance(node, promql.VectorSelector):
+    if not isinstance(node, Selector):
         return {}
-    equal = {m.label: m.value for m in matchers_of(node) if m.equal and not m.regular}
+    equal = {m.label: m.value for m in node.matchers if m.equal and not m.regular}
     return without(equal, ["__name__"])

@@ -26,22 +26,29 @@ class Active:
 
     def add(self, vector: Vector, first: int) -> None:
         """Take the next evaluations."""
-        for row in np.flatnonzero(vector.present.any(axis=1)).tolist():
-            present = vector.present[row]
-            edges = np.flatnonzero(np.diff(np.r_[False, present, False].astype(np.int8)))
+        present = vector.present
+        if not present.any():
+            return
+        count = present.shape[1]
+        padded = np.zeros((len(present), count + 2), dtype=np.int8)
+        padded[:, 1:-1] = present
+        turns = np.diff(padded, axis=1)
+        rows, lows = np.nonzero(turns == 1)
+        highs = np.nonzero(turns == -1)[1]
+        worst = np.abs(vector.values).ravel()
+        for row, low, high in zip(rows.tolist(), lows.tolist(), highs.tolist(), strict=True):
             key = signature(vector.labels[row])
             self.labels.setdefault(key, vector.labels[row])
             known = self.stretches.setdefault(key, [])
             kept = self.values.setdefault(key, [])
-            for low, high in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
-                begin, end = first + low, first + high
-                worst = float(np.max(np.abs(vector.values[row, low:high])))
-                if known and known[-1][1] == begin:
-                    known[-1] = (known[-1][0], end)
-                    kept[-1] = (kept[-1][0], max(kept[-1][1], worst))
-                else:
-                    known.append((begin, end))
-                    kept.append((begin, worst))
+            begin, end = first + low, first + high
+            value = float(worst[row * count + low : row * count + high].max())
+            if known and known[-1][1] == begin:
+                known[-1] = (known[-1][0], end)
+                kept[-1] = (kept[-1][0], max(kept[-1][1], value))
+            else:
+                known.append((begin, end))
+                kept.append((begin, value))
 
     def minutes(self, step: float) -> float:
         """Return for how many minutes any series was there, each counted for itself."""

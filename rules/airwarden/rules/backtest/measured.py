@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-import promql_parser as promql
 from numpy.typing import NDArray
 
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.needs import needs
 from airwarden.rules.backtest.replay import RuleSet
 from airwarden.rules.backtest.sources import Stored
+from airwarden.rules.backtest.tree import parsed
 from airwarden.rules.backtest.vectors import Labels, NotJudgedError, Signature, signature
 
 #: Most series of one metric: more would be single DAGs or tasks.
@@ -25,7 +25,7 @@ def wanted(sets: Iterable[RuleSet], known: Iterable[str]) -> list[str]:
     for rules in sets:
         recorded = (rule.expr for own in rules.recordings.values() for rule in own)
         for expression in (*(a.expr for a in rules.alerts), *recorded):
-            own = needs(promql.parse(expression), there, rules.recordings)
+            own = needs(parsed(expression), there, rules.recordings)
             found |= own.missing | own.without
     return sorted(name for name in found if name and not name.startswith("ALERTS"))
 

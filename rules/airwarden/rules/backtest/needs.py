@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import promql_parser as promql
+from airwarden.rules.backtest.tree import Binary, Node, Selector, children, parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,42 +52,36 @@ class Needs:
         return Needs(self.known, frozenset(), self.without | self.missing)
 
 
-def needs(node: Any, sources: Collection[str], recordings: Recordings) -> Needs:
+def needs(node: Node, sources: Collection[str], recordings: Recordings) -> Needs:
     """Return what an expression, or a part of one, needs.
 
     Args:
-        node: A node of `promql_parser`.
+        node: The expression: see `tree.parsed`.
         sources: The metrics that are there.
         recordings: The recording rules.
     """
-    if isinstance(node, promql.VectorSelector):
-        name = str(node.name or "")
-        one = frozenset({name})
+    if isinstance(node, Selector):
+        one = frozenset({node.name})
         # What history tells goes before what the site's own series would be mapped to.
-        if name in sources:
+        if node.name in sources:
             return Needs(known=one)
-        if name not in recordings:
+        if node.name not in recordings:
             return Needs(missing=one)
         found = Needs()
-        for rule in recordings[name]:
-            found |= needs(promql.parse(rule.expr), sources, recordings)
+        for rule in recordings[node.name]:
+            found |= needs(parsed(rule.expr), sources, recordings)
         return found
-    if isinstance(node, promql.BinaryExpr):
-        left = needs(node.lhs, sources, recordings)
-        right = needs(node.rhs, sources, recordings)
-        operator = str(node.op)
-        if operator == "or" and left.missing and not right.missing and right.known:
+    if isinstance(node, Binary):
+        left = needs(node.left, sources, recordings)
+        right = needs(node.right, sources, recordings)
+        if node.operator == "or" and left.missing and not right.missing and right.known:
             return left.excused | right
-        if operator == "or" and right.missing and not left.missing and left.known:
+        if node.operator == "or" and right.missing and not left.missing and left.known:
             return left | right.excused
-        if operator == "unless" and right.missing and not left.missing and left.known:
+        if node.operator == "unless" and right.missing and not left.missing and left.known:
             return left | right.excused
         return left | right
     found = Needs()
-    for name in ("expr", "param", "vector_selector"):
-        child = getattr(node, name, None)
-        if child is not None:
-            found |= needs(child, sources, recordings)
-    for child in getattr(node, "args", ()):
+    for child in children(node):
         found |= needs(child, sources, recordings)
     return found

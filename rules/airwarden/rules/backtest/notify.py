@@ -132,19 +132,36 @@ class Alertmanager:
             str(receiver["name"]): _sends_resolved(receiver)
             for receiver in config.get("receivers") or ()
         }
+        self._taken: dict[Signature, tuple[Node, ...]] = {}
+        self._sides = _Sides(self._inhibitions)
 
-    def episodes(self, alerts: Sequence[Sent], until: float) -> list[Episode]:
-        """Return what would have been sent of these alerts, in order of time."""
-        muting = _Muting(self._inhibitions, alerts)
+    def episodes(self, alerts: Sequence[Sent], until: float, about: str = "") -> list[Episode]:
+        """Return what would have been sent of these alerts, in order of time.
+
+        Args:
+            alerts: All that fired.
+            until: Where the past ends.
+            about: Only groups with this alert in them; empty for all.
+        """
+        muting = _Muting(self._sides, alerts)
         groups: dict[tuple[str, Signature], tuple[Node, list[Sent]]] = {}
+        wanted: set[tuple[str, Signature]] = set()
         for alert in alerts:
-            for node in self.root.match(alert.labels):
+            for node in self._routes(alert):
                 key = (node.place, node.group(alert.labels))
                 groups.setdefault(key, (node, []))[1].append(alert)
+                if not about or alert.labels.get("alertname") == about:
+                    wanted.add(key)
         found: list[Episode] = []
-        for (_, labels), (node, own) in groups.items():
-            found += self._follow(node, labels, own, muting, until)
+        for key, (node, own) in groups.items():
+            if key in wanted:
+                found += self._follow(node, key[1], own, muting, until)
         return sorted(found, key=lambda episode: episode.began)
+
+    def _routes(self, alert: Sent) -> tuple[Node, ...]:
+        if alert.key not in self._taken:
+            self._taken[alert.key] = tuple(self.root.match(alert.labels))
+        return self._taken[alert.key]
 
     def _follow(
         self, node: Node, labels: Signature, alerts: list[Sent], muting: _Muting, until: float
@@ -261,23 +278,46 @@ class _Log:
         return "repeat" if at < now - self.node.waits[2] else ""
 
 
+class _Sides:
+    """Which inhibitions an alert is a source or a target of, found out once for each label set."""
+
+    def __init__(self, rules: Sequence[_Inhibition]) -> None:
+        self._rules = tuple(enumerate(rules))
+        self._known: dict[tuple[Signature, bool], tuple[tuple[int, Signature], ...]] = {}
+
+    def sources(self, alert: Sent) -> tuple[tuple[int, Signature], ...]:
+        """Return each inhibition that it causes, with what must be equal."""
+        return self._of(alert, source=True)
+
+    def targets(self, alert: Sent) -> tuple[tuple[int, Signature], ...]:
+        """Return each inhibition that it is held back by, with what must be equal."""
+        return self._of(alert, source=False)
+
+    def _of(self, alert: Sent, *, source: bool) -> tuple[tuple[int, Signature], ...]:
+        key = alert.key, source
+        if key not in self._known:
+            self._known[key] = tuple(
+                (number, signature(alert.labels, rule.equal))
+                for number, rule in self._rules
+                if all(c.fits(alert.labels) for c in (rule.source if source else rule.target))
+            )
+        return self._known[key]
+
+
 class _Muting:
     """Which alert is inhibited when: for each label set, when what inhibits it fires."""
 
-    def __init__(self, rules: Sequence[_Inhibition], alerts: Sequence[Sent]) -> None:
-        self._rules = rules
-        self._sources: list[dict[Signature, list[Sent]]] = []
-        for rule in rules:
-            found: dict[Signature, list[Sent]] = {}
-            for alert in alerts:
-                if all(condition.fits(alert.labels) for condition in rule.source):
-                    found.setdefault(signature(alert.labels, rule.equal), []).append(alert)
-            self._sources.append(found)
+    def __init__(self, sides: _Sides, alerts: Sequence[Sent]) -> None:
+        self._sides = sides
+        self._sources: dict[tuple[int, Signature], list[Sent]] = {}
+        for alert in alerts:
+            for side in sides.sources(alert):
+                self._sources.setdefault(side, []).append(alert)
         self._muted: dict[Signature, tuple[tuple[float, float], ...]] = {}
 
     def audible(self, alerts: Sequence[Sent], now: float) -> Sequence[Sent]:
         """Return the alerts that are not inhibited at a moment."""
-        if not any(self._sources):
+        if not self._sources:
             return alerts
         return [
             alert
@@ -298,13 +338,11 @@ class _Muting:
         return self._muted[alert.key]
 
     def _causes(self, alert: Sent) -> Iterator[tuple[float, float]]:
-        for rule, sources in zip(self._rules, self._sources, strict=True):
-            causes = sources.get(signature(alert.labels, rule.equal))
-            if not causes or not all(c.fits(alert.labels) for c in rule.target):
-                continue
-            both = all(c.fits(alert.labels) for c in rule.source)
-            for cause in causes:
-                if not (both and all(c.fits(cause.labels) for c in rule.target)):
+        own = {number for number, _ in self._sides.sources(alert)}
+        for number, equal in self._sides.targets(alert):
+            for cause in self._sources.get((number, equal), ()):
+                # Of two that are source and target of the same inhibition, neither holds the other back.
+                if number not in own or (number, equal) not in self._sides.targets(cause):
                     yield cause.starts, cause.ends
 
 

@@ -294,6 +294,7 @@ def _successes(past: PastOfRuns, wanted: Sequence[int], label: str, prefix: str)
         at.astype(np.int32),
         past.runs.ended[rows],
         np.full(len(wanted), np.nan),
+        lasting=True,
     )
 
 
@@ -311,7 +312,7 @@ def _freshness(past: PastOfRuns) -> Mapping[str, Source]:
     return {
         "airwarden_asset_last_update_timestamp_seconds": _successes(past, wanted, "asset", "dag:"),
         "airwarden_asset_freshness_sla_seconds": Latest(
-            labels, none, none, np.empty(0), ages[:, 0]
+            labels, none, none, np.empty(0), ages[:, 0], lasting=True
         ),
     }
 

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-import promql_parser as promql
-
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import parse_duration
+from airwarden.core.thresholds import Threshold
 from airwarden.rules.backtest.evaluate import Evaluator
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.holding import Active, Firing, fired
 from airwarden.rules.backtest.needs import Needs, Recorded, Recordings, needs
 from airwarden.rules.backtest.notify import Alertmanager, Calendar, Episode, Sent, never_ends
 from airwarden.rules.backtest.sources import Source
+from airwarden.rules.backtest.tree import parsed
 from airwarden.rules.backtest.vectors import NotJudgedError, Span
 from airwarden.rules.catalogue import resolve
-from airwarden.rules.config import PagerDutyRoute, RuleConfig, SlackRoute
-from airwarden.rules.model import Rules
+from airwarden.rules.config import AlertOverride, PagerDutyRoute, RuleConfig, SlackRoute
+from airwarden.rules.model import Context, Rules
 from airwarden.rules.render_alertmanager import alertmanager_document
-from airwarden.rules.render_prometheus import rule_groups
+from airwarden.rules.render_prometheus import alert_entry, rule_groups
 
 #: Told how much of the replay is done, from 0 to 1.
 Progress = Callable[[float], None]
@@ -46,18 +46,32 @@ class Alert:
     keep: float
     labels: Mapping[str, str]
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What tells two of them apart."""
+        return self.expr, self.hold, self.keep, *sorted(self.labels.items())
+
 
 @dataclass(frozen=True, slots=True)
 class RuleSet:
-    """One installation's rules and routing."""
+    """One installation's rules and routing.
+
+    Attributes:
+        document: Alertmanager's configuration, as its YAML reads.
+        asked_by: Alert → the alerts whose expressions depend on its settings.
+        changed: The alert that is tried with another threshold; empty for what is in force.
+    """
 
     config: RuleConfig
     rules: Rules
     alerts: tuple[Alert, ...]
     recordings: Recordings
+    document: Mapping[str, Any]
+    asked_by: Mapping[str, frozenset[str]]
+    changed: str = ""
 
     @classmethod
-    def of(cls, config: RuleConfig) -> RuleSet:
+    def of(cls, config: RuleConfig, changed: str = "") -> RuleSet:
         """Return the rules that `airwarden build` writes for an installation, heard by people.
 
         Where a remediator takes alerts first, it speaks once for what Alertmanager would: so the replay
@@ -79,7 +93,58 @@ class RuleSet:
             rules,
             tuple(_alert(entry) for entry in entries if "alert" in entry),
             recorded(entry for entry in entries if "record" in entry),
+            alertmanager_document(rules),
+            _asked_by(rules),
+            changed,
         )
+
+    def with_threshold(self, name: str, threshold: Threshold) -> RuleSet:
+        """Return the same with another limit of the same unit for one alert: only its rules are new.
+
+        Raises:
+            WrongInputError: The threshold does not fit the alert.
+        """
+        config = with_threshold(self.config, name, threshold)
+        rules = resolve(config)
+        fresh = {
+            one: tuple(_alert(alert_entry(context)) for context in rules.variants(one))
+            for one in {name, *self.asked_by.get(name, ())}
+        }
+        alerts: list[Alert] = []
+        for one in dict.fromkeys(alert.name for alert in self.alerts):
+            alerts += fresh.get(one) or (alert for alert in self.alerts if alert.name == one)
+        return replace(self, config=config, rules=rules, alerts=tuple(alerts), changed=name)
+
+
+def with_threshold(config: RuleConfig, name: str, threshold: Threshold) -> RuleConfig:
+    """Return an installation with one threshold changed; its length goes before a `hold`."""
+    own = config.overrides.get(name, AlertOverride())
+    hold = None if threshold.window is not None else own.hold
+    changed = replace(own, threshold=threshold, hold=hold)
+    return replace(config, overrides={**config.overrides, name: changed})
+
+
+@dataclass(frozen=True)
+class _Watched(Rules):
+    """Rules that note which alerts are asked for."""
+
+    seen: set[str] = field(default_factory=set)
+
+    def variants(self, name: str) -> tuple[Context, ...]:
+        self.seen.add(name)
+        return Rules.variants(self, name)
+
+
+def _asked_by(rules: Rules) -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    watched = _Watched(rules.config, rules.catalogue)
+    for name in rules.catalogue:
+        for context in Rules.variants(watched, name):
+            watched.seen.clear()
+            context.rule.expr(context)
+            for other in watched.seen - {name}:
+                found.setdefault(other, set()).add(name)
+    return {name: frozenset(names) for name, names in found.items()}
 
 
 def recorded(entries: Iterable[Mapping[str, Any]]) -> Recordings:
@@ -114,15 +179,15 @@ class Replayed:
 
     Attributes:
         rules: The set.
-        firings: Every alert that fired.
-        episodes: What people would have heard.
+        firings: Every alert that fired, those of other sets among them; by an episode's `origin`.
+        episodes: What people would have heard; of a set that changes one alert, those with it.
         not_judged: Alert → what it needs.
         judged_without: Alert → what would have excused it and is not known.
         held_minutes: Alert → minutes for which its expression held, each series for itself.
     """
 
     rules: RuleSet
-    firings: tuple[Firing, ...]
+    firings: Sequence[Firing]
     episodes: tuple[Episode, ...]
     not_judged: Mapping[str, str]
     judged_without: Mapping[str, str]
@@ -131,7 +196,8 @@ class Replayed:
     @property
     def judged(self) -> tuple[str, ...]:
         """The names of the alerts that were judged."""
-        return tuple(a.name for a in self.rules.alerts if a.name not in self.not_judged)
+        names = dict.fromkeys(a.name for a in self.rules.alerts)
+        return tuple(name for name in names if name not in self.not_judged)
 
 
 def replay(
@@ -140,7 +206,7 @@ def replay(
     grid: Grid,
     progress: Progress = lambda _: None,
 ) -> list[Replayed]:
-    """Replay several sets of rules; what they have in common is evaluated once.
+    """Replay several sets of rules; what they have in common is evaluated, and fires, once.
 
     Args:
         sets: The first one is in force, the others are tried.
@@ -156,7 +222,7 @@ def replay(
     excused: dict[str, str] = {}
     active: dict[str, Active] = {}
     for expression in {alert.expr: None for rules in sets for alert in rules.alerts}:
-        found = needs(promql.parse(expression), sources, recordings)
+        found = needs(parsed(expression), sources, recordings)
         reason = _reason(found)
         if reason:
             reasons[expression] = reason
@@ -165,16 +231,30 @@ def replay(
             if found.without:
                 excused[expression] = ", ".join(sorted(found.without))
     _evaluate(evaluator, active, reasons, grid, progress)
-    return [_replayed(rules, active, reasons, excused, grid) for rules in sets]
+    told = _Told(active, grid)
+    return [
+        Replayed(
+            rules=rules,
+            firings=told.firings,
+            episodes=told.episodes(rules),
+            not_judged={a.name: reasons[a.expr] for a in rules.alerts if a.expr in reasons},
+            judged_without={a.name: excused[a.expr] for a in rules.alerts if a.expr in excused},
+            held_minutes={
+                a.name: active[a.expr].minutes(grid.step) for a in rules.alerts if a.expr in active
+            },
+        )
+        for rules in sets
+    ]
 
 
 def judgeable(rules: RuleSet, sources: Mapping[str, Source]) -> list[str]:
     """Return the alerts whose series are there."""
-    return [
-        alert.name
+    names = {
+        alert.name: None
         for alert in rules.alerts
-        if not _reason(needs(promql.parse(alert.expr), sources, rules.recordings))
-    ]
+        if not _reason(needs(parsed(alert.expr), sources, rules.recordings))
+    }
+    return list(names)
 
 
 def _reason(found: Needs) -> str:
@@ -216,36 +296,46 @@ def _calendar(config: RuleConfig, start: float) -> Calendar:
     return lies_in
 
 
-def _replayed(
-    rules: RuleSet,
-    active: Mapping[str, Active],
-    reasons: Mapping[str, str],
-    excused: Mapping[str, str],
-    grid: Grid,
-) -> Replayed:
-    firings: list[Firing] = []
-    for alert in rules.alerts:
-        if alert.expr in active:
-            firings += fired(
-                active[alert.expr], alert.hold, alert.keep, grid.step, grid.count, alert.labels
-            )
-    sent = [
-        Sent.of(
-            firing.labels, firing.fires * grid.step, never_ends(firing.resolved, grid.step), place
-        )
-        for place, firing in enumerate(firings)
-        if firing.labels.get("severity") != Severity.NONE.value
-    ]
-    document = alertmanager_document(rules.rules)
-    alertmanager = Alertmanager(document, _calendar(rules.rules.config, grid.start))
-    episodes = alertmanager.episodes(sent, math.nextafter(grid.count * grid.step, 0))
-    return Replayed(
-        rules=rules,
-        firings=tuple(firings),
-        episodes=tuple(episodes),
-        not_judged={a.name: reasons[a.expr] for a in rules.alerts if a.expr in reasons},
-        judged_without={a.name: excused[a.expr] for a in rules.alerts if a.expr in excused},
-        held_minutes={
-            a.name: active[a.expr].minutes(grid.step) for a in rules.alerts if a.expr in active
-        },
-    )
+class _Told:
+    """From expressions that held to notifications, each alert's firings made once."""
+
+    def __init__(self, active: Mapping[str, Active], grid: Grid) -> None:
+        self._active = active
+        self._grid = grid
+        self._sent: dict[tuple[object, ...], list[Sent]] = {}
+        self._alertmanagers: dict[int, Alertmanager] = {}
+        self.firings: list[Firing] = []
+
+    def episodes(self, rules: RuleSet) -> tuple[Episode, ...]:
+        """Return what people would have heard; of a changed set, what is about its changed alert."""
+        document = rules.document
+        known = self._alertmanagers.get(id(document))
+        if known is None:
+            known = Alertmanager(document, _calendar(rules.config, self._grid.start))
+            self._alertmanagers[id(document)] = known
+        grid = self._grid
+        until = math.nextafter(grid.count * grid.step, 0)
+        sent = [one for alert in rules.alerts for one in self._of(alert)]
+        return tuple(known.episodes(sent, until, rules.changed))
+
+    def _of(self, alert: Alert) -> list[Sent]:
+        """Return an alert's firings as Alertmanager has them."""
+        if alert.key in self._sent:
+            return self._sent[alert.key]
+        sent: list[Sent] = []
+        if alert.expr in self._active and alert.labels.get("severity") != Severity.NONE.value:
+            step = self._grid.step
+            for firing in fired(
+                self._active[alert.expr],
+                alert.hold,
+                alert.keep,
+                step,
+                self._grid.count,
+                alert.labels,
+            ):
+                ends = never_ends(firing.resolved, step)
+                origin = len(self.firings)
+                sent.append(Sent.of(firing.labels, firing.fires * step, ends, origin))
+                self.firings.append(firing)
+        self._sent[alert.key] = sent
+        return sent

@@ -18,9 +18,9 @@ from airwarden.core.thresholds import Threshold, Unit
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.notify import Episode
 from airwarden.rules.backtest.past_metrics import DagKind, PastOfRuns
-from airwarden.rules.backtest.replay import Replayed, RuleSet
+from airwarden.rules.backtest.replay import Replayed, RuleSet, with_threshold
 from airwarden.rules.backtest.vectors import Labels
-from airwarden.rules.config import AlertOverride, RuleConfig
+from airwarden.rules.config import RuleConfig
 from airwarden.rules.render_alertmanager import CHAT, PAGER
 
 #: What of a limit, and of the time that it must last, is tried beside what is in force.
@@ -28,6 +28,8 @@ LIMITS = (Decimal("0.5"), Decimal("0.75"), Decimal(1), Decimal("1.5"), Decimal(2
 HOLDS = (0.5, 1.0, 2.0)
 #: DAGs that are named with a page.
 NAMED = 20
+#: Labels that say which DAGs an alert is about.
+_NAMES = ("team", "tier", "type", "dag_id", "asset")
 _FAILED = RUN_STATES.index("failed")
 #: Seconds before an alert was pending in which the runs it is about may have ended.
 _EARLIER = 600.0
@@ -189,7 +191,7 @@ def counted(replayed: Replayed, alert: str) -> tuple[int, int]:
     return kinds.count("page"), kinds.count("message")
 
 
-def variants(config: RuleConfig, judged: Iterable[str], rules: RuleSet) -> list[Variant]:
+def variants(judged: Iterable[str], rules: RuleSet) -> list[Variant]:
     """Return the other limits and times that are tried for each alert that has a limit."""
     found = []
     for name in judged:
@@ -198,11 +200,11 @@ def variants(config: RuleConfig, judged: Iterable[str], rules: RuleSet) -> list[
             continue
         for limit in LIMITS:
             for hold in HOLDS:
-                own = _scaled(context.limit, limit)
                 window = timedelta(seconds=round(context.hold.total_seconds() * hold))
+                own = replace(_scaled(context.limit, limit), window=window)
                 # A limit that the alert would refuse is not one to try.
                 with contextlib.suppress(WrongInputError):
-                    found.append(Variant.of(config, name, replace(own, window=window)))
+                    found.append(Variant(name, str(own), rules.with_threshold(name, own)))
     return found
 
 
@@ -229,11 +231,8 @@ class Variant:
         Raises:
             WrongInputError: The threshold does not fit the alert.
         """
-        own = config.overrides.get(alert, AlertOverride())
-        hold = None if threshold.window is not None else own.hold
-        changed = replace(own, threshold=threshold, hold=hold)
-        overrides = {**config.overrides, alert: changed}
-        return cls(alert, str(threshold), RuleSet.of(replace(config, overrides=overrides)))
+        changed = with_threshold(config, alert, threshold)
+        return cls(alert, str(threshold), RuleSet.of(changed, alert))
 
 
 def pages_of(
@@ -298,23 +297,21 @@ def _failing(
     if past is None or not {own.get("component") for own in labels} & _WHAT_FAILS:
         return []
     runs = past.runs
-    names = ("team", "tier", "type", "dag_id", "asset")
-    about = {tuple((name, own[name]) for name in names if name in own) for own in labels}
+    about: dict[tuple[str, ...], set[tuple[str, ...]]] = {}
+    for own in labels:
+        names = tuple(name for name in _NAMES if name in own)
+        about.setdefault(names, set()).add(tuple(own[name] for name in names))
     chosen = (runs.state == _FAILED) & (runs.ended >= since) & (runs.ended <= until)
     found: dict[str, int] = {}
-    for dag, number in zip(*np.unique(runs.dag[chosen], return_counts=True), strict=True):
-        own = past.dags[int(dag)]
-        if any(_is_about(label, own) for label in about):
-            found[own.dag_id or "(a DAG that is gone)"] = int(number)
+    for place, number in zip(*np.unique(runs.dag[chosen], return_counts=True), strict=True):
+        dag = past.dags[int(place)]
+        if any(tuple(_label(dag, n) for n in names) in values for names, values in about.items()):
+            found[dag.dag_id or "(a DAG that is gone)"] = int(number)
     return sorted(found.items(), key=lambda item: (-item[1], item[0]))
 
 
-def _is_about(labels: tuple[tuple[str, str], ...], dag: DagKind) -> bool:
-    own = {
-        "team": dag.team, "tier": dag.tier, "type": dag.type,
-        "dag_id": dag.dag_id, "asset": f"dag:{dag.dag_id}",
-    }  # fmt: skip
-    return all(own[name] == value for name, value in labels)
+def _label(dag: DagKind, name: str) -> str:
+    return f"dag:{dag.dag_id}" if name == "asset" else str(getattr(dag, name))
 
 
 def told_of(incidents: Sequence[Incident], pages: Sequence[Page]) -> tuple[list[Found], list[Page]]:

@@ -53,10 +53,13 @@ class Source(Protocol):
     Attributes:
         phase: Seconds from a sample to the evaluation that sees it first.
         born_early: Its counters began long ago.
+        lasting: Values never fall, and a series that is there stays: the highest one of a range that
+            ends now is the one of now.
     """
 
     phase: float
     born_early: bool
+    lasting: bool
 
     def vector(self, matchers: Sequence[Matcher], span: Span, by: Sequence[str] | None) -> Vector:
         """Return the samples that the evaluations of a span see first.
@@ -87,6 +90,7 @@ class Flow:
     weight: NDArray[np.float32] | None = None
     level: Floats | None = None
     born_early: bool = True
+    lasting: bool = False
     phase: float = PHASE
     _levels: dict[int, Floats] = field(default_factory=dict)
     _chosen: dict[object, tuple[tuple[Labels, ...], Ints]] = field(default_factory=dict)
@@ -161,6 +165,7 @@ class Stored:
     samples: NDArray[np.float32] | Floats
     first: int
     born_early: bool = False
+    lasting: bool = False
     phase: float = PHASE
 
     def vector(self, matchers: Sequence[Matcher], span: Span, by: Sequence[str] | None) -> Vector:
@@ -198,34 +203,57 @@ class Latest:
     level: Floats
     nothing: float = math.nan
     born_early: bool = False
+    lasting: bool = False
     phase: float = PHASE
+    _chosen: dict[tuple[Matcher, ...], tuple[tuple[Labels, ...], Ints]] = field(
+        default_factory=dict
+    )
+    _reached: tuple[int, Floats] | None = None
 
     def vector(self, matchers: Sequence[Matcher], span: Span, by: Sequence[str] | None) -> Vector:
         """See `Source`."""
         if by is not None:
             raise AssertionError("values that were set are summed by the evaluator")
-        rows = [
-            row
-            for row, own in enumerate(self.labels)
-            if all(matcher.fits(own) for matcher in matchers)
-        ]
-        if len(rows) * span.count > _MOST:
-            raise NotJudgedError(f"{len(rows)} series at once")
-        place = np.full(len(self.labels), -1)
-        place[rows] = np.arange(len(rows))
+        labels, place = self._rows(tuple(matchers))
+        if len(labels) * span.count > _MOST:
+            raise NotJudgedError(f"{len(labels)} series at once")
+        if not labels:
+            return Vector.empty(span.count)
         low, high = np.searchsorted(self.at, [span.first, span.end])
-        level = self.level.copy()
-        level[self.series[:low]] = self.value[:low]
-        values = np.full((len(rows), span.count), np.nan)
-        values[:, 0] = level[rows]
-        own = place[self.series[low:high]]
-        kept = own >= 0
-        values[own[kept], self.at[low:high][kept] - span.first] = self.value[low:high][kept]
-        columns = np.arange(span.count)
-        last = np.maximum.accumulate(np.where(np.isnan(values), 0, columns), axis=1)
-        values = np.take_along_axis(values, last, 1)
-        present = ~np.isnan(values) & (values != self.nothing)
-        return Vector(tuple(self.labels[row] for row in rows), values, present)
+        level = self._level_at(int(low))[place >= 0]
+        row = place[self.series[low:high]]
+        kept = row >= 0
+        # Each value stands until the next one of its row: of several at one place, the last.
+        row = np.concatenate([np.arange(len(labels)), row[kept]])
+        at = np.concatenate(
+            [np.zeros(len(labels), dtype=np.int64), self.at[low:high][kept] - span.first]
+        )
+        value = np.concatenate([level, self.value[low:high][kept]])
+        cells = row * span.count + at
+        order = np.argsort(cells, kind="stable")
+        lengths = np.diff(cells[order], append=len(labels) * span.count)
+        values = np.repeat(value[order], lengths).reshape(len(labels), span.count)
+        return Vector(labels, values, ~np.isnan(values) & (values != self.nothing))
+
+    def _rows(self, matchers: tuple[Matcher, ...]) -> tuple[tuple[Labels, ...], Ints]:
+        """Return the labels of those that match, and each series' row among them, -1 for the others."""
+        if matchers not in self._chosen:
+            fits = np.array(
+                [all(matcher.fits(own) for matcher in matchers) for own in self.labels], dtype=bool
+            )
+            place = np.where(fits, np.cumsum(fits) - 1, -1)
+            labels = tuple(own for own, fit in zip(self.labels, fits.tolist(), strict=True) if fit)
+            self._chosen[matchers] = labels, place
+        return self._chosen[matchers]
+
+    def _level_at(self, low: int) -> Floats:
+        """Return what each series was set to before the event at this place."""
+        if self._reached is None or self._reached[0] > low:
+            self._reached = 0, self.level.copy()
+        known, level = self._reached
+        level[self.series[known:low]] = self.value[known:low]
+        self._reached = low, level
+        return level
 
 
 Sources = Mapping[str, Source]

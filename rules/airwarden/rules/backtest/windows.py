@@ -46,11 +46,14 @@ Answer = tuple[Floats, Bools]
 
 
 def _sums(window: Window, numbers: Floats) -> Floats:
-    """Return each window's sum."""
+    """Return each window's sum; one with a sample that is no number is none."""
+    strange = ~np.isfinite(numbers)
+    if strange.any():
+        found = _sums(window, np.where(strange, 0.0, numbers))
+        return np.where(_sums(window, strange.astype(np.float64)) > 0, np.nan, found)
     sums = np.zeros((numbers.shape[0], numbers.shape[1] + 1))
     np.cumsum(numbers, axis=1, out=sums[:, 1:])
-    found: Floats = sums[:, window.samples :] - sums[:, : -window.samples]
-    return found
+    return np.asarray(sums[:, window.samples :] - sums[:, : -window.samples])
 
 
 def _counts(window: Window) -> Floats:
@@ -135,7 +138,10 @@ def _without_resets(values: Floats, present: Bools) -> Floats:
 
 
 def _extreme(window: Window, pick: Callable[..., Floats], nothing: float) -> Answer:
-    """Return the highest or lowest of each window, by windows of doubling length."""
+    """Return the highest or lowest of each window, by windows of doubling length.
+
+    As in Prometheus, a sample that is no number counts only where there is no other.
+    """
     best = np.where(window.present, window.values, nothing)
     length = 1
     while length * 2 <= window.samples:
@@ -144,7 +150,7 @@ def _extreme(window: Window, pick: Callable[..., Floats], nothing: float) -> Ans
     rest = window.samples - length
     if rest:
         best = pick(best[:, :-rest], best[:, rest:])
-    return best, _counts(window) > 0
+    return np.where(best == nothing, np.nan, best), _counts(window) > 0
 
 
 def _average(window: Window) -> Answer:
@@ -203,8 +209,8 @@ OVER_TIME: Mapping[str, Callable[[Window], Answer]] = {
     "rate": lambda w: _extrapolated(w, counter=True, per_second=True),
     "increase": lambda w: _extrapolated(w, counter=True, per_second=False),
     "delta": lambda w: _extrapolated(w, counter=False, per_second=False),
-    "max_over_time": lambda w: _extreme(w, np.maximum, -np.inf),
-    "min_over_time": lambda w: _extreme(w, np.minimum, np.inf),
+    "max_over_time": lambda w: _extreme(w, np.fmax, -np.inf),
+    "min_over_time": lambda w: _extreme(w, np.fmin, np.inf),
     "avg_over_time": _average,
     "sum_over_time": _sum,
     "count_over_time": _count,
