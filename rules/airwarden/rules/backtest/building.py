@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -13,6 +14,8 @@ from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.sources import Flow, Matcher, Stored
 from airwarden.rules.backtest.vectors import Floats, Ints, Labels, Span, Vector
 
+#: Combinations of labels that are told apart by a table instead of by sorting.
+_TABLE = 10_000_000
 #: One stretch of an interval is written out by evaluations; longer ones are cut to bound memory.
 _LONGEST = 4 * 86_400.0
 
@@ -51,9 +54,7 @@ def series_of(
         for places, size, value in zip(index, sizes, values, strict=True):
             code = code * size + places[value]
         births.append(code)
-    known, where = np.unique(
-        np.concatenate([codes, np.array(births, dtype=np.int64)]), return_inverse=True
-    )
+    known, where = _told_apart(codes, np.array(births, dtype=np.int64), math.prod(sizes))
     labels: list[Labels] = []
     for code in known.tolist():
         own: dict[str, str] = {}
@@ -61,7 +62,18 @@ def series_of(
             code, place = divmod(code, size)
             own[column.name] = column.values[place]
         labels.append({**common, **own})
-    return labels, where[: len(codes)].astype(np.int32)
+    return labels, where
+
+
+def _told_apart(codes: Ints, births: Ints, size: int) -> tuple[Ints, NDArray[np.int32]]:
+    """Return the codes that there are, ascending, and the place of each among them."""
+    if size > _TABLE:
+        known, where = np.unique(np.concatenate([codes, births]), return_inverse=True)
+        return known, where[: len(codes)].astype(np.int32)
+    there = np.zeros(size, dtype=bool)
+    there[codes] = True
+    there[births] = True
+    return np.flatnonzero(there), (np.cumsum(there, dtype=np.int32) - 1)[codes]
 
 
 def counter(
@@ -76,14 +88,18 @@ def counter(
     at = grid.sees(moments)
     kept = (at > grid.whole.first) & (at < grid.whole.end)
     labels, series = series_of([c.only(kept) for c in columns], born, common)
-    at = at[kept]
-    order = np.argsort(at, kind="stable")
-    return Flow(
-        labels,
-        series[order],
-        at[order].astype(np.int32),
-        None if weight is None else weight[kept][order],
-    )
+    return _in_order(labels, series, at[kept], None if weight is None else weight[kept])
+
+
+def _in_order(
+    labels: list[Labels],
+    series: NDArray[np.int32],
+    at: NDArray[np.int32],
+    weight: NDArray[np.float32] | None,
+) -> Flow:
+    # Of what happens at once the order does not matter.
+    order = np.argsort(at)
+    return Flow(labels, series[order], at[order], None if weight is None else weight[order])
 
 
 def open_things(
@@ -101,9 +117,7 @@ def open_things(
     at = np.concatenate([entered[kept], left[kept]])
     weight = np.ones(len(at), dtype=np.float32)
     weight[len(series) :] = -1.0
-    order = np.argsort(at, kind="stable")
-    both = np.concatenate([series, series])
-    return Flow(labels, both[order], at[order].astype(np.int32), weight[order])
+    return _in_order(labels, np.concatenate([series, series]), at, weight)
 
 
 def oldest(
@@ -123,14 +137,19 @@ def oldest(
         group: Which row each thing belongs to.
         labels: The rows.
     """
-    first, last = grid.sees(begun), grid.sees(np.fmin(ended, begun + _LONGEST))
+    first, last = grid.sees(begun), grid.sees(ended)
     # Whatever begins and ends between two samples is never seen.
-    kept = (last > first) & ~np.isnan(since)
+    kept = np.flatnonzero((last > first) & ~np.isnan(since))
     first, last, since = first[kept], last[kept], since[kept]
     row = np.asarray(group, dtype=np.int64)[kept]
-    lengths = last - first
+    if np.array_equal(since, begun[kept]):
+        kept, first = _oldest_of_all(since, first, last, row)
+        last, since, row = last[kept], since[kept], row[kept]
+    else:
+        last = np.minimum(last, first + round(_LONGEST / grid.step))
+    lengths = (last - first).astype(np.int64)
     starts = np.cumsum(lengths) - lengths
-    places = np.arange(lengths.sum()) - np.repeat(starts, lengths) + np.repeat(first, lengths)
+    places = np.arange(lengths.sum()) - np.repeat(starts - first, lengths)
     whole = grid.whole
     found = np.full((len(labels), whole.count), np.inf)
     cells = np.repeat(row, lengths), places - whole.first
@@ -138,6 +157,23 @@ def oldest(
     sampled = grid.sampled(np.arange(whole.first, whole.end))
     ages = np.maximum(np.where(np.isinf(found), 0.0, sampled - found), 0.0)
     return Stored(list(labels), ages.astype(np.float32), whole.first)
+
+
+def _oldest_of_all(
+    since: Floats, first: NDArray[np.int32], last: NDArray[np.int32], row: Ints
+) -> tuple[Ints, NDArray[np.int32]]:
+    """Return what is ever the oldest of its row, and from when on: until then something older is there.
+
+    Only where each is seen from the moment on from which its age counts.
+    """
+    order = np.lexsort((since, row))
+    # Later rows lie further on, so that what outlasts all before it is told for all rows at once.
+    apart = row[order] * (int(last.max(initial=0)) - int(first.min(initial=0)) + 1)
+    ends = np.maximum.accumulate(apart + last[order])
+    outlasted = np.concatenate([[np.iinfo(np.int64).min], ends[:-1]])
+    there = apart + last[order] > outlasted
+    begins = np.maximum(apart + first[order], outlasted) - apart
+    return order[there], begins[there].astype(np.int32)
 
 
 @dataclass(slots=True)

@@ -41,16 +41,17 @@ class Grid:
         """Return an evaluation's Unix time."""
         return self.start + evaluation * self.step
 
-    def sees(self, moments: Floats) -> Ints:
+    def sees(self, moments: Floats) -> NDArray[np.int32]:
         """Return the first evaluation whose sample was taken at or after each moment.
 
         A moment that is NaN is never seen; one before the grid is seen by its first evaluation.
         """
         first, last = self.whole.first, self.whole.end
-        places = np.ceil((moments - self.start + PHASE) / self.step)
-        places = np.where(np.isnan(places), last, np.clip(places, first, last))
-        found: NDArray[np.int64] = places.astype(np.int64)
-        return found
+        places = (moments - (self.start - PHASE)) / self.step
+        np.ceil(places, out=places)
+        np.nan_to_num(places, copy=False, nan=last)
+        np.clip(places, first, last, out=places)
+        return places.astype(np.int32)
 
     def sampled(self, evaluations: Ints) -> Floats:
         """Return when the samples that evaluations see were taken."""

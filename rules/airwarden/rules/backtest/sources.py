@@ -31,6 +31,11 @@ PHASE = 5.0
 _MOST = 40_000_000
 
 
+def _between(at: NDArray[np.int32], evaluation: int) -> int:
+    """Return how many events lie before an evaluation; another type would copy them all."""
+    return int(np.searchsorted(at, np.int32(evaluation)))
+
+
 @dataclass(frozen=True, slots=True)
 class Matcher:
     """One condition of a selector."""
@@ -104,7 +109,7 @@ class Flow:
         base = np.bincount(
             group[used], weights=self._level_at(span.first)[used], minlength=len(labels)
         )
-        low, high = np.searchsorted(self.at, [span.first, span.end])
+        low, high = _between(self.at, span.first), _between(self.at, span.end)
         groups = group[self.series[low:high]]
         kept = groups >= 0
         places = groups[kept] * span.count + (self.at[low:high][kept] - span.first)
@@ -143,8 +148,8 @@ class Flow:
             level = np.zeros(len(self.labels)) if self.level is None else self.level
             low = 0
         else:
-            level, low = self._levels[known], int(np.searchsorted(self.at, known))
-        high = int(np.searchsorted(self.at, first))
+            level, low = self._levels[known], _between(self.at, known)
+        high = _between(self.at, first)
         weights = None if self.weight is None else self.weight[low:high]
         level = level + np.bincount(self.series[low:high], weights, minlength=len(self.labels))
         if len(self._levels) > 8:
@@ -219,18 +224,21 @@ class Latest:
             raise NotJudgedError(f"{len(labels)} series at once")
         if not labels:
             return Vector.empty(span.count)
-        low, high = np.searchsorted(self.at, [span.first, span.end])
-        level = self._level_at(int(low))[place >= 0]
+        low, high = _between(self.at, span.first), _between(self.at, span.end)
+        level = self._level_at(low)[place >= 0]
         row = place[self.series[low:high]]
         kept = row >= 0
-        # Each value stands until the next one of its row: of several at one place, the last.
+        # Each value stands until the next one of its row: of several at one place, the last. Within a
+        # row they are in order of time; small numbers are sorted by counting them.
         row = np.concatenate([np.arange(len(labels)), row[kept]])
         at = np.concatenate(
             [np.zeros(len(labels), dtype=np.int64), self.at[low:high][kept] - span.first]
         )
         value = np.concatenate([level, self.value[low:high][kept]])
         cells = row * span.count + at
-        order = np.argsort(cells, kind="stable")
+        order = np.argsort(
+            row.astype(np.uint16 if len(labels) < 65_536 else row.dtype), kind="stable"
+        )
         lengths = np.diff(cells[order], append=len(labels) * span.count)
         values = np.repeat(value[order], lengths).reshape(len(labels), span.count)
         return Vector(labels, values, ~np.isnan(values) & (values != self.nothing))

@@ -1,5 +1,5 @@
--- past_runs: a piece of the runs, by id, with numbers instead of names and no NULL: every row of the binary
--- copy has the same length. Cost: the rows of the piece, by the primary key.
+-- past_runs: a piece of the runs, by id, with numbers instead of names and no NULL: every row
+-- packs into the same length. Cost: the rows of the piece, by the primary key.
 SELECT
   hashtextextended(dag_id, 0) AS dag,
   (CASE state

@@ -1,0 +1,82 @@
+"""How a backtest's series are made, against the plain way to make them; and rules that are tried."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from airwarden.core.thresholds import Operator
+from airwarden.rules.backtest.building import Column, oldest, series_of
+from airwarden.rules.backtest.grid import Grid
+from airwarden.rules.backtest.replay import RuleSet, with_threshold
+from airwarden.rules.backtest.sources import PHASE, Latest
+from airwarden.rules.backtest.vectors import Span
+from airwarden.rules.config import RuleConfig
+
+GRID = Grid(1e6, 30, 400, 50)
+RULES = RuleSet.of(RuleConfig())
+
+
+@pytest.mark.parametrize("apart", [0.0, 40.0])
+def test_the_oldest_of_what_is_there_and_its_age(apart: float) -> None:
+    dice = np.random.default_rng(3)
+    begun = GRID.start - 2000 + dice.random(600) * 14_000
+    ended = begun + dice.exponential(900, 600)
+    ended[::37] = np.nan
+    since, row = begun - apart, dice.integers(0, 3, 600)
+    found = oldest(GRID, since, begun, ended, row, [{"row": str(n)} for n in range(3)])
+    first, last, whole = GRID.sees(begun), GRID.sees(ended), GRID.whole
+    for number in range(3):
+        for place in range(0, whole.count, 5):
+            at = whole.first + place
+            there = (row == number) & (first <= at) & (last > at)
+            ages = GRID.start + at * GRID.step - PHASE - since[there]
+            assert found.samples[number, place] == pytest.approx(max(ages, default=0.0), abs=0.1)
+
+
+def test_a_value_stands_until_the_next_one_is_set() -> None:
+    dice = np.random.default_rng(4)
+    at = np.sort(dice.integers(0, 60, 90)).astype(np.int32)
+    series, value = dice.integers(0, 5, 90).astype(np.int32), dice.random(90)
+    labels = [{"n": str(number)} for number in range(5)]
+    source = Latest(labels, series, at, value, np.full(5, np.nan))
+    for span in (Span(0, 20), Span(20, 25), Span(10, 50)):
+        found = source.vector((), span, None)
+        for row in range(5):
+            for column in range(span.count):
+                set_ = value[(series == row) & (at <= span.first + column)]
+                assert found.present[row, column] == (len(set_) > 0)
+                assert not len(set_) or found.values[row, column] == set_[-1]
+
+
+def test_series_are_told_apart_by_a_table_as_by_sorting(monkeypatch: pytest.MonkeyPatch) -> None:
+    dice = np.random.default_rng(5)
+    columns = [
+        Column(name, [f"{name}{n}" for n in range(size)], dice.integers(0, size, 50).astype(np.int32))
+        for name, size in (("a", 3), ("b", 7))
+    ]  # fmt: skip
+    quick = series_of(columns, [("a2", "b6")], {})
+    monkeypatch.setattr("airwarden.rules.backtest.building._TABLE", 0)
+    slow = series_of(columns, [("a2", "b6")], {})
+    assert quick[0] == slow[0]
+    np.testing.assert_array_equal(quick[1], slow[1])
+    assert {"a": "a2", "b": "b6"} in quick[0]
+
+
+@pytest.mark.parametrize(
+    "name", ["AirflowTeamDagFailureRateHigh", "AirflowSchedulerLagHigh", "AirflowRetryStorm"]
+)
+def test_a_threshold_that_is_tried_gives_the_rules_that_would_be_built(name: str) -> None:
+    limit = replace(RULES.rules.variants(name)[-1].limit, window=timedelta(minutes=7))
+    limit = replace(limit, value=limit.value * 2, operator=Operator.ABOVE)
+    tried = RULES.with_threshold(name, limit)
+    assert tried.alerts == RuleSet.of(with_threshold(RuleConfig(), name, limit)).alerts
+    assert tried.alerts != RULES.alerts
+
+
+def test_alerts_that_look_at_the_one_that_is_tried_change_with_it() -> None:
+    asking = RULES.asked_by["AirflowTeamDagFailureRateHigh"]
+    assert asking == {"AirflowDagFailureRateHigh", "AirflowCriticalDagKeepsFailing"}
