@@ -61,7 +61,9 @@ def test_any_text(text: str) -> None:
 
 @QUICK
 @given(TREES)
-@example({"a": ["on", "yes", "12:30", "0x1f", "1_000", "1e3", ".5", "~", "null", "2026-01-05", "="]})
+@example(
+    {"a": ["on", "yes", "12:30", "0x1f", "1_000", "1e3", ".5", "~", "null", "2026-01-05", "="]}
+)
 def test_libyaml_reads_what_pyyaml_reads(tree: object) -> None:
     text = f"top: {yaml.safe_dump(tree, default_flow_style=True)}"
     fast = read_document(text, source="f")
