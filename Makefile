@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONPATH := deploy/local:tests
 # Tests start hundreds of programs: what one of them compiled, the next one finds.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help venv platform lock schemas generate format check test reliability soak bench demo up down clean
+.PHONY: help venv platform lock schemas generate format check test reliability soak bench bench-faults demo up down clean
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
@@ -14,6 +14,7 @@ help:
 	@echo "make reliability - the stories and failures that take minutes"
 	@echo "make soak   - an hour of cut connections and killed leaders (SOAK_MINUTES=N)"
 	@echo "make bench  - the benchmarks, each beside what it is compared with"
+	@echo "make bench-faults - eleven faults, Airflow alone beside Airflow with Airwarden; hours (FAULTS=, SIDES=, RUNS=)"
 	@echo "make up     - start the local platform and leave it running; make down stops it"
 	@echo "make format - put every file into the common format"
 	@echo "make generate - write the generated files again: dashboards, reference pages"
@@ -58,6 +59,9 @@ soak: venv
 
 bench: venv
 	@for script in tests/bench/*.py; do echo "== $$script"; $(PY) $$script; done
+
+bench-faults: platform
+	@PYTHONPATH=deploy/local $(PY) -m sidebyside run
 
 demo: platform
 	@$(PY) -m stories

@@ -5,10 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from airwarden.core.errors import UnavailableError
-from airwarden.core.platform import Component, Dag, DatabaseSession, Pool, ProcessState
+from airwarden.core.platform import (
+    Backfill,
+    Component,
+    Dag,
+    DatabaseSession,
+    Pool,
+    ProcessState,
+    TaskKey,
+)
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import AttemptState, IncidentState
@@ -264,6 +273,65 @@ def _leak(bench: FleetBench) -> None:
     bench.shout("AirflowDatabaseConnectionsCritical", component="database")
 
 
+def _starving(pool: str, *, slow: bool = False) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        if slow:
+            bench.database.seconds = 2.5
+        bench.airflow.put_pool(Pool(pool, 8))
+        for number in range(12):
+            state = "running" if number < 8 else "scheduled"
+            bench.airflow.put_task(TaskKey("etl", "r", f"t{number}"), state, pool=pool)
+        bench.shout("AirflowPoolStarving", severity="warning", pool=pool)
+
+    return Situation(breaks)
+
+
+def _hung_in_queue(*, behind: int) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        long_ago = bench.clock.now() - timedelta(minutes=15)
+        bench.airflow.put_dag(Dag("etl", False))
+        bench.airflow.put_task(TaskKey("etl", "r", "t"), "queued", queued_when=long_ago)
+        if behind:
+            bench.broker.put("default", behind)
+        bench.shout("AirflowOldestQueuedTask", severity="warning", queue="default")
+
+    return Situation(breaks, 12.0)
+
+
+def _killed(*tags: str) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        bench.airflow.put_dag(Dag("etl", False, tags))
+        now = bench.clock.now()
+        bench.airflow.put_task(
+            TaskKey("etl", "r", "t"), "failed", run_state="failed", hostname="w", end_date=now
+        )
+        bench.shout("AirflowPlatformFailsTasks", severity="warning")
+
+    return Situation(breaks, 15.0)
+
+
+def _flooding(waiting: int) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        many = {"flood": waiting, **{f"other{n}": 120 for n in range(5)}}
+        bench.airflow.put_backfill(Backfill(1, "flood", is_paused=False))
+        for dag_id, count in many.items():
+            bench.airflow.put_dag(Dag(dag_id, False))
+            for number in range(count):
+                bench.airflow.put_task(TaskKey(dag_id, f"r{number}", "t"), "scheduled")
+        bench.shout("AirflowBacklogGrowing", severity="warning", queue="default")
+
+    return Situation(breaks, 8.0 if waiting else 25.0)
+
+
+def _blocking(*blocks: int) -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        one = _session(4242, "idle in transaction")
+        bench.database.open_sessions = [replace(one, state_age=400.0, blocks=blocks)]
+        bench.shout("AirflowDatabaseIdleInTransaction", severity="warning")
+
+    return Situation(breaks)
+
+
 def _shouts(alertname: str) -> Situation:
     return Situation(lambda bench: _shout(bench, alertname), 8.0)
 
@@ -338,5 +406,20 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
         "lock held": Situation(_lock_held, 8.0),
         "as many leaked": Situation(_leak, 8.0),
     },
+    "pool-starving": {
+        "a pool": _starving("etl"),
+        "a pool, database slow": _starving("etl", slow=True),
+        "a pool that protects": _starving("billing"),
+    },
+    "lost-tasks": {
+        "lost": _hung_in_queue(behind=0),
+        "in turn": _hung_in_queue(behind=100_000),
+    },
+    "killed-tasks": {
+        "may be repeated": _killed("auto-heal:idempotent"),
+        "may not": _killed(),
+    },
+    "dag-flood": {"backfill": _flooding(700), "everybody": _flooding(0)},
+    "database-blocker": {"blocks": _blocking(11, 12), "blocks nobody": _blocking()},
     **_left_to_people(),
 }

@@ -30,6 +30,7 @@ from airwarden.remediation.triage import Triage
 from airwarden.remediation.work import InlineCrew
 from airwarden.remediation.world import Dependency, WorkerFleet, World
 from support.engine import Bench
+from support.faulted import KilledByThePlatform
 from support.small_world import SmallDatabase
 
 CLUSTER = "lab"
@@ -105,6 +106,7 @@ class PlatformBench(Bench):
                 fleet=self._fleet,
                 breakers=JournalBreakers(self.journal),
                 ledger=JournalLedger(self.journal),
+                causes=KilledByThePlatform(),
             )
         }
         self.playbooks = load_playbooks(

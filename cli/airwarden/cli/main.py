@@ -28,6 +28,7 @@ from airwarden.cli.commands import (
     maintenance,
     mode,
     pause,
+    playbooks,
     remediator,
     resume,
     scorecard,
@@ -70,7 +71,7 @@ def _root(
 for _command in (
     init, doctor, backtest, up, build, check, exporter, remediator,
     why, airflow, incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
-    run_by_hand, mode, scorecard, verdict, audit,
+    run_by_hand, playbooks, mode, scorecard, verdict, audit,
 ):  # fmt: skip
     _command.register(app)
 

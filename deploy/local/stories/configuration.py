@@ -72,6 +72,23 @@ _STEPS: dict[str, dict[str, Any]] = {
 PLAYBOOKS = {name: _QUICK | ({"steps": steps} if steps else {}) for name, steps in _STEPS.items()}
 
 
+#: The playbooks that act; each has to be let.
+ACTING = (
+    *_STEPS,
+    "dag-flood",
+    "database-blocker",
+    "killed-tasks",
+    "lost-tasks",
+    "pool-starving",
+)
+#: What a demo shortens, by section.
+_SHORT = {
+    "prometheus": ("scrape_interval", "evaluation_interval"),
+    "alertmanager": ("group_wait", "group_interval", "poll_interval"),
+    "remediator": ("rails",),
+}
+
+
 #: The rails as in production, but for what would keep one demo from following the other: within an
 #: hour the same scheduler is broken several times on purpose.
 RAILS = {
@@ -93,8 +110,17 @@ RAILS = {
 }
 
 
-def render(platform: Platform, addresses: Addresses, folder: Path) -> str:
-    """Return the YAML text; secrets lie in files below `folder` and the platform's own."""
+def render(
+    platform: Platform, addresses: Addresses, folder: Path, *, production: bool = False
+) -> str:
+    """Return the YAML text; secrets lie in files below `folder` and the platform's own.
+
+    Args:
+        platform: What is watched.
+        addresses: Where Airwarden listens.
+        folder: Where its secrets are.
+        production: Leave the defaults as they are, but for the modes.
+    """
     programs: dict[str, list[str]] = {}
     for program in platform.programs:
         if program.component in ("scheduler", "dag-processor", "triggerer", "api-server", "worker"):
@@ -173,4 +199,17 @@ def render(platform: Platform, addresses: Addresses, folder: Path) -> str:
         },
         "playbooks": PLAYBOOKS,
     }
+    if production:
+        settings = _at_defaults(settings)
     return yaml.safe_dump(settings, sort_keys=False)
+
+
+def _at_defaults(settings: dict[str, Any]) -> dict[str, Any]:
+    """Take away a demo's short times: what is left is where things are, and that playbooks may act."""
+    without = {key: value for key, value in settings.items() if key != "alerts"}
+    for section, names in _SHORT.items():
+        without[section] = {k: v for k, v in settings[section].items() if k not in names}
+    without["playbooks"] = {
+        name: {"mode": "auto", "override_reason": "measured side by side"} for name in ACTING
+    }
+    return without

@@ -51,11 +51,17 @@ class Installation:
         return (self.folder / "webhook.token").read_text().strip()
 
 
-def install(platform: Platform, *, steps: Steps) -> Installation:
-    """Write the file, generate and load the rules, start the programs, wait until all is ready."""
+def install(platform: Platform, *, steps: Steps, production: bool = False) -> Installation:
+    """Write the file, generate and load the rules, start the programs, wait until all is ready.
+
+    Args:
+        platform: Beside which.
+        steps: Shows how far it is.
+        production: At the defaults, only the modes set to auto, instead of a demo's short times.
+    """
     folder = platform.state_dir / "airwarden"
     with steps.step("Airwarden's configuration"):
-        installed = _write(platform, folder)
+        installed = _write(platform, folder, production=production)
         built = folder / "build"
         run_airwarden("build", "--config", str(installed.config), "--out", str(built))
     with steps.step("Airwarden's programs"):
@@ -100,7 +106,7 @@ def run_airwarden(*arguments: str) -> str:
     return done.stdout
 
 
-def _write(platform: Platform, folder: Path) -> Installation:
+def _write(platform: Platform, folder: Path, *, production: bool) -> Installation:
     addresses = _addresses(folder)
     for name, prefix in (("api.token", ""), ("webhook.token", ""), ("slack.token", "xoxb-")):
         if not (folder / name).exists():
@@ -109,7 +115,8 @@ def _write(platform: Platform, folder: Path) -> Installation:
         write_private(folder / "pagerduty.key", secrets.token_hex(16) + "\n")
     endpoints = f"http://127.0.0.1:{addresses.endpoints}"
     write_private(folder / "slack.webhook", f"{endpoints}/services/local/slack\n")
-    write_private(folder / "airwarden.yaml", render(platform, addresses, folder))
+    text = render(platform, addresses, folder, production=production)
+    write_private(folder / "airwarden.yaml", text)
     return Installation(
         folder=folder,
         config=folder / "airwarden.yaml",

@@ -37,11 +37,7 @@ def flooding_dag(airflow: Airflow, parameters: Mapping[str, Any]) -> Flood:
         parameters: `share` (0.4) and `least` (50), see `backfill.pause`.
     """
     share, least = float(parameters.get("share", 0.4)), int(parameters.get("least", 50))
-    waiting = airflow.task_instances(states=_WAITING, limit=_COUNTED)
-    counted = Counter(task.key.dag_id for task in waiting)
-    paused = {dag.dag_id for dag in airflow.dags() if dag.is_paused} if counted else set()
-    for dag_id in paused:
-        counted.pop(dag_id, None)
+    counted = waiting_by_dag(airflow)
     total = counted.total()
     if not total:
         return Flood("", False, "no task waits")
@@ -50,3 +46,13 @@ def flooding_dag(airflow: Airflow, parameters: Mapping[str, Any]) -> Flood:
     # Where one DAG is all that there is, nobody waits behind it.
     others = total - most
     return Flood(dag_id, total >= least and most / total > share and others > 0, sentence)
+
+
+def waiting_by_dag(airflow: Airflow) -> Counter[str]:
+    """Return DAG → scheduled and queued tasks, up to two thousand in all; paused DAGs are left out."""
+    waiting = airflow.task_instances(states=_WAITING, limit=_COUNTED)
+    counted = Counter(task.key.dag_id for task in waiting)
+    paused = {dag.dag_id for dag in airflow.dags() if dag.is_paused} if counted else set()
+    for dag_id in paused:
+        counted.pop(dag_id, None)
+    return counted

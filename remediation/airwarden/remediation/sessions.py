@@ -56,6 +56,28 @@ def lock_holders(sessions: Iterable[DatabaseSession]) -> list[DatabaseSession]:
     return sorted(found, key=lambda s: -s.state_age)
 
 
+def idle_in_transaction(sessions: Iterable[DatabaseSession]) -> list[DatabaseSession]:
+    """Return the sessions that sit idle in a transaction, longest idle first."""
+    return sorted(
+        (s for s in sessions if s.state in _IDLE_IN_TRANSACTION), key=lambda s: -s.state_age
+    )
+
+
+def blockers(sessions: Sequence[DatabaseSession], *, idle_for: float) -> list[DatabaseSession]:
+    """Return the idle sessions that others wait for and that wait for nobody themselves.
+
+    Args:
+        sessions: All client sessions.
+        idle_for: Seconds that a session must have been idle in its transaction.
+    """
+    waiting = {pid for one in sessions for pid in one.blocks}
+    return [
+        one
+        for one in idle_in_transaction(sessions)
+        if one.blocks and one.pid not in waiting and one.state_age >= idle_for
+    ]
+
+
 def leaking_group(
     sessions: Sequence[DatabaseSession],
     *,

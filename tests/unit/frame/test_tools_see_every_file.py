@@ -12,7 +12,7 @@ import pytest
 from support.repository import ROOT, committed
 
 #: Run by Airflow's interpreter: its packages are not in this environment.
-AIRFLOWS_OWN = ("deploy/local/dags/",)
+AIRFLOWS_OWN = ("deploy/local/dags/", "deploy/local/bench_dags/")
 
 
 def test_mypy_checks_every_python_file(monkeypatch: pytest.MonkeyPatch) -> None:

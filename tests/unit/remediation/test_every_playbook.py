@@ -37,6 +37,10 @@ REASONS = {
     "storm": "held as a storm",
     "no leak": "no application that may be touched leaks",
     "person": "for a human only",
+    "protects": "pool billing protects billing",
+    "in turn": "1 tasks of queue default are queued for over 600 s",
+    "flood": "600 tasks wait",
+    "idle": "idle in a transaction for 400 s, and 0 wait for it",
 }
 
 TABLE = """
@@ -65,10 +69,21 @@ broker-out         | as many pools               |  1          |  2          |  
 dependency-breaker | as many pools and DAGs      |  2          |  4          |  6          | 15          |  3; huge
 database-session   | lock held                   |  1          |  1          |  1          |  1          |  1
 database-session   | as many leaked              |  0; no leak |  0; no leak |  0; no leak |  1          |  1
+pool-starving      | a pool                      |  1 *        |  1          |  1          |  1          |  1
+pool-starving      | a pool, database slow       |  0; slow    |  0; slow    |  0; slow    |  0; slow    |  0; slow
+pool-starving      | a pool that protects        |  0; protects|  0; protects|  0; protects|  0; protects|  0; protects
+lost-tasks         | lost                        |  1 *        |  1          |  1          |  1          |  1
+lost-tasks         | in turn                     |  0; in turn |  0; in turn |  0; in turn |  0; in turn |  0; in turn
+killed-tasks       | may be repeated             |  1 *        |  1          |  1          |  1          |  1
+killed-tasks       | may not                     |  0          |  0          |  0          |  0          |  0
+dag-flood          | backfill                    |  2 *        |  2          |  2          |  2          |  2
+dag-flood          | everybody                   |  0; flood   |  0; flood   |  0; flood   |  0; flood   |  0; flood
+database-blocker   | blocks                      |  1 *        |  1          |  1          |  1          |  1
+database-blocker   | blocks nobody               |  0; idle    |  0; idle    |  0; idle    |  0; idle    |  0; idle
 """
 
 #: These wait for an outage to end, and the test does not end it.
-UNDER_WAY = ("queue-scale-up", "broker-out", "dependency-breaker")
+UNDER_WAY = ("queue-scale-up", "broker-out", "dependency-breaker", "pool-starving", "dag-flood")
 
 
 def _cells() -> Iterator[tuple[str, str, int, str]]:

@@ -14,7 +14,16 @@ from airwarden.adapters import metadata_schemas
 from airwarden.adapters.metadata_schemas import NEWEST
 from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
-from airwarden.cli.doctor import airflow, business, coverage, database, mapped, monitoring, systems
+from airwarden.cli.doctor import (
+    airflow,
+    business,
+    coverage,
+    database,
+    mapped,
+    monitoring,
+    remedies,
+    systems,
+)
 from airwarden.cli.doctor.finding import Finding, Outcome
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import AirflowApi, Cluster, MetadataDatabase, Settings
@@ -45,6 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from mapped.probe_mapped(settings, monitoring.prometheus(settings))
     yield from business.probe_business(settings)
     yield from systems.probe_remediator(settings)
+    yield from remedies.probe_remedies(settings)
     yield from systems.probe_notifications(settings)
 
 

@@ -13,7 +13,7 @@ from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, Re
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.ramp import Tally, stop_reason, waves
 from airwarden.remediation.headroom import connection_headroom
-from airwarden.remediation.sessions import leaking_group, lock_holders, protected
+from airwarden.remediation.sessions import blockers, leaking_group, lock_holders, protected
 from airwarden.remediation.world import Json, Subject, World
 
 #: The waves in which the sessions of one effect are ended: the rails' own numbers.
@@ -27,7 +27,8 @@ class EndSessions:
 
     Parameters:
         which: `lock-holder`: idle in transaction and holding what scheduling needs; `leaking`: the
-            application with the most idle sessions, while connections are exhausted.
+            application with the most idle sessions, while connections are exhausted; `blocking`:
+            idle in transaction while others wait for it.
         idle_for: Seconds that a session must have been idle (30).
         above: With `leaking`: share of taken connection slots from which it acts (0.9).
         least: With `leaking`: idle sessions from which an application counts as leaking (10).
@@ -51,6 +52,8 @@ class EndSessions:
         del subject
         if parameters.get("which") == "leaking":
             return self._plan_leaking(world, parameters)
+        if parameters.get("which") == "blocking":
+            return self._plan_blocking(world, parameters)
         return self._plan_holder(world, parameters)
 
     def _plan_holder(self, world: World, parameters: Mapping[str, Any]) -> Plan | Nothing | Refused:
@@ -74,6 +77,31 @@ class EndSessions:
                 evidence=evidence,
             )
         return Nothing(f"the holder has been idle for less than {idle_for:.0f} s", evidence)
+
+    def _plan_blocking(
+        self, world: World, parameters: Mapping[str, Any]
+    ) -> Plan | Nothing | Refused:
+        found = blockers(_sessions(world), idle_for=float(parameters.get("idle_for", 60)))
+        if not found:
+            return Nothing("nobody waits for an idle session")
+        protect = tuple(parameters.get("protect", ()))
+        evidence = {"blockers": [session_facts(session) for session in found]}
+        ours = [session for session in found if not protected(session, protect)]
+        if not ours:
+            names = ", ".join(sorted({s.application or "a session without a name" for s in found}))
+            return Refused(
+                f"others wait for {names}, which is never ended",
+                cause=f"sessions blocked by {names}",
+                evidence=evidence,
+            )
+        return Plan(tuple(self._blocker_effect(world, one) for one in ours[:3]), evidence)
+
+    def _blocker_effect(self, world: World, session: DatabaseSession) -> Effect:
+        summary = (
+            f"end session {session.pid} of {session.application}, idle for"
+            f" {session.state_age:.0f} s while {len(session.blocks)} wait for it"
+        )
+        return self._effect(f"{world.cluster}/db-session/{session.pid}", [session], summary)
 
     def _plan_leaking(
         self, world: World, parameters: Mapping[str, Any]

@@ -28,7 +28,9 @@ class TasksRequeue:
     """Clear tasks that never started, or whose DAG carries `auto-heal:idempotent`; once a day.
 
     Parameters:
-        scope: `dependency` (default): tasks in the dependency's pools or DAGs; `all`: every task.
+        scope: `dependency` (default): tasks in the dependency's pools or DAGs; `all`: every task;
+            `queue`: those of the Celery queue that the label `queue` names.
+        hung: Seconds that a queued task must have been queued (60).
         lead: Seconds before the alert began from which failures count as its own (300).
         batch: Task instances of one DAG run that are cleared at most (20).
         runs: DAG runs that one plan touches at most (20).
@@ -85,11 +87,15 @@ class TasksRequeue:
         """Return the tasks in scope that failed or were queued since shortly before the alert."""
         airflow = _airflow(world)
         since = subject.started_at - timedelta(seconds=float(parameters.get("lead", 300)))
-        if parameters.get("scope", "dependency") == "all":
-            found = list(airflow.task_instances(states=_STATES, updated_after=since))
-        else:
+        scope, hung = parameters.get("scope", "dependency"), float(parameters.get("hung", 60))
+        if scope == "dependency":
             found = self._of_dependency(airflow, world, subject, since)
-        return [task for task in found if _within(task, since, world.clock.now())]
+        else:
+            found = list(airflow.task_instances(states=_STATES, updated_after=since))
+        if scope == "queue":
+            queue = subject.labels.get("queue", "default")
+            found = [task for task in found if task.queue == queue]
+        return [task for task in found if _within(task, since, world.clock.now(), hung)]
 
     def _of_dependency(
         self, airflow: Airflow, world: World, subject: Subject, since: datetime
@@ -192,11 +198,11 @@ def never_started(task: TaskInstance) -> bool:
     return not task.hostname and task.state in _STATES
 
 
-def _within(task: TaskInstance, since: datetime, now: datetime) -> bool:
-    """Return whether it failed since then, or has hung in the queue for a minute since then."""
+def _within(task: TaskInstance, since: datetime, now: datetime, hung: float) -> bool:
+    """Return whether it failed since then, or has hung in the queue for so many seconds since then."""
     if task.state == "queued":
         queued = task.queued_when
-        return queued is not None and queued >= since and now - queued > timedelta(seconds=60)
+        return queued is not None and queued >= since and now - queued > timedelta(seconds=hung)
     ended = task.end_date or task.queued_when
     return ended is not None and ended >= since
 

@@ -6,6 +6,16 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from airwarden.remediation.checks.base import Check
+from airwarden.remediation.checks.capacity import (
+    DagFloods,
+    FewTasksWait,
+    NoDagFloods,
+    PoolFlowing,
+    PoolStarving,
+    QueuedTasksLost,
+    QueuedTasksYoung,
+    TimePassed,
+)
 from airwarden.remediation.checks.component import ComponentHealthy, ComponentLate
 from airwarden.remediation.checks.database import (
     DatabaseBlocked,
@@ -22,6 +32,7 @@ from airwarden.remediation.checks.dependencies import (
     DependencyAnswers,
     DependencyDown,
 )
+from airwarden.remediation.checks.killed import DatabaseBlocker, KilledTasks, TransactionsShort
 from airwarden.remediation.checks.metrics import Metric
 from airwarden.remediation.checks.work import (
     QueueDeep,
@@ -58,5 +69,16 @@ def checks() -> Mapping[str, Check]:
         WorkerConsuming(),
         WorkerIdle(),
         WorkerSilent(),
+        DagFloods(),
+        DatabaseBlocker(),
+        FewTasksWait(),
+        KilledTasks(),
+        NoDagFloods(),
+        PoolFlowing(),
+        PoolStarving(),
+        QueuedTasksLost(),
+        QueuedTasksYoung(),
+        TimePassed(),
+        TransactionsShort(),
     )
     return MappingProxyType({check.name: check for check in every})
