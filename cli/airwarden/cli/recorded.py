@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Alertmanager writes this for an alert that has not ended.
 _NEVER = datetime(1, 1, 1, tzinfo=UTC)
+#: What Prometheus keeps of its own alerts.
+_FIRING = 'ALERTS{alertstate="firing"}'
 
 
 class _Recorded(BaseModel):
@@ -77,9 +79,7 @@ def of_prometheus(settings: Settings, days: float, step: int) -> list[Alert]:
         WrongInputError: No Prometheus is configured.
         UnavailableError: It does not answer.
     """
-    import httpx
-
-    from airwarden.adapters.prometheus_range import PrometheusRange
+    from airwarden.cli.composition import prometheus_range
 
     url = settings.prometheus.url
     if url is None:
@@ -90,16 +90,15 @@ def of_prometheus(settings: Settings, days: float, step: int) -> list[Alert]:
     count = int(days * 86_400 / step) + 1
     begin = now - (count - 1) * step
     runs: dict[tuple[tuple[str, str], ...], list[tuple[int, int]]] = {}
-    with httpx.Client(base_url=f"{url.rstrip('/')}/", timeout=60.0, trust_env=False) as client:
-        selector = 'ALERTS{alertstate="firing"}'
-        for labels, first, values in PrometheusRange(client).samples(selector, begin, step, count):
-            key = tuple(sorted((k, v) for k, v in labels.items() if k != "alertstate"))
-            pieces = runs.setdefault(key, [])
-            last = first + len(values) - 1
-            if pieces and pieces[-1][1] == first - 1:
-                pieces[-1] = (pieces[-1][0], last)
-            else:
-                pieces.append((first, last))
+    source = prometheus_range(settings, url)
+    for labels, first, values in source.samples(_FIRING, begin, step, count):
+        key = tuple(sorted((k, v) for k, v in labels.items() if k != "alertstate"))
+        pieces = runs.setdefault(key, [])
+        last = first + len(values) - 1
+        if pieces and pieces[-1][1] == first - 1:
+            pieces[-1] = (pieces[-1][0], last)
+        else:
+            pieces.append((first, last))
     return [
         _alert(
             dict(key),
