@@ -134,6 +134,8 @@ class Soak:
                 kill_at = now + KILL_EVERY
             self.one_more()
             for one in self.replicas:
+                # None ends by itself, whatever is cut off: a supervisor would only hide it.
+                one.child.check()
                 one.measure()
             time.sleep(max(0.0, BREAK_EVERY - (time.monotonic() - now)))
 

@@ -21,7 +21,7 @@ from airwarden.remediation.composition import Composition, RemediatorConfig
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode
-from airwarden.remediation.journal.store import Journal, open_journal
+from airwarden.remediation.journal.store import Journal, await_journal
 from airwarden.remediation.leadership import LeaseTimes
 from airwarden.remediation.operators import Operators
 from airwarden.remediation.playbook import Playbook
@@ -126,7 +126,7 @@ class Running:
         self.playbooks = PlaybookSet(
             {one.name: LoadedPlaybook(one, mode, numbers) for one in used}, numbers
         )
-        journal = open_journal(url, self.clock)
+        journal = await_journal(url, self.clock, patience=30)
         made = (kit or machine_kit(self.machine))(journal, self.clock)
         self.remediator = Remediator(
             journal=journal,

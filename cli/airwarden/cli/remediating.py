@@ -30,7 +30,7 @@ from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.composition import Composition, RemediatorConfig
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
-from airwarden.remediation.journal.store import Journal, open_journal
+from airwarden.remediation.journal.store import Journal, await_journal
 from airwarden.remediation.notify.pagerduty import PagerDutyComposer
 from airwarden.remediation.notify.slack import SlackComposer
 from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from airwarden.remediation.decide.correlate import PlaybookSet
 
 _log = structlog.get_logger(__name__)
+
+#: Seconds for which a start waits for its journal: a database beside it comes up in its own time.
+_JOURNAL_PATIENCE = 30.0
 #: While this variable holds a reason, the kill switch is set at start.
 KILL_VARIABLE = "AIRWARDEN_KILL_SWITCH"
 #: What a reload does not take up: sockets, tokens at the door, and what the loops were begun with.
@@ -75,7 +78,7 @@ class RemediatorProgram:
         self._started_with = settings
         self._config = config = remediator_config(settings)
         playbooks = playbook_set(settings)
-        self._journal = open_journal(journal_url(settings), self.clock)
+        self._journal = await_journal(journal_url(settings), self.clock, patience=_JOURNAL_PATIENCE)
         try:
             self.remediator = Remediator(
                 journal=self._journal,

@@ -6,6 +6,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,20 @@ from airwarden.remediation.journal.connect import connect, parse_url
 from airwarden.remediation.journal.inbox import InboxWriter
 from airwarden.remediation.journal.migrate import configuration, newest_revision, revisions
 from airwarden.remediation.journal.rails import BudgetUse
-from airwarden.remediation.journal.store import Fence, FencedError, Journal, Tx, open_journal
+from airwarden.remediation.journal.store import (
+    Fence,
+    FencedError,
+    Journal,
+    Tx,
+    await_journal,
+    open_journal,
+)
 from airwarden.remediation.journal.tables import audit as audit_table
 from airwarden.remediation.journal.tables import audit_head, budget, metadata
 from support.engine import START, VirtualClock
+from support.postgres import FreshDatabase
+from support.proxy import FreezableProxy
+from support.remediator import RealClock
 
 
 @pytest.fixture
@@ -142,6 +153,22 @@ def test_a_database_that_is_not_there_is_unavailable(clock: VirtualClock) -> Non
     with pytest.raises(UnavailableError) as caught:
         open_journal("postgresql+psycopg://ada:s3cret@127.0.0.1:1/none", clock)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_database_that_comes_late_is_waited_for(fresh_database: FreshDatabase) -> None:
+    database = fresh_database()
+    proxy = FreezableProxy(database.port)
+    proxy.refuse()
+    url = replace(database, port=proxy.port).sqlalchemy_url
+    try:
+        with pytest.raises(UnavailableError):
+            await_journal(url, RealClock(), patience=0)
+        late = threading.Timer(0.5, proxy.admit)
+        late.start()
+        await_journal(url, RealClock(), patience=30).close()
+        late.join()
+    finally:
+        proxy.close()
 
 
 def test_the_audit_is_a_chain_that_only_grows(journal: Journal) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+import structlog
 from sqlalchemy import Connection, Engine, bindparam, func, select
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError
 
@@ -26,6 +27,8 @@ from airwarden.remediation.journal.overdue import Overdue
 from airwarden.remediation.journal.steady import SteadyTime
 from airwarden.remediation.journal.tables import lease
 from airwarden.remediation.journal.turns import Turns
+
+_log = structlog.get_logger(__name__)
 
 LEADER = "leader"
 #: Made once: every transaction of the leader asks it.
@@ -242,3 +245,29 @@ def open_journal(url: str, clock: Clock, *, database_time: bool = True) -> Journ
         engines.dispose()
         raise
     return journal
+
+
+def await_journal(url: str, clock: Clock, *, patience: float) -> Journal:
+    """Open the journal as `open_journal` does, and wait for a database that does not answer yet.
+
+    A host that starts brings its database up in its own time, and a failover takes seconds.
+
+    Args:
+        url: See `open_journal`.
+        clock: This machine's clock; the wait ends when the process is stopped.
+        patience: Seconds to wait.
+
+    Raises:
+        WrongInputError: See `open_journal`.
+        UnavailableError: It has not answered within `patience` seconds.
+    """
+    until = clock.elapsed() + patience
+    while True:
+        try:
+            return open_journal(url, clock)
+        except UnavailableError as error:
+            if clock.elapsed() >= until:
+                raise
+            _log.warning("the journal does not answer yet", error=str(error))
+            if clock.wait(1.0):
+                raise
