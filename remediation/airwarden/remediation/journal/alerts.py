@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, bindparam, func, select, update
 
 from airwarden.core.alerts import Alert, AlertStatus, Severity
 from airwarden.remediation.decide.episodes import Known
@@ -156,6 +156,19 @@ def unseen_since(tx: Tx, source: str, moment: datetime) -> list[StoredAlert]:
     return [_stored(row) for row in tx.connection.execute(query)]
 
 
+_OF = (
+    select(alert)
+    .where(alert.c.incident_id == bindparam("incident_id"))
+    .order_by(alert.c.status, alert.c.episode, alert.c.fingerprint)
+    .limit(bindparam("most"))
+)
+_FIRING_OF = _OF.where(alert.c.status == "firing")
+_TALLY = select(
+    func.count(),
+    func.count().filter(alert.c.status == "firing"),
+    func.count().filter(alert.c.status == "firing", alert.c.suppressed_by != ""),
+).where(alert.c.incident_id == bindparam("incident_id"))
+
 #: Alerts of one incident that are looked at one by one; a storm has thousands.
 SHOWN = 200
 
@@ -164,11 +177,9 @@ def of_incident(
     tx: Tx, incident_id: int, *, firing: bool = False, limit: int = SHOWN
 ) -> list[StoredAlert]:
     """Return an incident's alerts, firing ones first, oldest first, at most `limit`."""
-    query = select(alert).where(alert.c.incident_id == incident_id)
-    if firing:
-        query = query.where(alert.c.status == "firing")
-    query = query.order_by(alert.c.status, alert.c.episode, alert.c.fingerprint).limit(limit)
-    return [_stored(row) for row in tx.connection.execute(query)]
+    query = _FIRING_OF if firing else _OF
+    asked = {"incident_id": incident_id, "most": limit}
+    return [_stored(row) for row in tx.connection.execute(query, asked)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,13 +193,7 @@ class Tally:
 
 def tally(tx: Tx, incident_id: int) -> Tally:
     """Count an incident's alerts."""
-    fires = alert.c.status == "firing"
-    query = select(
-        func.count(),
-        func.count().filter(fires),
-        func.count().filter(fires, alert.c.suppressed_by != ""),
-    ).where(alert.c.incident_id == incident_id)
-    return Tally(*tx.connection.execute(query).one())
+    return Tally(*tx.connection.execute(_TALLY, {"incident_id": incident_id}).one())
 
 
 def severities(tx: Tx, incident_id: int) -> list[Severity]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from airwarden.remediation.decide.chain import GENESIS, Entry, Point, Walk, canonical
 from airwarden.remediation.journal import checkpoints
@@ -14,6 +14,16 @@ from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.journal.tables import audit, audit_head
 
 __all__ = ["GENESIS", "Entry", "append", "broken_links", "entries", "head", "page", "span"]
+
+# Statements of every turn and every change are made once: making one costs as much as running it.
+_LAST = select(audit_head.c.seq, audit_head.c.hash).with_for_update()
+_ADD, _GO_ON = insert(audit), update(audit_head)
+_NEWEST = (
+    select(audit)
+    .where(audit.c.object == bindparam("object"))
+    .order_by(audit.c.seq.desc())
+    .limit(bindparam("newest"))
+)
 
 
 def append(
@@ -27,8 +37,7 @@ def append(
     after: Mapping[str, Any] | None = None,
 ) -> None:
     """Add a link in the caller's transaction: it is there exactly if the change is."""
-    head = select(audit_head.c.seq, audit_head.c.hash).with_for_update()
-    seq, previous = tx.connection.execute(head).one()
+    seq, previous = tx.connection.execute(_LAST).one()
     entry = Entry(
         seq=seq + 1,
         at=tx.now,
@@ -42,23 +51,27 @@ def append(
     )
     digest = entry.digest()
     tx.connection.execute(
-        insert(audit).values(
-            seq=entry.seq,
-            at=entry.at,
-            actor=actor,
-            action=action,
-            object=object,
-            before=entry.before,
-            after=entry.after,
-            prev_hash=previous,
-            hash=digest,
-        )
+        _ADD,
+        {
+            "seq": entry.seq,
+            "at": entry.at,
+            "actor": actor,
+            "action": action,
+            "object": object,
+            "before": entry.before,
+            "after": entry.after,
+            "prev_hash": previous,
+            "hash": digest,
+        },
     )
-    tx.connection.execute(update(audit_head).values(seq=entry.seq, hash=digest))
+    tx.connection.execute(_GO_ON, {"seq": entry.seq, "hash": digest})
 
 
 def entries(tx: Tx, *, object: str = "", newest: int = 0) -> list[Entry]:  # noqa: A002
     """Return links oldest first: of one object or of all, the `newest` so many or all of them."""
+    if object and newest:
+        rows = tx.connection.execute(_NEWEST, {"object": object, "newest": newest}).all()
+        return [Entry(*row) for row in reversed(rows)]
     query = select(audit)
     if object:
         query = query.where(audit.c.object == object)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, insert, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, insert, select, update
 
 from airwarden.core.alerts import Severity
 from airwarden.remediation.decide.states import INCIDENT_TRANSITIONS, IncidentState, Mode, allowed
@@ -17,6 +17,7 @@ from airwarden.remediation.journal.tables import incident
 
 TERMINAL = tuple(state for state in IncidentState if state.terminal)
 _CHUNK = 400
+_ONE = select(incident).where(incident.c.id == bindparam("incident_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def open_new(tx: Tx, **fields: Any) -> Incident:
 
 def get(tx: Tx, incident_id: int) -> Incident:
     """Return an incident; raises KeyError."""
-    row = tx.connection.execute(select(incident).where(incident.c.id == incident_id)).first()
+    row = tx.connection.execute(_ONE, {"incident_id": incident_id}).first()
     if row is None:
         raise KeyError(incident_id)
     return _incident(row)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.journal.tables import incident, outbox
@@ -33,6 +33,33 @@ class Notice:
     body: str
     attempts: int
     created_at: datetime
+
+
+# Made once: both senders ask them at every step.
+_CHAT_REF = select(incident.c.chat_ref).where(incident.c.id == bindparam("incident_id"))
+_OLDEST = (
+    select(func.min(outbox.c.id))
+    .where(outbox.c.channel == bindparam("wanted"), outbox.c.state == "new")
+    .group_by(outbox.c.incident_id)
+)
+_DUE = (
+    select(
+        outbox.c.id,
+        outbox.c.channel,
+        outbox.c.dedup_key,
+        outbox.c.kind,
+        outbox.c.incident_id,
+        outbox.c.body,
+        outbox.c.attempts,
+        outbox.c.created_at,
+    )
+    .where(
+        outbox.c.id.in_(_OLDEST),
+        outbox.c.next_at <= bindparam("now", type_=outbox.c.next_at.type),
+    )
+    .order_by(outbox.c.id)
+    .limit(bindparam("most"))
+)
 
 
 def put(
@@ -72,23 +99,8 @@ def put(
 
 def due(tx: Tx, channel: Channel, limit: int = 20) -> Sequence[Notice]:
     """Return waiting notices of a channel, oldest first, one per incident so that order holds."""
-    first = (
-        select(func.min(outbox.c.id))
-        .where(outbox.c.channel == channel, outbox.c.state == "new")
-        .group_by(outbox.c.incident_id)
-    )
-    columns = (
-        outbox.c.id,
-        outbox.c.channel,
-        outbox.c.dedup_key,
-        outbox.c.kind,
-        outbox.c.incident_id,
-        outbox.c.body,
-        outbox.c.attempts,
-        outbox.c.created_at,
-    )
-    query = select(*columns).where(outbox.c.id.in_(first), outbox.c.next_at <= tx.now)
-    return [Notice(*row) for row in tx.connection.execute(query.order_by(outbox.c.id).limit(limit))]
+    asked = {"wanted": channel.value, "now": tx.now, "most": limit}
+    return [Notice(*row) for row in tx.connection.execute(_DUE, asked)]
 
 
 def sent(tx: Tx, notice: Notice, *, chat_ref: str = "") -> None:
@@ -138,8 +150,8 @@ def drop(tx: Tx, notice: Notice) -> None:
 
 def chat_ref(tx: Tx, incident_id: int) -> str:
     """Return the reference of the incident's chat message, empty before the first one is sent."""
-    query = select(incident.c.chat_ref).where(incident.c.id == incident_id)
-    return tx.connection.execute(query).scalar_one_or_none() or ""
+    found = tx.connection.execute(_CHAT_REF, {"incident_id": incident_id})
+    return found.scalar_one_or_none() or ""
 
 
 def waiting(tx: Tx) -> dict[str, tuple[int, float]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, func, or_, select, update
 
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.runs import Run
@@ -52,19 +52,21 @@ class Switch:
     until: datetime | None
 
 
+#: Made once: every look at a run asks it.
+_SWITCHES = select(
+    switch.c.scope,
+    switch.c.cluster,
+    switch.c.mode,
+    switch.c.set_by,
+    switch.c.reason,
+    switch.c.set_at,
+    switch.c.until,
+).where(or_(switch.c.until.is_(None), switch.c.until > bindparam("now", type_=switch.c.until.type)))
+
+
 def switches(tx: Tx) -> list[Switch]:
     """Return the switches that are in force."""
-    in_force = or_(switch.c.until.is_(None), switch.c.until > tx.now)
-    columns = (
-        switch.c.scope,
-        switch.c.cluster,
-        switch.c.mode,
-        switch.c.set_by,
-        switch.c.reason,
-        switch.c.set_at,
-        switch.c.until,
-    )
-    rows = tx.connection.execute(select(*columns).where(in_force))
+    rows = tx.connection.execute(_SWITCHES, {"now": tx.now})
     return [Switch(s, c, Mode(m), by, why, at, until) for s, c, m, by, why, at, until in rows]
 
 

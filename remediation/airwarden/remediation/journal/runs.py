@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, and_, func, insert, or_, select, update
+from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
 
 from airwarden.remediation.actions.base import Danger, Effect
 from airwarden.remediation.decide.states import (
@@ -32,6 +32,29 @@ from airwarden.remediation.playbook import Playbook
 
 RUN_TERMINAL = tuple(state for state in RunState if state.terminal)
 UNSETTLED = tuple(state for state in AttemptState if not state.settled)
+
+# Made once: each look at a run asks most of them.
+_RUN = select(run).where(run.c.id == bindparam("run_id"))
+_RUNS_OF = (
+    select(run).where(run.c.incident_id == bindparam("incident_id")).order_by(run.c.generation)
+)
+_DUE = (
+    select(run.c.id)
+    .where(
+        run.c.state.not_in(RUN_TERMINAL),
+        run.c.next_at <= bindparam("now", type_=run.c.next_at.type),
+    )
+    .order_by(run.c.next_at, run.c.id)
+    .limit(bindparam("most"))
+)
+_TRIED_BY = select(attempt).where(attempt.c.run_id == bindparam("run_id")).order_by(attempt.c.id)
+_TRIED_FOR = (
+    select(attempt)
+    .join(run, run.c.id == attempt.c.run_id)
+    .where(run.c.incident_id == bindparam("incident_id"))
+    .order_by(attempt.c.id)
+)
+_PINNED = select(playbook_version.c.body).where(playbook_version.c.sha256 == bindparam("sha256"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +181,8 @@ def pin_playbook(tx: Tx, playbook: Playbook, mode: Mode, danger: Danger) -> None
 
 def pinned_playbook(tx: Tx, sha256: str) -> Playbook:
     """Return the playbook that a run was begun with."""
-    query = select(playbook_version.c.body).where(playbook_version.c.sha256 == sha256)
-    return Playbook.model_validate_json(tx.connection.execute(query).scalar_one())
+    body = tx.connection.execute(_PINNED, {"sha256": sha256}).scalar_one()
+    return Playbook.model_validate_json(body)
 
 
 def begin(tx: Tx, **fields: Any) -> Run:
@@ -171,7 +194,7 @@ def begin(tx: Tx, **fields: Any) -> Run:
 
 def get(tx: Tx, run_id: int) -> Run:
     """Return a run; raises KeyError."""
-    row = tx.connection.execute(select(run).where(run.c.id == run_id)).first()
+    row = tx.connection.execute(_RUN, {"run_id": run_id}).first()
     if row is None:
         raise KeyError(run_id)
     return _run(row)
@@ -179,19 +202,13 @@ def get(tx: Tx, run_id: int) -> Run:
 
 def of_incident(tx: Tx, incident_id: int) -> list[Run]:
     """Return an incident's runs, oldest first."""
-    query = select(run).where(run.c.incident_id == incident_id).order_by(run.c.generation)
-    return [_run(row) for row in tx.connection.execute(query)]
+    rows = tx.connection.execute(_RUNS_OF, {"incident_id": incident_id})
+    return [_run(row) for row in rows]
 
 
 def due(tx: Tx, limit: int = 100) -> list[int]:
     """Return the numbers of runs that have something to do now, longest waiting first."""
-    query = (
-        select(run.c.id)
-        .where(run.c.state.not_in(RUN_TERMINAL), run.c.next_at <= tx.now)
-        .order_by(run.c.next_at, run.c.id)
-        .limit(limit)
-    )
-    return list(tx.connection.execute(query).scalars())
+    return list(tx.connection.execute(_DUE, {"now": tx.now, "most": limit}).scalars())
 
 
 def change(tx: Tx, one: Run, **fields: Any) -> Run:
@@ -258,19 +275,13 @@ def settle(tx: Tx, one: Attempt, state: AttemptState, **fields: Any) -> Attempt:
 
 def attempts_of_run(tx: Tx, run_id: int) -> list[Attempt]:
     """Return a run's attempts in order."""
-    query = select(attempt).where(attempt.c.run_id == run_id).order_by(attempt.c.id)
-    return [_attempt(row) for row in tx.connection.execute(query)]
+    return [_attempt(row) for row in tx.connection.execute(_TRIED_BY, {"run_id": run_id})]
 
 
 def attempts_of_incident(tx: Tx, incident_id: int) -> list[Attempt]:
     """Return the attempts of all runs of an incident in order."""
-    query = (
-        select(attempt)
-        .join(run, run.c.id == attempt.c.run_id)
-        .where(run.c.incident_id == incident_id)
-        .order_by(attempt.c.id)
-    )
-    return [_attempt(row) for row in tx.connection.execute(query)]
+    rows = tx.connection.execute(_TRIED_FOR, {"incident_id": incident_id})
+    return [_attempt(row) for row in rows]
 
 
 def in_flight(tx: Tx, *, besides_run: int) -> list[tuple[str, str, Danger]]:

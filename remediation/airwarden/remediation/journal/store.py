@@ -26,11 +26,13 @@ from airwarden.remediation.journal.migrate import current_revision, migrate, new
 from airwarden.remediation.journal.overdue import Overdue
 from airwarden.remediation.journal.steady import SteadyTime
 from airwarden.remediation.journal.tables import lease
-from airwarden.remediation.journal.turns import Turns
+from airwarden.remediation.journal.turns import Courtesy, Turns
 
 _log = structlog.get_logger(__name__)
 
 LEADER = "leader"
+#: Seconds by which a transaction on PostgreSQL lets an urgent one go first.
+_LATE = 0.02
 #: Made once: every transaction of the leader asks it.
 _LED = (
     select(lease.c.token)
@@ -103,8 +105,7 @@ class Journal:
         self._time = SteadyTime(clock)
         self._overdue = Overdue(clock)
         self._database_time = database_time and engines.postgresql
-        # PostgreSQL takes as many writers as come, and locks rows.
-        self._turns = None if engines.postgresql else Turns(BUSY_TIMEOUT)
+        self._turns = Courtesy(_LATE) if engines.postgresql else Turns(BUSY_TIMEOUT)
 
     @property
     def file(self) -> Path | None:
@@ -127,8 +128,7 @@ class Journal:
         Raises:
             UnavailableError: Not reachable, locked for too long, read-only or full: nothing was kept.
         """
-        turn = self._turns.turn(urgent=urgent) if self._turns else nullcontext()
-        with turn, self._transaction(self._engines.writer) as tx:
+        with self._turns.turn(urgent=urgent), self._transaction(self._engines.writer) as tx:
             yield tx
 
     @contextmanager

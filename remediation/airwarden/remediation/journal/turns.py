@@ -1,7 +1,8 @@
-"""Whose turn it is to write where a database takes one writer at a time (SQLite).
+"""Whose turn it is: whoever waits for an acknowledgement goes first, and so does the lease.
 
-Whoever waits for an acknowledgement goes first: a request must not wait for a storm to be worked off,
-nor may the lease. After a few such turns one of the others goes, so that neither starves.
+A request must not wait for a storm to be worked off. Where a database takes one writer at a time (SQLite)
+there is one turn, and after a few urgent ones another goes, so that neither starves. PostgreSQL takes as
+many as come; there the interpreter is what they would wait for, and the others begin a little later.
 """
 
 from __future__ import annotations
@@ -68,3 +69,33 @@ class Turns:
         if urgent:
             return not self._others or self._row < _IN_A_ROW
         return not self._urgent or self._row >= _IN_A_ROW
+
+
+class Courtesy:
+    """Lets transactions that are not urgent begin a little later while an urgent one is under way.
+
+    Args:
+        most: Seconds by which one is late at most.
+    """
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+        self._free = threading.Condition()
+        self._urgent = 0
+
+    @contextmanager
+    def turn(self, *, urgent: bool) -> Iterator[None]:
+        """Begin the block when it is its turn; many may be in it at once."""
+        if not urgent:
+            with self._free:
+                self._free.wait_for(lambda: not self._urgent, self._most)
+            yield
+            return
+        with self._free:
+            self._urgent += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._urgent -= 1
+                self._free.notify_all()
