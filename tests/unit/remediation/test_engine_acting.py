@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from airwarden.core.errors import ConflictError, RejectedError, UnavailableError
+from airwarden.core.errors import (
+    ConflictError,
+    RejectedError,
+    UnavailableError,
+    UnknownOutcomeError,
+)
 from airwarden.remediation.actions.base import Danger
 from airwarden.remediation.decide.calendar import Kind
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode, RunState
 from airwarden.remediation.journal import rails
+from airwarden.remediation.journal.store import Fence
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.windowing import Windowing
 from support.engine import Bench, Make, alert, playbook
@@ -28,6 +35,23 @@ def test_a_sick_machine_is_restarted_once_and_verified(bench: Bench) -> None:
     assert not bench.incident.healed_by_itself
     assert [a.state for a in bench.attempts()] == [AttemptState.CONFIRMED]
     assert bench.paged() == []
+
+
+def test_a_target_stays_locked_until_it_is_known_what_became_of_it(bench: Bench) -> None:
+    bench.machine.errors = [UnknownOutcomeError("the reply was lost")]
+    bench.fire()
+    bench.turn()
+    while [a.state for a in bench.attempts()] != [AttemptState.UNKNOWN]:
+        bench.clock.advance(1)
+        bench.turn()
+    bench.clock.advance(5 * 3600)
+    target = bench.attempts()[0].target
+    with bench.journal.read() as tx:
+        assert rails.lock_holder(tx, target) == 1
+    with bench.journal.write() as tx:
+        soon = tx.now + timedelta(hours=1)
+        mine = replace(tx, fence=Fence("me", 1))
+        assert not rails.lock(mine, target=target, cluster="lab", run_id=2, until=soon)
 
 
 def test_resolved_does_not_mean_healed(bench: Bench) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import bindparam, delete, exists, func, or_, select, update
 
 from airwarden.remediation.decide.states import Mode
-from airwarden.remediation.journal.runs import Run
+from airwarden.remediation.journal.runs import UNSETTLED, Run
 from airwarden.remediation.journal.store import Tx
-from airwarden.remediation.journal.tables import approval, budget, switch, target_lock
+from airwarden.remediation.journal.tables import approval, attempt, budget, switch, target_lock
 from airwarden.remediation.journal.upsert import insert_into
 
 EVERYWHERE = "*"
@@ -103,15 +103,26 @@ def clear_switch(tx: Tx, *, scope: str, cluster: str) -> bool:
 
 
 def lock_holder(tx: Tx, target: str) -> int | None:
-    """Return the run that holds the target's lock now."""
+    """Return the run that holds the target's lock now.
+
+    It has its time, and outlasts it while it is not known what an effect of the run did to the target:
+    a remediator that was away for hours reads that back before anybody else acts there.
+    """
+    unsettled = exists().where(
+        attempt.c.run_id == target_lock.c.run_id,
+        attempt.c.target == target,
+        attempt.c.state.in_(UNSETTLED),
+    )
     query = select(target_lock.c.run_id).where(
-        target_lock.c.target == target, target_lock.c.expires_at > tx.now
+        target_lock.c.target == target, or_(target_lock.c.expires_at > tx.now, unsettled)
     )
     return tx.connection.execute(query).scalar_one_or_none()
 
 
 def lock(tx: Tx, *, target: str, cluster: str, run_id: int, until: datetime) -> bool:
     """Take or extend the lock of a target; returns False where another run has it."""
+    if lock_holder(tx, target) not in (None, run_id):
+        return False
     values = {"run_id": run_id, "token": tx.token, "taken_at": tx.now, "expires_at": until}
     statement = insert_into(tx, target_lock).values(target=target, cluster=cluster, **values)
     free = or_(target_lock.c.run_id == run_id, target_lock.c.expires_at <= tx.now)
