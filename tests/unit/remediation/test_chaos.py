@@ -179,7 +179,9 @@ class Chaos(RuleBasedStateMachine):
         self.platform.arrive()
         for which, bench in enumerate(self.pair):
             self._do(which, bench.go)
-        self._do(0, self.pair[0].look_around)
+        for which, bench in enumerate(self.pair):
+            # Whichever leads: a silence that is over must not stay one because the other one does.
+            self._do(which, bench.look_around)
 
     @rule()
     def the_other_one_is_first(self) -> None:
