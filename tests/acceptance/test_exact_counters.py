@@ -29,8 +29,11 @@ from support.postgres import Database
 
 #: Ends of runs that the platform lives through, and clears among them.
 ENDS, CLEARS = 40, 6
-_UNDER_WAY = "SELECT count(*) FROM task_instance WHERE state IN ('queued', 'running', 'restarting', 'deferred')"
-
+_PAUSE = (
+    "UPDATE dag SET is_paused = true WHERE NOT is_paused AND NOT EXISTS (SELECT FROM dag_run AS r"
+    " WHERE r.dag_id = dag.dag_id AND r.state IN ('running', 'queued'))"
+)
+_AWAKE = "SELECT count(*) FROM dag WHERE NOT is_paused AND NOT is_stale"
 #: Changes when a run or a task does.
 _MOVED = "SELECT (SELECT max(updated_at) FROM dag_run), (SELECT max(updated_at) FROM task_instance)"
 
@@ -92,11 +95,17 @@ def clear_ended_runs(platform: Platform, database: Database, followers: Sequence
 
 
 def stand_still(database: Database) -> None:
-    """Pause every DAG and wait until nothing of them moves any more."""
-    database.execute("UPDATE dag SET is_paused = true")
-    eventually(
-        lambda: database.execute(_UNDER_WAY)[0][0] == 0, within=420, what="nothing is under way"
-    )
+    """Pause each DAG when none of its runs is open, and wait until nothing moves any more.
+
+    What is still to be done of an open run stays so while its DAG is paused, and what the scheduler alone
+    ends of it (skips, fails with what came before) is sure to be counted when the run ends.
+    """
+
+    def at_rest() -> bool:
+        database.execute(_PAUSE)
+        return database.execute(_AWAKE) == [(0,)]
+
+    eventually(at_rest, within=600, every=1.0, what="every run has ended")
     seen: list[object] = []
 
     def still() -> bool:

@@ -21,6 +21,9 @@ from airwarden.exporters.follow_tasks import CLOCKS, Attempt, Reading, TaskFollo
 _CHUNK = 500
 #: Looks for which a task of a run that is not followed is kept in mind: the run may be about to be.
 _PATIENCE = 3
+#: Seconds after something happened in a run at which it is read once more: the scheduler skips or fails what
+#: follows a moment later, a busy one a minute later, and nothing of that is ever under way.
+_AFTERWARDS = (0.0, 15.0, 60.0, 180.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +151,8 @@ class TaskFeed:
         self._looked_at = 0.0
         #: Runs in which something happened, with the looks for which they are kept in mind.
         self._touched: dict[int, int] = {}
-        #: Runs that are read once more: the scheduler skips or fails what follows a moment later.
-        self._again: set[int] = set()
+        #: Runs that are read once more, and when (elapsed seconds): see `_AFTERWARDS`.
+        self._again: dict[int, tuple[float, ...]] = {}
         #: Ended, counted as runs, their attempts not yet settled (a query may fail in between).
         self._to_settle: list[int] = []
 
@@ -175,7 +178,8 @@ class TaskFeed:
         self._live.take(live)
         self._looked_at = begun
         settle = set(self._to_settle)
-        wanted = {r for r in (*self._touched, *self._again) if self._is_followed(r)}
+        again = [run for run, due in self._again.items() if due[0] <= begun]
+        wanted = {run for run in (*self._touched, *again) if self._is_followed(run)}
         reading = self._follower.plan(wanted, begun, settle=settle)
         return begun, list(self._attempts(reading))
 
@@ -185,7 +189,13 @@ class TaskFeed:
         """Return the attempts that began, and those that ended, since they were last taken."""
         started, ended = self._follower.take(attempts, begun)
         self._follower.settle(self._to_settle, begun)
-        self._again = {run for run in self._touched if run in self._runs.open}
+        self._again |= {run: tuple(begun + s for s in _AFTERWARDS) for run in self._touched}
+        self._again = {
+            run: rest
+            for run, due in self._again.items()
+            if run in self._runs.open
+            and (rest := due if run in self._touched else tuple(at for at in due if at > begun))
+        }
         self._touched = {
             run: looks - 1
             for run, looks in self._touched.items()
