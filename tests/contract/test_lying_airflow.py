@@ -266,19 +266,6 @@ def test_a_server_that_repeats_its_page_is_not_read_for_ever(proxy: FaultProxy) 
         rest(proxy).pools()
 
 
-def test_a_release_that_knows_no_cursor_is_read_to_the_end(proxy: FaultProxy) -> None:
-    """Airflow 3.0 to 3.2 pass over it and answer by offset."""
-    every = [one.key for one in rest(proxy).task_instances(dag_ids=[DAG_ID])]
-    assert len(every) > 1
-
-    def older(body: dict[str, Any]) -> dict[str, Any]:
-        return {"task_instances": body["task_instances"][:1], "total_entries": len(every)}
-
-    proxy.on("GET", "/taskInstances", Fault(rewrite=older), times=0)
-    found = [one.key for one in rest(proxy).task_instances(dag_ids=[DAG_ID])]
-    assert sorted(map(str, found)) == sorted(map(str, every))
-
-
 def test_a_cursor_that_loops_is_not_followed_for_ever(proxy: FaultProxy) -> None:
     page: dict[str, Any] = {"task_instances": [], "next_cursor": "again", "previous_cursor": None}
     loop = Fault(reach=False, status=200, body=json.dumps(page).encode())
