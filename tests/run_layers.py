@@ -97,7 +97,7 @@ PLANS: dict[str, tuple[Layer, ...]] = {
         Layer("set-up", 240, (("sh", "deploy/local/bootstrap.sh", "platform"),)),
         Layer("unit", 900, (pytest("tests/unit", processes=TWO, marked=LONG),)),
         Layer("contract", 600, (pytest("tests/contract", marked=LONG),)),
-        Layer("crash points", 900, (pytest(CRASHES, processes=TWO, marked=LONG),)),
+        Layer("crash points", 1500, (pytest(CRASHES, processes=TWO, marked=LONG),)),
         # One at a time: it is the seconds of a takeover, and of a page, that are promised.
         Layer("service", 2400, (pytest("tests/service", f"--ignore={CRASHES}", marked=LONG),)),
         Layer("acceptance", 900, (pytest("tests/acceptance", marked=LONG),)),
