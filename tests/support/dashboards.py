@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from airwarden.dashboards.config import DashboardConfig
 from airwarden.dashboards.generate import build
+from airwarden.rules.catalogue import resolve
+from airwarden.rules.config import RuleConfig
+from airwarden.rules.render_prometheus import rule_groups
 
 Json = dict[str, Any]
 
@@ -18,20 +22,36 @@ VARIABLES = {
     "$cluster": ".*",
     "$tier": ".*",
     "$team": ".*",
+    "$type": ".*",
+    "$queue": ".*",
+    "$dag": "dag_id-1",
 }
 
 
 class PanelQuery(NamedTuple):
     """One query with the panel it stands in; `expr` has no variables any more."""
 
+    dashboard: str
     panel: str
     expr: str
     instant: bool
 
 
+@functools.cache
+def _default() -> str:
+    return json.dumps(_read(None))
+
+
+def _read(config: DashboardConfig | None) -> list[Json]:
+    return [json.loads(text) for path, text in build(config).items() if path.endswith(".json")]
+
+
 def dashboards(config: DashboardConfig | None = None) -> list[Json]:
     """Return every generated dashboard."""
-    return [json.loads(text) for path, text in build(config).items() if path.endswith(".json")]
+    if config is not None:
+        return _read(config)
+    found: list[Json] = json.loads(_default())
+    return found
 
 
 def panels(dashboard: Json, *, rows: bool = False) -> Iterator[Json]:
@@ -42,14 +62,37 @@ def panels(dashboard: Json, *, rows: bool = False) -> Iterator[Json]:
         yield from panel.get("panels", [])
 
 
-def queries() -> list[PanelQuery]:
-    """Return every query of every dashboard, ready to be asked."""
+def filled_in(expression: str) -> str:
+    """Return an expression with a value in the place of each variable."""
+    for name, value in VARIABLES.items():
+        expression = expression.replace(name, value)
+    return expression
+
+
+def queries(*, annotations: bool = True) -> list[PanelQuery]:
+    """Return every query of every dashboard, ready to be asked, annotations' among them."""
     found = []
     for dashboard in dashboards():
+        uid = dashboard["uid"]
         for panel in panels(dashboard):
             for target in panel.get("targets", []):
-                expr = target["expr"]
-                for name, value in VARIABLES.items():
-                    expr = expr.replace(name, value)
-                found.append(PanelQuery(panel["title"], expr, target["instant"]))
+                expr = filled_in(target["expr"])
+                found.append(PanelQuery(uid, panel["title"], expr, target["instant"]))
+        found += [
+            PanelQuery(uid, entry["name"], filled_in(entry["expr"]), False)
+            for entry in dashboard["annotations"]["list"]
+            if annotations and "expr" in entry
+        ]
     return found
+
+
+@functools.cache
+def recordings() -> Mapping[str, frozenset[str]]:
+    """Return every series that the rules record, with its labels: its name begins with them."""
+    groups = rule_groups(resolve(RuleConfig()))
+    return {
+        rule["record"]: frozenset(rule["record"].split(":")[0].split("_"))
+        for group in groups
+        for rule in group["rules"]
+        if "record" in rule
+    }

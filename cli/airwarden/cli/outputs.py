@@ -35,16 +35,48 @@ from airwarden.rules.framework import FRAMEWORK_ALERTS, framework_overrides
 from airwarden.rules.mapping import MappedRule, mapped_rules
 
 #: A panel's limit and the alert whose threshold it draws.
-_LIMITS = {
+LIMITS = {
     "dag_failure_ratio": "AirflowDagFailureRateHigh",
+    "team_failure_ratio": "AirflowTeamDagFailureRateHigh",
+    "consecutive_failures": "AirflowDagConsecutiveFailures",
+    "schedule_delay_seconds": "AirflowScheduleDelayCrit",
     "scheduler_lag_seconds": "AirflowSchedulerLagHigh",
-    "connection_ratio": "AirflowDatabaseConnectionsCritical",
-    "queue_depth": "AirflowTaskQueueDepthHigh",
-    "utilization_ratio": "AirflowResourceUtilizationHigh",
-    "freshness_factor": "AirflowDataFreshnessBreach",
-    "probe_seconds": "AirflowDatabaseSlow",
     "heartbeat_seconds": "AirflowSchedulerHeartbeatLost",
+    "scheduled_ratio": "AirflowScheduledShareHigh",
+    "executor_slots": "AirflowExecutorSlotsLow",
+    "parse_age_seconds": "AirflowDagParseSlow",
+    "triggerer_ratio": "AirflowTriggererSaturated",
+    "trigger_wait_seconds": "AirflowTriggersWaiting",
+    "queue_depth": "AirflowTaskQueueDepthHigh",
+    "queued_task_seconds": "AirflowOldestQueuedTask",
+    "queue_drift": "AirflowQueueDrift",
+    "heartbeat_timeouts": "AirflowTaskHeartbeatTimeouts",
+    "publish_failures": "AirflowTasksNotPublished",
+    "infrastructure_failures": "AirflowPlatformFailsTasks",
+    "connection_failures": "AirflowConnectionFailing",
+    "utilization_ratio": "AirflowResourceUtilizationHigh",
+    "broker_memory_ratio": "AirflowBrokerMemoryHigh",
+    "connection_ratio": "AirflowDatabaseConnectionsCritical",
+    "probe_seconds": "AirflowDatabaseSlow",
     "lock_held_seconds": "AirflowSchedulerLockHeld",
+    "transaction_seconds": "AirflowDatabaseLongTransaction",
+    "idle_transaction_seconds": "AirflowDatabaseIdleInTransaction",
+    "deadlocks": "AirflowDatabaseDeadlocks",
+    "cache_hit_ratio": "AirflowDatabaseCacheHitLow",
+    "lock_ratio": "AirflowDatabaseLocksHigh",
+    "rollback_ratio": "AirflowDatabaseRollbackHigh",
+    "transaction_ids": "AirflowDatabaseWraparound",
+    "replica_lag_seconds": "AirflowDbReplicaLag",
+    "pooler_waiting": "AirflowPgBouncerWaiting",
+    "pooler_wait_seconds": "AirflowPgBouncerMaxWait",
+    "freshness_factor": "AirflowDataFreshnessBreach",
+    "quality_ratio": "AirflowQualityScoreLow",
+    "reports_on_time_ratio": "AirflowReportLate",
+    "model_age_seconds": "AirflowModelTrainingFailed",
+    "revenue_at_risk_dollars": "AirflowRevenueAtRisk",
+    "snapshot_age_seconds": "AirflowSnapshotStale",
+    "chat_wait_seconds": "AirwardenChatNotDelivered",
+    "page_wait_seconds": "AirwardenPageNotDelivered",
 }
 
 
@@ -299,7 +331,7 @@ def dashboard_config(settings: Settings, config: RuleConfig) -> DashboardConfig:
     """Return what the dashboards need to know; their limits are the thresholds of the alerts."""
     rules = resolve(config)
     limits: dict[str, float] = {}
-    for limit, name in _LIMITS.items():
+    for limit, name in LIMITS.items():
         context = rules.get(name)
         if context is not None and context.threshold is not None:
             limits[limit] = float(context.threshold.number)
@@ -309,6 +341,7 @@ def dashboard_config(settings: Settings, config: RuleConfig) -> DashboardConfig:
         scrape_interval=format_duration(settings.prometheus.scrape_interval),
         limits=dataclasses.replace(Limits(), **limits),
         sources=settings.dashboards.sources,
+        airflow={cluster.name: cluster.airflow.url for cluster in settings.clusters},
         **({"dashboards_path": str(path)} if (path := settings.dashboards.path) else {}),
     )
 

@@ -21,6 +21,7 @@ from airwarden.cli.doctor.coverage import by_section, wholly_lost
 from airwarden.core import coverage
 from airwarden.core.durations import format_duration
 from airwarden.core.settings import reference as settings
+from airwarden.dashboards import reference as dashboard_reference
 from airwarden.exporters.failures import rules as failure_rules
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.actions.registry import actions
@@ -61,6 +62,7 @@ def pages() -> Mapping[str, str]:
         "alerts.md": _alerts_page(shipped),
         "commands.md": command_reference.render(),
         "configuration.md": settings.render(),
+        "dashboards.md": dashboard_reference.render(),
         "events.md": event_reference.render(),
         "failure-causes.md": failure_rules.render_reference(),
         "metrics.md": metric_reference.render(),

@@ -8,18 +8,47 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from airwarden.core.errors import WrongInputError
+from airwarden.dashboards.boards.business import business
+from airwarden.dashboards.boards.dag import dag
+from airwarden.dashboards.boards.data import data
+from airwarden.dashboards.boards.database import database
+from airwarden.dashboards.boards.itself import itself
+from airwarden.dashboards.boards.objectives import objectives
+from airwarden.dashboards.boards.overview import overview
+from airwarden.dashboards.boards.overview.targets import source_keys
+from airwarden.dashboards.boards.pools import pools
+from airwarden.dashboards.boards.remediation import remediation
+from airwarden.dashboards.boards.scheduler import scheduler
+from airwarden.dashboards.boards.tasks import tasks
+from airwarden.dashboards.boards.types import types
+from airwarden.dashboards.boards.workers import workers
 from airwarden.dashboards.config import DashboardConfig
-from airwarden.dashboards.overview import overview
-from airwarden.dashboards.overview.targets import source_keys
 
 FOLDER = "Airwarden"
+
+#: In the order of `names.BOARDS`; a test compares them.
+_BUILDERS: tuple[Callable[[DashboardConfig], dict[str, Any]], ...] = (
+    overview,
+    scheduler,
+    tasks,
+    pools,
+    database,
+    workers,
+    types,
+    dag,
+    data,
+    business,
+    remediation,
+    objectives,
+    itself,
+)
 
 
 def build(config: DashboardConfig | None = None) -> Mapping[str, str]:
@@ -36,12 +65,16 @@ def build(config: DashboardConfig | None = None) -> Mapping[str, str]:
             place=f"dashboards.sources.{unknown[0]}",
             hint=f"there are: {', '.join(sorted(source_keys()))}",
         )
-    dashboards = (overview(config),)
     return {
-        **{f"grafana/{item['uid']}.json": _json(item) for item in dashboards},
+        **{f"grafana/{item['uid']}.json": _json(item) for item in boards(config)},
         "grafana/provisioning/dashboards/airwarden.yaml": _yaml(_provider(config)),
         "grafana/provisioning/datasources/airwarden.yaml": _yaml(_datasource(config)),
     }
+
+
+def boards(config: DashboardConfig | None = None) -> list[dict[str, Any]]:
+    """Return every dashboard as data, in the order of `names.BOARDS`."""
+    return [build_one(config or DashboardConfig()) for build_one in _BUILDERS]
 
 
 def _json(value: Any) -> str:

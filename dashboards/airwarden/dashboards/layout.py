@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from airwarden.dashboards.events import drawn_events
+from airwarden.dashboards.names import OVERVIEW, Board
 from airwarden.dashboards.normalise import normalise
-from airwarden.dashboards.panels import DATASOURCE
+from airwarden.dashboards.variables import variables
 
 COLUMNS = 24
+#: By this tag the menu of every dashboard finds the others.
+TAG = "airwarden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +42,16 @@ class Section:
     collapsed: bool = False
 
 
+def row(*panels: Any, height: int = 8) -> tuple[Sized, ...]:
+    """Return panels that share a row's width evenly; what cannot be shared stays empty at the right."""
+    return tuple(Sized(panel, COLUMNS // len(panels), height) for panel in panels)
+
+
+def numbers(*panels: Any) -> tuple[Sized, ...]:
+    """Return a row of big numbers."""
+    return row(*panels, height=4)
+
+
 def _place(sized: Sequence[Sized], top: int) -> tuple[list[Any], int]:
     """Return the panels with their places, and the first free grid line below them."""
     import attr
@@ -52,49 +68,57 @@ def _place(sized: Sequence[Sized], top: int) -> tuple[list[Any], int]:
     return placed, line + tallest
 
 
-def _variables() -> list[Any]:
-    from grafanalib.core import Template
+def _links(uid: str) -> list[dict[str, Any]]:
+    """Return the way to the overview and the menu of all dashboards."""
+    common = {
+        "icon": "external link",
+        "includeVars": True,
+        "keepTime": True,
+        "targetBlank": False,
+    }
+    overview = {
+        **common,
+        "type": "link",
+        "title": OVERVIEW.name,
+        "tooltip": OVERVIEW.question,
+        "url": OVERVIEW.url,
+        "asDropdown": False,
+        "tags": [],
+    }
+    menu = {
+        **common,
+        "type": "dashboards",
+        "title": "All of Airwarden",
+        "tooltip": "The other dashboards, with the same time range and variables.",
+        "url": "",
+        "asDropdown": True,
+        "tags": [TAG],
+    }
+    return [menu] if uid == OVERVIEW.uid else [overview, menu]
 
-    source = Template(name="ds", label="Data source", type="datasource", query="prometheus")
-    window = Template(
-        name="window", label="Window", type="custom", query="1h,6h,1d,7d", default="1h"
-    )
-    filters = [
-        Template(
-            name=label,
-            label=title,
-            dataSource=DATASOURCE,
-            query=f"label_values({metric}, {label})",
-            includeAll=True,
-            multi=True,
-            # Matches a series without the label too: `All` hides nothing.
-            allValue=".*",
-            default="$__all",
-            refresh=2,
-        )
-        for label, title, metric in (
-            ("cluster", "Cluster", "airwarden_component_up"),
-            ("tier", "Tier", 'airwarden_dag_runs_finished_total{cluster=~"$cluster"}'),
-            ("team", "Team", 'airwarden_dag_runs_finished_total{cluster=~"$cluster"}'),
-        )
-    ]
-    return [source, *filters, window]
+
+def _hide_unused(built: dict[str, Any]) -> None:
+    """Hide the variables that no panel uses: they only carry a choice on to the next dashboard."""
+    used = set(re.findall(r"\$\{?(\w+)", json.dumps(built["panels"])))
+    for variable in built["templating"]["list"]:
+        if variable["name"] not in used | {"ds", "cluster"}:
+            variable["hide"] = 2
 
 
 def dashboard(
-    *,
-    uid: str,
-    title: str,
-    description: str,
+    board: Board,
     sections: Sequence[Section],
+    *,
+    with_dag: bool = False,
+    since: str = "now-6h",
 ) -> dict[str, Any]:
     """Return the finished dashboard as data, in schema version 42.
 
     Args:
-        uid: Its identity for ever; links and the alerts' `dashboard_url` contain it.
-        title: Its name in Grafana.
-        description: What question it answers.
+        board: Which one.
         sections: From top to bottom.
+        with_dag: Whether the reader chooses one DAG.
+        since: The time range's start before the reader chooses another.
     """
     from grafanalib.core import Dashboard, GridPos, RowPanel, Templating, Time
 
@@ -113,14 +137,17 @@ def dashboard(
             panels.extend(content)
             line = below
     built = Dashboard(
-        uid=uid,
-        title=title,
-        description=description,
+        uid=board.uid,
+        title=board.title,
+        description=board.question,
         panels=panels,
-        tags=["airwarden", "airflow"],
+        tags=[TAG, "airflow"],
         timezone="browser",
         refresh="30s",
-        time=Time("now-6h", "now"),
-        templating=Templating(list=_variables()),
+        time=Time(since, "now"),
+        links=_links(board.uid),
+        templating=Templating(list=variables(with_dag=with_dag)),
     ).auto_panel_ids()
-    return normalise(built)
+    result = normalise(built, drawn_events())
+    _hide_unused(result)
+    return result

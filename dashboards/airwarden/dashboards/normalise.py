@@ -8,7 +8,7 @@ unreviewed.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 Json = dict[str, Any]
@@ -44,6 +44,19 @@ _OPTIONS: Mapping[str, Json] = {
         "textMode": "auto",
         "wideLayout": True,
     },
+    "bargauge": {
+        "displayMode": "basic",
+        "legend": {},
+        "maxVizHeight": 300,
+        "minVizHeight": 16,
+        "minVizWidth": 8,
+        "namePlacement": "auto",
+        "orientation": "horizontal",
+        "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+        "showUnfilled": True,
+        "sizing": "auto",
+        "valueMode": "color",
+    },
     "timeseries": {"legend": {}, "tooltip": {}},
     "state-timeline": {
         "alignValue": "left",
@@ -60,6 +73,7 @@ _OPTIONS: Mapping[str, Json] = {
 #: For each panel type the custom field settings that it has.
 _CUSTOM: Mapping[str, tuple[str, ...]] = {
     "stat": (),
+    "bargauge": (),
     "timeseries": (
         "axisCenteredZero",
         "axisColorMode",
@@ -150,6 +164,8 @@ def _panel(given: Json) -> Json:
         raise ValueError(f"panel {given['title']!r} is of type {kind!r}: add it to normalise.py")
     panel["description"] = given["description"]
     panel["pluginVersion"] = PLUGIN_VERSION
+    if given.get("links"):
+        panel["links"] = given["links"]
     panel["options"] = _options(kind, given.get("options", {}))
     if kind == "text":
         panel["fieldConfig"] = {"defaults": {}, "overrides": []}
@@ -184,31 +200,31 @@ def _variable(given: Json) -> Json:
         variable["datasource"] = given["datasource"]
         variable["definition"] = given["query"]
         variable["query"] = {"query": given["query"], "refId": f"variable-{given['name']}"}
-        variable["allValue"] = given["allValue"]
+        if given["allValue"]:
+            variable["allValue"] = given["allValue"]
         variable["sort"] = given["sort"]
         variable["current"] = {"selected": True, "text": ["All"], "value": ["$__all"]}
     return variable
 
 
-def _annotations() -> Json:
-    """Return Grafana's own annotations, which every dashboard has."""
-    return {
-        "list": [
-            {
-                "builtIn": 1,
-                "datasource": {"type": "grafana", "uid": "-- Grafana --"},
-                "enable": True,
-                "hide": True,
-                "iconColor": "rgba(0, 211, 255, 1)",
-                "name": "Annotations & Alerts",
-                "type": "dashboard",
-            }
-        ]
-    }
+#: Grafana's own annotations, which every dashboard has.
+_BUILT_IN: Json = {
+    "builtIn": 1,
+    "datasource": {"type": "grafana", "uid": "-- Grafana --"},
+    "enable": True,
+    "hide": True,
+    "iconColor": "rgba(0, 211, 255, 1)",
+    "name": "Annotations & Alerts",
+    "type": "dashboard",
+}
 
 
-def normalise(built: Any) -> Json:
+def normalise(built: Any, annotations: Sequence[Json] = ()) -> Json:
     """Return a grafanalib dashboard as data in schema version 42.
+
+    Args:
+        built: A `grafanalib.core.Dashboard`.
+        annotations: As Grafana reads them; grafanalib has no class for them.
 
     Raises:
         ValueError: It holds a panel of a type that is not described here.
@@ -217,7 +233,7 @@ def normalise(built: Any) -> Json:
 
     given: Json = json.loads(json.dumps(built, cls=DashboardEncoder))
     result: Json = {key: given[key] for key in _DASHBOARD_KEYS}
-    result["annotations"] = _annotations()
+    result["annotations"] = {"list": [_BUILT_IN, *annotations]}
     result["fiscalYearStartMonth"] = 0
     result["graphTooltip"] = 1
     result["panels"] = [_panel(panel) for panel in given["panels"]]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airwarden.dashboards.names import Board
 from airwarden.dashboards.queries import Query
 
 #: Every query asks the data source that the reader chose.
@@ -23,6 +24,16 @@ RED, YELLOW, GREEN, NEUTRAL = "red", "yellow", "green", "text"
 def at_least(goal: float) -> Steps:
     """Return steps that are green from `goal` upwards."""
     return [{"color": RED, "value": None}, {"color": GREEN, "value": goal}]
+
+
+def between(floor: float, limit: float) -> Steps:
+    """Return steps that are green from `floor` up to `limit`, and red on both sides."""
+    return [*at_least(floor), {"color": RED, "value": limit}]
+
+
+def any_is(colour: str) -> Steps:
+    """Return steps that are green at zero, and of that colour from one upwards."""
+    return [{"color": GREEN, "value": None}, {"color": colour, "value": 1}]
 
 
 def at_most(limit: float) -> Steps:
@@ -58,6 +69,18 @@ def override(field: str, **properties: Any) -> Json:
     }
 
 
+def _links(board: Board | None) -> list[Json]:
+    """Return the link at a panel's title to the dashboard that says more."""
+    if board is None:
+        return []
+    return [{"title": board.name, "url": board.link(), "targetBlank": False}]
+
+
+def cell_link(title: str, url: str) -> list[Json]:
+    """Return the value of an override's `links`: a click on the cell goes there."""
+    return [{"title": title, "url": url, "targetBlank": False}]
+
+
 def _targets(queries: Sequence[Query], *, table: bool = False) -> list[Any]:
     from grafanalib.core import Target
 
@@ -85,8 +108,12 @@ def stat(
     overrides: Sequence[Json] = (),
     decimals: int | None = None,
     no_value: str = "no data",
+    more: Board | None = None,
 ) -> Any:
-    """Return big numbers, each with its trend over the dashboard's time range behind it."""
+    """Return big numbers, each with its trend over the dashboard's time range behind it.
+
+    `more` is the dashboard that the panel's link leads to.
+    """
     from grafanalib.core import Stat
 
     return Stat(
@@ -103,6 +130,44 @@ def stat(
         reduceCalc="lastNotNull",
         textMode="value_and_name" if len(queries) > 1 else "value",
         color={"mode": "thresholds"},
+        links=_links(more),
+    )
+
+
+def bars(
+    title: str,
+    description: str,
+    unit: str,
+    queries: Sequence[Query],
+    *,
+    steps: Steps = (),
+    minimum: float = 0,
+    maximum: float | None = None,
+    no_value: str = "no data",
+    more: Board | None = None,
+) -> Any:
+    """Return one horizontal bar a series, for its newest value."""
+    from grafanalib.core import BarGauge
+
+    return BarGauge(
+        title=title,
+        description=description,
+        dataSource=DATASOURCE,
+        targets=_targets(queries),
+        links=_links(more),
+        extraJson={
+            "options": {"displayMode": "basic", "orientation": "horizontal"},
+            "fieldConfig": {
+                "defaults": {
+                    "unit": unit,
+                    "min": minimum,
+                    "max": maximum,
+                    "noValue": no_value,
+                    "thresholds": {"mode": "absolute", "steps": list(steps or plain())},
+                },
+                "overrides": [],
+            },
+        },
     )
 
 
@@ -113,22 +178,32 @@ def timeseries(
     queries: Sequence[Query],
     *,
     limit: float | None = None,
+    floor: float | None = None,
     stacked: bool = False,
     maximum: float | None = None,
+    minimum: float | None = 0,
+    no_value: str = "no data",
+    more: Board | None = None,
 ) -> Any:
-    """Return lines over time; `limit` is drawn as a dashed line, beyond it the alert fires."""
+    """Return lines over time.
+
+    `limit` is drawn as a dashed line: beyond it the alert fires. `floor` is the same where it fires
+    below. `more` is the dashboard that the panel's link leads to.
+    """
     from grafanalib.core import TimeSeries
 
     custom: Json = {"axisColorMode": "text", "axisCenteredZero": False}
-    if limit is not None:
+    steps = plain()
+    if limit is not None or floor is not None:
         custom["thresholdsStyle"] = {"mode": "dashed"}
+        steps = at_most(limit) if limit is not None else at_least(floor or 0)
     return TimeSeries(
         title=title,
         description=description,
         unit=unit,
         dataSource=DATASOURCE,
         targets=_targets(queries),
-        thresholds=list(plain() if limit is None else at_most(limit)),
+        thresholds=list(steps),
         fillOpacity=30 if stacked else 8,
         stacking={"mode": "normal" if stacked else "none", "group": "A"},
         showPoints="never",
@@ -137,8 +212,16 @@ def timeseries(
         tooltipMode="multi",
         tooltipSort="desc",
         extraJson={
-            "fieldConfig": {"defaults": {"min": 0, "max": maximum, "custom": custom}},
+            "fieldConfig": {
+                "defaults": {
+                    "min": minimum,
+                    "max": maximum,
+                    "noValue": no_value,
+                    "custom": custom,
+                }
+            },
         },
+        links=_links(more),
     )
 
 
@@ -149,6 +232,8 @@ def timeline(
     mappings: Sequence[Json],
     *,
     steps: Steps = (),
+    no_value: str = "no data",
+    more: Board | None = None,
 ) -> Any:
     """Return one bar a series, coloured by its state over time."""
     from grafanalib.core import StateTimeline
@@ -161,7 +246,8 @@ def timeline(
         mappings=list(mappings),
         thresholds=list(steps or plain()),
         showValue="never",
-        extraJson={"fieldConfig": {"defaults": {"unit": "none"}}},
+        extraJson={"fieldConfig": {"defaults": {"unit": "none", "noValue": no_value}}},
+        links=_links(more),
     )
 
 
@@ -175,6 +261,7 @@ def table(
     overrides: Sequence[Json] = (),
     sort_by: str = "",
     no_value: str = "none",
+    more: Board | None = None,
 ) -> Any:
     """Return a table of instant queries, joined by their common labels.
 
@@ -187,6 +274,7 @@ def table(
         overrides: By heading.
         sort_by: Heading of the column to sort by, greatest first.
         no_value: Shown in the place of an absent value.
+        more: The dashboard that the panel's link leads to.
     """
     from grafanalib.core import Table
 
@@ -213,6 +301,7 @@ def table(
         transformations=transformations,
         overrides=list(overrides),
         filterable=True,
+        links=_links(more),
         extraJson={
             "options": {"sortBy": sorting},
             "fieldConfig": {"defaults": {"noValue": no_value}},

@@ -39,6 +39,24 @@ def series(name: str, *variables: str, **matchers: str) -> str:
     return f"{name}{{{','.join(parts)}}}"
 
 
+def own(name: str, **matchers: str) -> str:
+    """Return a selector for a metric of Airwarden itself.
+
+    One that serves all clusters says `airwarden` where others say their cluster.
+    """
+    return series(name, **matchers).replace('cluster=~"$cluster"', 'cluster=~"$cluster|airwarden"')
+
+
+def top(number: int, expression: str) -> str:
+    """Return the greatest series of an expression: what keeps a panel readable, and cheap to draw."""
+    return f"topk({number}, {expression})"
+
+
+def now(age_of: str, *, by: str) -> str:
+    """Return how long ago the latest of timestamps was, in seconds, by labels."""
+    return f"time() - max by ({by}) ({age_of})"
+
+
 def increase(selector: str, *, by: str = "", over: str = WINDOW) -> str:
     """Return how much a counter grew in a window, summed (by the labels named in `by`)."""
     return f"sum {f'by ({by}) ' if by else ''}(increase({selector}[{over}]))"

@@ -17,7 +17,22 @@ from airwarden.rules.model import Context, RecordingRule, Route, Rules, Subject
 from airwarden.rules.promql import quoted, usual
 from airwarden.rules.yaml_text import dump
 
-_DASHBOARD = "/d/airwarden-overview"
+#: The dashboard that says most of a component's alerts; of the others the overview does.
+DASHBOARDS: Mapping[str, str] = {
+    "airwarden": "airwarden-itself",
+    "broker": "airwarden-workers",
+    "capacity": "airwarden-workers",
+    "dag-processor": "airwarden-scheduler",
+    "data": "airwarden-data",
+    "database": "airwarden-database",
+    "objectives": "airwarden-objectives",
+    "platform": "airwarden-tasks",
+    "queue": "airwarden-tasks",
+    "scheduler": "airwarden-scheduler",
+    "triggerer": "airwarden-scheduler",
+    "worker": "airwarden-workers",
+}
+OVERVIEW = "airwarden-overview"
 #: Where the metrics are recorded that come from the site's own series.
 MAPPED_FILE = "airwarden-mapped.yml"
 
@@ -126,7 +141,8 @@ def alert_entry(context: Context) -> dict[str, Any]:
         "description": context.text(rule.description) + _worst(context),
         "runbook_url": f"{context.config.runbooks}/{rule.name}.md",
         "dashboard_url": (
-            f"{context.config.dashboard_base_url.rstrip('/')}{_DASHBOARD}?var-cluster={cluster}"
+            f"{context.config.dashboard_base_url.rstrip('/')}"
+            f"/d/{DASHBOARDS.get(rule.component, OVERVIEW)}?var-cluster={cluster}"
         ),
     }
     return entry

@@ -19,6 +19,7 @@ from airwarden.core.settings import parse
 from airwarden.rules.build import build
 from airwarden.rules.catalogue import ALERTS, SUBJECTS
 from airwarden.rules.config import RuleConfig
+from airwarden.rules.render_prometheus import DASHBOARDS, OVERVIEW
 
 CASES = Path(__file__).parent / "cases"
 CHANGED = Path(__file__).parent / "changed.yaml"
@@ -55,13 +56,14 @@ def scraped(series: str) -> str:
 
 
 def expected(alert: str, fires: dict[str, Any]) -> dict[str, Any]:
+    shown_on = DASHBOARDS.get(fires["labels"]["component"], OVERVIEW)
     return {
         "exp_labels": {"cluster": "default", **fires["labels"]},
         "exp_annotations": {
             "summary": fires["summary"],
             "description": fires["description"],
             "runbook_url": f"http://127.0.0.1:9811/runbooks/{alert}.md",
-            "dashboard_url": "http://127.0.0.1:3000/d/airwarden-overview?var-cluster=default",
+            "dashboard_url": f"http://127.0.0.1:3000/d/{shown_on}?var-cluster=default",
         },
     }
 

@@ -10,16 +10,23 @@ import pytest
 import yaml
 
 from airwarden.core.errors import WrongInputError
+from airwarden.dashboards.boards.overview import overview as build_overview
+from airwarden.dashboards.boards.overview.targets import source_keys
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.generate import build
 from airwarden.dashboards.layout import COLUMNS, Section, Sized, dashboard
-from airwarden.dashboards.overview.targets import source_keys
+from airwarden.dashboards.names import BOARDS, OVERVIEW
 from airwarden.dashboards.panels import stat
-from support.dashboards import dashboards, panels, queries
+from support.dashboards import dashboards, panels
 from support.repository import ROOT, committed
 
 ALL = dashboards()
-PANELS = [pytest.param(p, id=f"{d['uid']}: {p['title']}") for d in ALL for p in panels(d)]
+EACH = pytest.mark.parametrize("generated", ALL, ids=[d["uid"] for d in ALL])
+
+
+def overview(config: DashboardConfig) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(build_overview(config)))
+    return found
 
 
 def through_grafanas_model(given: dict[str, Any]) -> Any:
@@ -53,7 +60,7 @@ def test_what_is_committed_is_what_a_fresh_run_gives() -> None:
     assert stale == [], "run `make generate`"
 
 
-@pytest.mark.parametrize("generated", ALL, ids=[d["uid"] for d in ALL])
+@EACH
 def test_grafanas_own_model_keeps_every_key(generated: dict[str, Any]) -> None:
     assert generated["schemaVersion"] == 42
     assert differences(generated, through_grafanas_model(generated)) == []
@@ -68,12 +75,22 @@ def test_the_comparison_finds_a_stale_key() -> None:
     assert ".panels[1].options.fieldOptions is dropped" in found
 
 
-@pytest.mark.parametrize("panel", PANELS)
-def test_every_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
-    assert panel["title"]
-    assert panel["description"].endswith("."), "a sentence for the reader behind the (i)"
-    if panel["type"] != "text":
-        assert panel["fieldConfig"]["defaults"]["unit"]
+def test_there_is_one_for_each_name() -> None:
+    assert [(d["uid"], d["title"]) for d in ALL] == [(b.uid, b.title) for b in BOARDS]
+    assert len(BOARDS) == 13
+
+
+@EACH
+def test_every_panel_says_what_it_shows(generated: dict[str, Any]) -> None:
+    titles = [panel["title"] for panel in panels(generated)]
+    assert sorted(titles) == sorted(set(titles)), "two panels of one name"
+    for panel in panels(generated):
+        assert panel["title"]
+        assert panel["description"].endswith("."), f"{panel['title']}: a sentence behind the (i)"
+        if panel["type"] == "text":
+            assert panel["options"]["content"]
+            continue
+        assert panel["fieldConfig"]["defaults"]["unit"], panel["title"]
         assert panel["datasource"] == {"type": "prometheus", "uid": "${ds}"}
         assert panel["targets"], "an empty panel helps nobody"
         steps = panel["fieldConfig"]["defaults"]["thresholds"]["steps"]
@@ -81,7 +98,44 @@ def test_every_panel_says_what_it_shows(panel: dict[str, Any]) -> None:
         assert [s["value"] for s in steps[1:]] == sorted(s["value"] for s in steps[1:])
 
 
-@pytest.mark.parametrize("generated", ALL, ids=[d["uid"] for d in ALL])
+def test_a_panel_without_data_says_so_in_words() -> None:
+    silent = [
+        f"{generated['uid']}: {panel['title']}"
+        for generated in ALL
+        for panel in panels(generated)
+        if panel["type"] not in ("text", "table")
+        and not panel["fieldConfig"]["defaults"].get("noValue")
+    ]
+    assert silent == []
+
+
+def test_what_a_site_has_to_feed_says_no_source_configured_and_how_to_add_it() -> None:
+    for uid, metrics in {
+        "airwarden-business": (
+            "airwarden_business_",
+            "airwarden_ml_",
+            "airwarden_report_",
+            "airwarden_user_",
+        ),
+        "airwarden-data": ("airwarden_quality_", "airwarden_stream_", "airwarden_spark_"),
+        "airwarden-workers": ("airwarden_pods", "airwarden_pod_"),
+        "airwarden-scheduler": ("airwarden_scheduler_loop", "airwarden_executor_slots"),
+        "airwarden-database": ("airwarden_pgbouncer_", "airwarden_mariadb_"),
+    }.items():
+        (generated,) = (d for d in ALL if d["uid"] == uid)
+        fed = [
+            panel
+            for panel in panels(generated)
+            if any(name in t["expr"] for t in panel.get("targets", []) for name in metrics)
+        ]
+        assert fed
+        for panel in fed:
+            said = panel["fieldConfig"]["defaults"]["noValue"]
+            assert "no source configured" in said.lower(), panel["title"]
+            assert "docs/how-to/" in said + panel["description"], panel["title"]
+
+
+@EACH
 def test_panels_lie_side_by_side_on_the_grid(generated: dict[str, Any]) -> None:
     identities = [panel["id"] for panel in panels(generated, rows=True)]
     assert len(identities) == len(set(identities))
@@ -95,23 +149,24 @@ def test_panels_lie_side_by_side_on_the_grid(generated: dict[str, Any]) -> None:
         taken |= cells
 
 
-def test_ratios_use_the_dashboards_window_and_graphs_the_rate_interval() -> None:
-    (generated,) = ALL
-    expressions = [t["expr"] for p in panels(generated) for t in p.get("targets", [])]
-    assert any("[$window]" in expr for expr in expressions)
-    assert all("[$__rate_interval]" in expr for expr in expressions if "sum (rate(" in expr)
+@EACH
+def test_every_dashboard_has_every_variable_so_that_links_carry_them(
+    generated: dict[str, Any],
+) -> None:
     names = [variable["name"] for variable in generated["templating"]["list"]]
-    assert names == ["ds", "cluster", "tier", "team", "window"]
+    names = [name for name in names if name != "dag"]
+    assert names == ["ds", "cluster", "tier", "team", "type", "queue", "window"]
 
 
-def test_every_query_of_ours_is_filtered_by_cluster() -> None:
-    unfiltered = [q for q in queries() if "airwarden_" in q.expr and "cluster=~" not in q.expr]
-    assert unfiltered == []
+@EACH
+def test_rates_use_the_interval_that_grafana_derives(generated: dict[str, Any]) -> None:
+    expressions = [t["expr"] for p in panels(generated) for t in p.get("targets", [])]
+    assert all("[$__rate_interval]" in expr for expr in expressions if "sum (rate(" in expr)
 
 
 def test_limits_are_those_of_the_alerts() -> None:
     changed = DashboardConfig(limits=Limits(queue_depth=77, scheduler_lag_seconds=33))
-    (generated,) = dashboards(changed)
+    generated = overview(changed)
     lines = {
         panel["title"]: panel["fieldConfig"]["defaults"]["thresholds"]["steps"][-1]["value"]
         for panel in panels(generated)
@@ -124,8 +179,7 @@ def test_limits_are_those_of_the_alerts() -> None:
 @pytest.mark.parametrize("key", sorted(source_keys()))
 def test_a_target_without_source_says_how_to_add_it_and_then_is_there(key: str) -> None:
     def named(config: DashboardConfig, title: str) -> dict[str, Any]:
-        (generated,) = dashboards(config)
-        return next(p for p in panels(generated) if p["title"] == title)
+        return next(p for p in panels(overview(config)) if p["title"] == title)
 
     placeholders = [
         panel
@@ -167,13 +221,11 @@ def test_a_panel_type_that_nobody_reviewed_is_refused() -> None:
 
     dead = grafanalib.core.Graph(title="old", targets=[], dataSource="x")
     with pytest.raises(ValueError, match=r"'old' is of type 'graph'"):
-        dashboard(
-            uid="u", title="t", description="d", sections=[Section("s", (Sized(dead, 8, 8),))]
-        )
+        dashboard(OVERVIEW, [Section("s", (Sized(dead, 8, 8),))])
 
 
 def test_panels_wrap_at_the_grids_edge() -> None:
     wide = Sized(stat("a", "A.", "none", []), 10, 4)
-    built = dashboard(uid="u", title="t", description="d", sections=[Section("s", (wide,) * 3)])
+    built = dashboard(OVERVIEW, [Section("s", (wide,) * 3)])
     places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in built["panels"][1:]]
     assert places == [(0, 1), (10, 1), (0, 5)]

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict
 
-from airwarden.cli.outputs import dashboard_config, rule_config
+import yaml
+
+from airwarden.cli.outputs import LIMITS, dashboard_config, rule_config
 from airwarden.core.settings import parse
+from airwarden.core.thresholds import Unit
 from airwarden.dashboards.config import Limits
+from airwarden.rules.catalogue import resolve
+from airwarden.rules.config import RuleConfig
 
-WORDS = """
-alerts:
-  AirflowDagFailureRateHigh: {threshold: "> 7% for 1m"}
-  AirflowSchedulerLagHigh: {threshold: "> 71s for 1m"}
-  AirflowDatabaseConnectionsCritical: {threshold: "> 72% for 1m"}
-  AirflowTaskQueueDepthHigh: {threshold: "> 73 for 1m"}
-  AirflowResourceUtilizationHigh: {threshold: "> 74% for 1m"}
-  AirflowDataFreshnessBreach: {threshold: "> SLA + 75% for 1h"}
-  AirflowDatabaseSlow: {threshold: "> 76s for 1m"}
-  AirflowSchedulerHeartbeatLost: {threshold: "> 77s for 1m"}
-  AirflowSchedulerLockHeld: {threshold: "> 78s for 1m"}
-"""
+#: By unit: an operator's words, and the line that they draw.
+WORDS = {
+    Unit.RATIO: ("73%", 0.73),
+    Unit.SECONDS: ("74s", 74),
+    Unit.COUNT: ("75", 75),
+    Unit.SLA: ("SLA + 76%", 1.76),
+}
 
 
 def limits(text: str) -> Limits:
@@ -32,8 +32,13 @@ def test_defaults_are_those_of_the_alerts() -> None:
 
 
 def test_every_limit_follows_its_alert() -> None:
-    changed, default = limits(WORDS), Limits()
-    assert changed == Limits(0.07, 71, 0.72, 73, 0.74, 1.75, 76, 77, 78)
-    assert [
-        f.name for f in fields(Limits) if getattr(changed, f.name) == getattr(default, f.name)
-    ] == []
+    assert set(LIMITS) == set(asdict(Limits()))
+    rules = resolve(RuleConfig())
+    words, lines = {}, {}
+    for limit, alert in LIMITS.items():
+        context = rules.get(alert)
+        assert context is not None
+        assert context.threshold is not None
+        said, lines[limit] = WORDS[context.threshold.unit]
+        words[alert] = {"threshold": f"{context.threshold.operator.value} {said} for 1m"}
+    assert asdict(limits(yaml.safe_dump({"alerts": words}))) == lines

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from airwarden.dashboards.boards.itself import collectors
+from airwarden.dashboards.boards.remediation import open_incidents
 from airwarden.dashboards.layout import Section, Sized
+from airwarden.dashboards.names import DATABASE, REMEDIATION, SCHEDULER, TYPES, WORKERS
 from airwarden.dashboards.panels import (
     GREEN,
     RED,
@@ -57,21 +60,7 @@ def now() -> Section:
                 3,
                 4,
             ),
-            Sized(
-                stat(
-                    "Open incidents",
-                    "Incidents that the remediator works on or has handed to a person.",
-                    "none",
-                    [
-                        Query(
-                            f"sum({series('airwarden_incidents', state='!~(?i:resolved|closed)')}) or vector(0)"
-                        )
-                    ],
-                    steps=[{"color": GREEN, "value": None}, {"color": YELLOW, "value": 1}],
-                ),
-                3,
-                4,
-            ),
+            Sized(open_incidents(REMEDIATION), 3, 4),
             Sized(
                 stat(
                     "Components up",
@@ -81,6 +70,7 @@ def now() -> Section:
                     [Query(f"avg({series('airwarden_component_up')})")],
                     steps=at_least(1),
                     decimals=0,
+                    more=SCHEDULER,
                 ),
                 3,
                 4,
@@ -93,6 +83,7 @@ def now() -> Section:
                     [Query(f"min({series('airwarden_db_up')})")],
                     steps=at_least(1),
                     no_value="no DSN",
+                    more=DATABASE,
                 ),
                 3,
                 4,
@@ -105,6 +96,7 @@ def now() -> Section:
                     [Query(f"min({series('airwarden_broker_up')})")],
                     steps=at_least(1),
                     no_value="no broker",
+                    more=WORKERS,
                 ),
                 3,
                 4,
@@ -124,23 +116,12 @@ def now() -> Section:
                         )
                     ],
                     decimals=0,
+                    more=TYPES,
                 ),
                 3,
                 4,
             ),
-            Sized(
-                stat(
-                    "Measurements",
-                    "Share of Airwarden's collectors whose last run succeeded: below 100 % some "
-                    "panels show old values.",
-                    "percentunit",
-                    [Query(f"avg({series('airwarden_collector_success')})")],
-                    steps=at_least(1),
-                    decimals=0,
-                ),
-                3,
-                4,
-            ),
+            Sized(collectors(), 3, 4),
             Sized(_firing_table(), 24, 7),
         ),
     )
@@ -153,7 +134,7 @@ def _firing_table() -> object:
         "What fires now, worst first. Inhibited and silenced alerts are listed too: they fire, "
         "but nobody is told. Each alert's name is the name of its runbook.",
         "none",
-        [Query(f"count by ({labels}) ({FIRING})", instant=True)],
+        [Query(f"topk(100, count by ({labels}) ({FIRING}))", instant=True)],
         columns={
             "severity": "Severity",
             "alertname": "Alert",

@@ -30,7 +30,14 @@ SLA = "airwarden_asset_freshness_sla_seconds"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One line of the profile's table that Airwarden measures."""
+    """One line of the profile's table that Airwarden measures.
+
+    Attributes:
+        title, description, unit, decimals: Of its panel.
+        current: What is shown; `judged` is the one that the goal is about.
+        goal: In the panel's unit.
+        judge: Steps from the goal.
+    """
 
     title: str
     description: str
@@ -39,6 +46,7 @@ class Target:
     goal: float
     judge: Callable[[float], Steps]
     decimals: int | None = None
+    judged: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +80,8 @@ def _ratio(metric: str) -> str:
     return f"{good} / {all_}"
 
 
-def _measured() -> Sequence[Target]:
+def measured() -> Sequence[Target]:
+    """Return the targets that Airwarden measures."""
     updated = f"max by (cluster, asset) ({series(LAST_UPDATE, 'tier', 'team')})"
     sla = f"max by (cluster, asset) ({series(SLA)})"
     buckets = series(f"{TASK_SECONDS}_bucket", "tier")
@@ -106,6 +115,7 @@ def _measured() -> Sequence[Target]:
             10 * MINUTE,
             at_most,
             1,
+            judged=2,
         ),
         Target(
             "DAG duration",
@@ -118,6 +128,7 @@ def _measured() -> Sequence[Target]:
             2.8 * HOUR,
             at_most,
             1,
+            judged=1,
         ),
         Target(
             "Scheduling latency",
@@ -202,7 +213,8 @@ def _measured() -> Sequence[Target]:
     )
 
 
-def _unsourced() -> Sequence[Unsourced]:
+def unsourced() -> Sequence[Unsourced]:
+    """Return the targets that are best given by a series of the site's own."""
     ratio = "percentunit"
     busy = '1 - avg(rate(node_cpu_seconds_total{mode="idle"}[5m]))'
     used = "1 - avg(node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes)"
@@ -299,20 +311,18 @@ def _sourced(target: Unsourced, expression: str) -> object:
 
 def targets(config: DashboardConfig) -> Section:
     """Return the table of targets; `config.sources` fills the gaps."""
-    measured = [
-        Sized(_panel(target), 8 if len(target.current) > 1 else 4, 5) for target in _measured()
-    ]
+    shown = [Sized(_panel(target), 8 if len(target.current) > 1 else 4, 5) for target in measured()]
     others = []
-    for target in _unsourced():
+    for target in unsourced():
         expression = config.sources.get(target.key, target.ours)
         others.append(
             Sized(_sourced(target, expression), 4 if expression else 8, 5 if expression else 7)
         )
     # Those that show something come first, so that rows of equal height stay together.
     others.sort(key=lambda sized: sized.height)
-    return Section("Targets (window: $window)", (*measured, *others))
+    return Section("Targets, one by one (window: $window)", (*shown, *others))
 
 
 def source_keys() -> frozenset[str]:
     """Return the keys that `dashboards: sources:` may have."""
-    return frozenset(target.key for target in _unsourced())
+    return frozenset(target.key for target in unsourced())
