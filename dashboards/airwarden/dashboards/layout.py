@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,8 +97,10 @@ def _links(uid: str) -> list[dict[str, Any]]:
 
 
 def _hide_unused(built: dict[str, Any]) -> None:
-    """Hide the variables that no panel uses: they only carry a choice on to the next dashboard."""
-    used = set(re.findall(r"\$\{?(\w+)", json.dumps(built["panels"])))
+    """Hide the variables that no query uses: they only carry a choice on to the next dashboard."""
+    panels = [inner for panel in built["panels"] for inner in (panel, *panel.get("panels", ()))]
+    asked = [target["expr"] for panel in panels for target in panel.get("targets", ())]
+    used = set(re.findall(r"\$\{?(\w+)", " ".join(asked)))
     for variable in built["templating"]["list"]:
         if variable["name"] not in used | {"ds", "cluster"}:
             variable["hide"] = 2

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: Carries the chosen time range and every variable's value along; Grafana fills both in.
-_CARRIED = "${__url_time_range}&${__all_variables}"
+#: The variables of every dashboard, in the order shown. `ds` is the data source.
+VARIABLES = ("ds", "cluster", "tier", "team", "type", "queue", "window")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,14 @@ class Board:
         return f"/d/{self.uid}"
 
     def link(self, **chosen: str) -> str:
-        """Return its address with the reader's time range and variables; `chosen` ones are put in their place."""
-        given = "".join(f"&var-{name}={value}" for name, value in chosen.items())
-        return f"{self.url}?{_CARRIED}{given}"
+        """Return its address with the reader's time range and variables, which Grafana fills in.
+
+        Args:
+            chosen: Variable → value in the place of the reader's; given twice, both would count.
+        """
+        kept = (f"${{{name}:queryparam}}" for name in VARIABLES if name not in chosen)
+        given = (f"var-{name}={value}" for name, value in chosen.items())
+        return f"{self.url}?{'&'.join(['${__url_time_range}', *kept, *given])}"
 
 
 OVERVIEW = Board(

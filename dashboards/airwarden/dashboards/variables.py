@@ -47,8 +47,6 @@ FILTERS: tuple[Filter, ...] = (
         'label_values(airwarden_task_instances{cluster=~"$cluster"}, queue)',
     ),
 )
-#: Every variable of every dashboard, in the order shown. `ds` is the data source.
-NAMES = ("ds", *(entry.name for entry in FILTERS), "window")
 #: The additional one of the dashboard of one DAG.
 DAG = "dag"
 
