@@ -17,7 +17,7 @@ Json = dict[str, Any]
 
 #: What Grafana would put in the place of each variable, with `All` chosen everywhere.
 VARIABLES = {
-    "$__rate_interval": "1m",
+    "$__rate_interval": "5m",
     "$window": "1h",
     "$cluster": ".*",
     "$tier": ".*",

@@ -18,7 +18,7 @@ from support.dashboards import queries, recordings
 from support.eventually import eventually
 from support.servers import Child, answers, free_port
 
-SPAN, STEP = 3600, 15
+SPAN, STEP = 3600, 60
 
 #: Values of labels for which any value would not do, because a query asks for one of them.
 VALUES: Mapping[str, tuple[str, ...]] = {

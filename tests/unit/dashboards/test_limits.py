@@ -39,6 +39,7 @@ def test_every_limit_follows_its_alert() -> None:
         context = rules.get(alert)
         assert context is not None
         assert context.threshold is not None
+        assert context.threshold.operator is not None
         said, lines[limit] = WORDS[context.threshold.unit]
         words[alert] = {"threshold": f"{context.threshold.operator.value} {said} for 1m"}
     assert asdict(limits(yaml.safe_dump({"alerts": words}))) == lines
