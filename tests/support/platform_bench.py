@@ -151,7 +151,9 @@ class PlatformBench(Bench):
         self.live()
         super().turn()
 
-    def shout(self, alertname: str, *, severity: str = "critical", **labels: str) -> Alert:
+    def shout(
+        self, alertname: str, *, severity: str = "critical", summary: str = "", **labels: str
+    ) -> Alert:
         """An alert fires: it is shown and delivered."""
         full = {"alertname": alertname, "severity": severity, "cluster": CLUSTER, **labels}
         one = Alert(
@@ -159,7 +161,7 @@ class PlatformBench(Bench):
             status=AlertStatus.FIRING,
             starts_at=self.clock.now(),
             labels=full,
-            annotations={"summary": f"{alertname} fires"},
+            annotations={"summary": summary or f"{alertname} fires"},
         )
         self.alertmanager.shown.append(one)
         self.deliver(one)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from airwarden.core.clock import Clock
-from airwarden.core.ports import Alertmanager
+from airwarden.core.ports import Alertmanager, ChatSocket
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.app import Remediator
 from airwarden.remediation.checks.base import Check
@@ -116,6 +116,9 @@ class Running:
         clock: RealClock | None = None,
         alertmanager: Alertmanager | None = None,
         operators: Operators | None = None,
+        composed: Mapping[str, Any] | None = None,
+        config: Mapping[str, Any] | None = None,
+        chat_socket: ChatSocket | None = None,
     ) -> None:
         self.machine = machine or Machine()
         self.alertmanager = FakeAlertmanager()
@@ -128,30 +131,35 @@ class Running:
         )
         journal = await_journal(url, self.clock, patience=30)
         made = (kit or machine_kit(self.machine))(journal, self.clock)
+        composition = Composition(
+            worlds={"lab": made.world},
+            playbooks=self.playbooks,
+            chat_composer=compose_chat,
+            pager_composer=compose_page,
+            operators=operators or Operators(),
+            alertmanager=(alertmanager or self.alertmanager) if with_alertmanager else None,
+            pager=told or self.recorder,
+            chat=told or self.recorder,
+        )
         self.remediator = Remediator(
             journal=journal,
             clock=self.clock,
-            composition=Composition(
-                worlds={"lab": made.world},
-                playbooks=self.playbooks,
-                chat_composer=compose_chat,
-                pager_composer=compose_page,
-                operators=operators or Operators(),
-                alertmanager=(alertmanager or self.alertmanager) if with_alertmanager else None,
-                pager=told or self.recorder,
-                chat=told or self.recorder,
-            ),
+            composition=replace(composition, **(composed or {})),
             actions=made.actions,
             checks=made.checks,
-            config=RemediatorConfig(
-                webhook_token=SecretStr(WEBHOOK_TOKEN),
-                api_token=SecretStr(API_TOKEN),
-                port=0,
-                lease=lease or LeaseTimes(),
-                poll=poll or PollTimes(),
-                turn=0.1,
-                alarm_after=alarm_after,
+            config=replace(
+                RemediatorConfig(
+                    webhook_token=SecretStr(WEBHOOK_TOKEN),
+                    api_token=SecretStr(API_TOKEN),
+                    port=0,
+                    lease=lease or LeaseTimes(),
+                    poll=poll or PollTimes(),
+                    turn=0.1,
+                    alarm_after=alarm_after,
+                ),
+                **(config or {}),
             ),
+            chat_socket=chat_socket,
         )
         self.remediator.start()
         self.http = httpx.Client(

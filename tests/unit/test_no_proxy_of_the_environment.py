@@ -10,8 +10,12 @@ import pytest
 from airwarden.adapters.airflow import AirflowRest
 from airwarden.adapters.airflow_auth import PasswordToken
 from airwarden.adapters.alertmanager import AlertmanagerApi
+from airwarden.adapters.pagerduty import PagerDutyEvents
+from airwarden.adapters.pagerduty_rest import PagerDutyRest
 from airwarden.adapters.probes import HttpProbe
 from airwarden.adapters.prometheus import PrometheusApi
+from airwarden.adapters.slack import SlackChat
+from airwarden.core.platform import ChatMessage, PagerEvent
 from support.monitoring import Scripted
 
 ANSWERS = {
@@ -20,6 +24,9 @@ ANSWERS = {
     "/api/v2/alerts": (200, []),
     "/api/v1/query": (200, {"status": "success", "data": {"resultType": "vector", "result": []}}),
     "/": (200, {}),
+    "/api/chat.postMessage": (200, {"ok": True, "channel": "C1", "ts": "1.2"}),
+    "/v2/enqueue": (202, {}),
+    "/incidents": (200, {"incidents": []}),
 }
 
 
@@ -44,17 +51,31 @@ def airflow(url: str, proxy: str = "") -> AirflowRest:
     return AirflowRest(url, tokens, proxy=proxy)
 
 
+MESSAGE = ChatMessage("#c", "hello")
+EVENT = PagerEvent("acknowledge", "d", "k" * 32, summary="s")
+
 CALLS: dict[str, Callable[[str], object]] = {
     "airflow": lambda url: airflow(url).version(),
     "prometheus": lambda url: PrometheusApi(url).query("up"),
     "alertmanager": lambda url: AlertmanagerApi(url).alerts(),
     "probe": lambda url: HttpProbe(f"{url}/").check(),
+    "slack": lambda url: SlackChat("xoxb-t", base_url=f"{url}/api/").post(MESSAGE),
+    "pagerduty": lambda url: PagerDutyEvents(url=f"{url}/v2/enqueue").send(EVENT),
+    "pages": lambda url: PagerDutyRest(lambda: "k", url=url).acknowledgements("d"),
 }
 
 
 @pytest.mark.parametrize(
     ("adapter", "expected"),
-    [("airflow", "3.3.2"), ("prometheus", []), ("alertmanager", []), ("probe", True)],
+    [
+        ("airflow", "3.3.2"),
+        ("prometheus", []),
+        ("alertmanager", []),
+        ("probe", True),
+        ("slack", "C1:1.2"),
+        ("pagerduty", None),
+        ("pages", []),
+    ],
 )
 def test_the_environments_proxy_is_not_used(adapter: str, expected: object, url: str) -> None:
     assert CALLS[adapter](url) == expected

@@ -31,6 +31,7 @@ class PagerDutyEvents:
         url: Where to post; PagerDuty's own by default.
         deadline: Seconds for one event, waits and repeated attempts included.
         client_url: Shown by PagerDuty as where the event came from.
+        proxy: An HTTP proxy's URL, or None; the environment's is not used.
         transport: For tests; httpx's own by default.
         wait: Sleeps so many seconds; for tests.
     """
@@ -41,12 +42,15 @@ class PagerDutyEvents:
         url: str = EVENTS_URL,
         deadline: float = 10.0,
         client_url: str = "",
+        proxy: str | None = None,
         transport: httpx.BaseTransport | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url, self._deadline, self._client_url = url, deadline, client_url
         self._wait = wait
-        self._client = httpx.Client(transport=transport, follow_redirects=False)
+        self._client = httpx.Client(
+            transport=transport, proxy=proxy, trust_env=False, follow_redirects=False
+        )
 
     def send(self, event: PagerEvent) -> None:
         """Deliver an event.

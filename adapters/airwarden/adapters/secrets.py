@@ -47,6 +47,16 @@ def read_secret(
     return SecretStr(value)
 
 
+def read_secrets(
+    reference: SecretRef, *, place: str, environ: Mapping[str, str] | None = None
+) -> tuple[str, ...]:
+    """Read a secret that may be several, one a line, as in a rotation; raises as `read_secret`."""
+    found = read_secret(reference, place=place, environ=environ).get_secret_value().split()
+    for one in found:
+        remember(one)
+    return tuple(found)
+
+
 def _from_file(reference: SecretRef, place: str) -> tuple[str, str]:
     if reference.file is None:
         raise WrongInputError("names no file and no environment variable", place=place)

@@ -22,6 +22,16 @@ _GONE = frozenset({"message_not_found", "channel_not_found"})
 WEBHOOK_REFERENCE = "webhook"
 
 
+def no_proxy_of_the_environment() -> None:
+    """Let the library reach Slack, and its proxy, by what the settings say alone.
+
+    It asks the environment where it is given no proxy, and so does Python's own opener below it.
+    """
+    from urllib.request import ProxyHandler, build_opener, install_opener
+
+    install_opener(build_opener(ProxyHandler({})))
+
+
 class SlackChat:
     """Posts and updates messages with a bot token.
 
@@ -48,6 +58,7 @@ class SlackChat:
         from slack_sdk import WebClient
 
         if self._web is None:
+            no_proxy_of_the_environment()
             self._web = WebClient(
                 token=self._token,
                 base_url=self._base_url.rstrip("/") + "/",
@@ -55,6 +66,7 @@ class SlackChat:
                 proxy=self._proxy,
                 retry_handlers=[],
             )
+            self._web.proxy = self._proxy
         return self._web
 
     def post(self, message: ChatMessage) -> str:
@@ -91,6 +103,15 @@ class SlackChat:
             text=message.text,
             blocks=[dict(block) for block in message.blocks],
         )
+
+    def whisper(self, channel: str, person: str, text: str) -> None:
+        """Tell a person of a channel something that nobody else sees.
+
+        Raises:
+            UnavailableError: Not delivered.
+            RejectedError: Slack refused it: they are not in the channel, or we are not.
+        """
+        self._call("chat.postEphemeral", channel=channel, user=person, text=text)
 
     def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
         from slack_sdk.errors import SlackApiError
@@ -138,10 +159,11 @@ class SlackWebhook:
     Args:
         url: The webhook's URL; never printed.
         deadline: Seconds for one call.
+        proxy: An HTTP proxy's URL, or None.
     """
 
-    def __init__(self, url: str, *, deadline: float = 5.0) -> None:
-        self._url, self._deadline = url, deadline
+    def __init__(self, url: str, *, deadline: float = 5.0, proxy: str | None = None) -> None:
+        self._url, self._deadline, self._proxy = url, deadline, proxy
 
     def post(self, message: ChatMessage) -> str:
         """Post a message; returns a reference that cannot be updated.
@@ -152,7 +174,9 @@ class SlackWebhook:
         """
         from slack_sdk.webhook import WebhookClient
 
+        no_proxy_of_the_environment()
         client = WebhookClient(self._url, timeout=max(1, round(self._deadline)), retry_handlers=[])
+        client.proxy = self._proxy
         try:
             answer = client.send(
                 text=message.text, blocks=[dict(block) for block in message.blocks] or None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.connection_strings import same_database
 from airwarden.adapters.secrets import read_secret
+from airwarden.adapters.tls import RenewedContext, TlsFiles
 from airwarden.cli import composition, stated
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.listeners import Listeners
@@ -32,7 +34,6 @@ from airwarden.exporters.sources import (
     FreshnessTarget,
     MappedMetric,
 )
-from airwarden.exporters.tls import TlsFiles
 
 #: What is taken at the start alone.
 _FIXED = (
@@ -160,12 +161,13 @@ def listeners_door(settings: Settings) -> Door | None:
     return Door(read)
 
 
-def tls(settings: Settings) -> TlsFiles | None:
-    """Return certificate and key of the exporter."""
+def tls(settings: Settings) -> Callable[[], ssl.SSLContext] | None:
+    """Return what gives the TLS context for each connection; raises WrongInputError."""
     wanted = settings.exporter.tls
     if wanted is None:
         return None
-    return TlsFiles(wanted.cert_file, wanted.key_file, wanted.client_ca_file)
+    files = TlsFiles(wanted.cert_file, wanted.key_file, wanted.client_ca_file)
+    return RenewedContext(files, place="exporter.tls").now
 
 
 def lease(settings: Settings, clock: Clock) -> Lease | None:

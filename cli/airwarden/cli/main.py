@@ -29,6 +29,7 @@ from airwarden.cli.commands import (
     mode,
     pause,
     playbooks,
+    release,
     remediator,
     resume,
     scorecard,
@@ -70,7 +71,7 @@ def _root(
 
 for _command in (
     init, doctor, backtest, up, build, check, exporter, remediator,
-    why, airflow, incidents, explain, approve, deny, acknowledge, close, pause, resume, maintenance, windows,
+    why, airflow, incidents, explain, approve, deny, acknowledge, release, close, pause, resume, maintenance, windows,
     run_by_hand, playbooks, mode, scorecard, verdict, audit,
 ):  # fmt: skip
     _command.register(app)

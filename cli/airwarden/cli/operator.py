@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import getpass
+import ssl
 from collections.abc import Sequence
 from typing import Any
 
 import httpx
 
+from airwarden.adapters.access import Access
 from airwarden.adapters.secrets import read_secret
 from airwarden.core.errors import (
     ConflictError,
@@ -17,7 +19,8 @@ from airwarden.core.errors import (
     WrongInputError,
 )
 from airwarden.core.settings import Settings
-from airwarden.core.settings.programs import OPERATOR_TIMEOUT
+from airwarden.core.settings.access import ClientTls
+from airwarden.core.settings.programs import OPERATOR_TIMEOUT, RemediatorTls
 
 _WITHIN = OPERATOR_TIMEOUT.total_seconds()
 
@@ -44,6 +47,7 @@ class Operator:
             "X-Airwarden-Actor": actor(),
         }
         self._transport = transport
+        self._verify = _trust(settings.remediator.tls)
 
     def get(self, path: str, **parameters: str | int | Sequence[str] | None) -> Any:
         """Return what a resource says.
@@ -70,6 +74,7 @@ class Operator:
                 headers=self._headers,
                 timeout=within,
                 transport=self._transport,
+                verify=self._verify,
                 trust_env=False,
             ) as client:
                 response = client.request(method, path, **arguments)
@@ -112,6 +117,25 @@ class Operator:
                 f"what answers at {self._url} is not Airwarden's remediator: it sent {kind}\n"
                 "  look at remediator.url, and whether a proxy stands in between"
             ) from None
+
+
+def _trust(tls: RemediatorTls | None) -> ssl.SSLContext | bool:
+    """Return how the remediator is checked, and what is shown to it."""
+    if tls is None or tls.clients == ClientTls():
+        return True
+    clients = tls.clients
+    access = Access(
+        ca_file=str(clients.ca_file or ""),
+        server_name=clients.server_name,
+        cert_file=str(clients.cert_file or ""),
+        key_file=str(clients.key_file or ""),
+        verify=not clients.insecure_skip_verify,
+    )
+    try:
+        return access.context()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise WrongInputError(f"cannot be used: {why}", place="remediator.tls.clients") from None
 
 
 def actor() -> str:

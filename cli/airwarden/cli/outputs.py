@@ -152,7 +152,9 @@ def rule_config(settings: Settings) -> RuleConfig:
             settings.alertmanager.auth, settings.alertmanager.tls, "alertmanager.auth"
         ),
         remediator=RemediatorRoute(
-            settings.remediator_url, _file(token, "remediator.webhook_token")
+            settings.remediator_url,
+            _file(token, "remediator.webhook_token"),
+            _remediator_access(settings),
         )
         if token is not None
         else None,
@@ -249,6 +251,16 @@ def _access(auth: Credentials | None, tls: ClientTls | None, key: str) -> Server
         cert_file=str(tls.cert_file or ""),
         key_file=str(tls.key_file or ""),
         verify=not tls.insecure_skip_verify,
+    )
+
+
+def _remediator_access(settings: Settings) -> ServerAccess:
+    wanted = settings.remediator
+    access = _access(None, wanted.tls.clients if wanted.tls else None, "remediator")
+    return dataclasses.replace(
+        access,
+        https=settings.remediator_url.startswith("https:"),
+        token_file=_file(wanted.metrics_token, "remediator.metrics_token", "Prometheus"),
     )
 
 

@@ -8,12 +8,19 @@ from airwarden.core.settings import Settings
 from airwarden.remediation.decide import calendar
 from airwarden.remediation.decide.calendar import Kind, Window
 from airwarden.remediation.decide.correlate import PlaybookSet
-from airwarden.remediation.operators import Operator, Operators, digest
+from airwarden.remediation.operators import Operator, Operators, Role, digest
+
+#: As whom Prometheus reads the metrics, where it has to say so.
+SCRAPER = "prometheus"
 
 
 def operators(settings: Settings) -> Operators:
     """Return who has a token of their own; raises WrongInputError where one cannot be read."""
     known: dict[bytes, Operator] = {}
+    by_chat: dict[str, Operator] = {}
+    if (token := settings.remediator.metrics_token) is not None:
+        shown = read_secret(token, place="remediator.metrics_token").get_secret_value()
+        known[digest(shown)] = Operator(SCRAPER, person=False, role=Role.VIEWER)
     for name, wanted in settings.remediator.operators.items():
         place = f"remediator.operators.{name}"
         mine = bytes.fromhex(wanted.token_sha256 or "")
@@ -21,11 +28,19 @@ def operators(settings: Settings) -> Operators:
             mine = digest(read_secret(wanted.token, place=f"{place}.token").get_secret_value())
         if mine in known:
             raise WrongInputError(f"has the token of {known[mine].name}", place=place)
-        known[mine] = Operator(name, frozenset(wanted.groups), person=wanted.person)
+        role = Role(wanted.role) if wanted.role else None
+        one = Operator(name, frozenset(wanted.groups), person=wanted.person, role=role)
+        known[mine] = one
+        if wanted.slack_user in by_chat:
+            taken = by_chat[wanted.slack_user].name
+            raise WrongInputError(f"is {taken}'s already", place=f"{place}.slack_user")
+        if wanted.slack_user:
+            by_chat[wanted.slack_user] = one
     return Operators(
         known,
         approvers=frozenset(settings.remediator.approvers),
         admins=frozenset(settings.remediator.admins),
+        by_chat=by_chat,
     )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import ssl
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,14 @@ import structlog
 from pydantic import SecretStr
 
 from airwarden.adapters.clock import SystemClock
-from airwarden.adapters.secrets import read_secret
+from airwarden.adapters.secrets import read_secret, read_secrets
+from airwarden.adapters.tls import RenewedContext, TlsFiles
 from airwarden.cli import composition, people
 from airwarden.cli.causes import causes
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.running import OpenPorts, changed
 from airwarden.core.errors import AirwardenError, WrongInputError
-from airwarden.core.ports import Chat, Pager
+from airwarden.core.ports import Chat, ChatSocket, Pager, Pages
 from airwarden.core.settings import PlaybookOverride, SecretRef, Settings
 from airwarden.core.settings.base import Section
 from airwarden.remediation.actions.base import Action, Danger
@@ -27,7 +29,7 @@ from airwarden.remediation.app import Remediator
 from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.breakers import guard
 from airwarden.remediation.checks.registry import checks
-from airwarden.remediation.composition import Composition, RemediatorConfig
+from airwarden.remediation.composition import Composition, RemediatorConfig, Signing
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
 from airwarden.remediation.journal.store import Journal, await_journal
@@ -59,6 +61,9 @@ _FIXED = (
     "remediator.webhooks",
     "remediator.audit",
     "remediator.retention",
+    "remediator.rate",
+    "remediator.tls",
+    "notifications.slack.app_token",
     "alertmanager.poll_interval",
 )
 
@@ -89,6 +94,7 @@ class RemediatorProgram:
                 config=config,
                 reload=self._reload,
                 runbook=runbook.read,
+                chat_socket=chat_socket(settings),
             )
         except BaseException:  # whatever ends the start, what is open is closed
             self._journal.close()
@@ -137,6 +143,9 @@ class RemediatorProgram:
         worlds = {
             one.cluster.name: world(settings, one, self.clock, self._journal) for one in ports
         }
+        from airwarden.adapters.slack import SlackChat
+
+        told = chat(settings)
         return Composition(
             worlds,
             playbooks,
@@ -145,7 +154,11 @@ class RemediatorProgram:
             windows=people.windows(settings, playbooks),
             alertmanager=composition.alertmanager(settings),
             pager=pager(settings),
-            chat=chat(settings),
+            chat=told,
+            pages=pages(settings),
+            whispers=told if isinstance(told, SlackChat) else None,
+            signing=signing(settings),
+            acknowledged_every=_poll_interval(settings),
             chat_hours=settings.hours_of,
         )
 
@@ -190,6 +203,9 @@ def remediator_config(settings: Settings) -> RemediatorConfig:
         poll=PollTimes(every=settings.alertmanager.poll_interval.total_seconds()),
         audit=audit_terms(settings),
         retention=retention_terms(settings),
+        rate=wanted.rate,
+        metrics_open=wanted.metrics_token is None,
+        tls=tls(settings),
     )
 
 
@@ -335,7 +351,9 @@ def composers(settings: Settings) -> tuple[SlackComposer, PagerDutyComposer]:
     }
     return (
         SlackComposer(
-            default_channel=slack.default_channel if slack else "", team_channels=channels
+            default_channel=slack.default_channel if slack else "",
+            team_channels=channels,
+            buttons=slack is not None and slack.has_buttons,
         ),
         PagerDutyComposer(default_key=default_key, team_keys=keys),
     )
@@ -349,7 +367,9 @@ def pager(settings: Settings) -> Pager | None:
     from airwarden.adapters.pagerduty import EVENTS_URL, PagerDutyEvents
 
     return PagerDutyEvents(
-        url=wanted.events_url if wanted else EVENTS_URL, client_url=settings.remediator_url
+        url=wanted.events_url if wanted else EVENTS_URL,
+        client_url=settings.remediator_url,
+        proxy=settings.notifications.proxy,
     )
 
 
@@ -362,7 +382,80 @@ def chat(settings: Settings) -> Chat | None:
 
     if wanted.token is not None:
         token = _secret(wanted.token, "notifications.slack.token")
-        return SlackChat(token, base_url=f"{wanted.base_url}/")
+        return SlackChat(token, base_url=f"{wanted.base_url}/", proxy=settings.notifications.proxy)
     if wanted.webhook_url is not None:
-        return SlackWebhook(_secret(wanted.webhook_url, "notifications.slack.webhook_url"))
+        url = _secret(wanted.webhook_url, "notifications.slack.webhook_url")
+        return SlackWebhook(url, proxy=settings.notifications.proxy)
     return None
+
+
+def chat_socket(settings: Settings) -> ChatSocket | None:
+    """Return the connection by which Slack tells what was pressed, None where none is configured."""
+    wanted = settings.notifications.slack
+    if wanted is None or wanted.app_token is None:
+        return None
+    from airwarden.adapters.slack_socket import SlackSocket
+
+    token = _secret(wanted.app_token, "notifications.slack.app_token")
+    return SlackSocket(token, base_url=f"{wanted.base_url}/", proxy=settings.notifications.proxy)
+
+
+def pages(settings: Settings) -> Pages | None:
+    """Return PagerDuty's REST API, None where no key for it is configured."""
+    wanted = settings.notifications.pagerduty
+    if wanted is None or wanted.rest_token is None:
+        return None
+    from airwarden.adapters.pagerduty_rest import PagerDutyRest
+
+    reference, place = wanted.rest_token, "notifications.pagerduty.rest_token"
+    _secret(reference, place)
+    return PagerDutyRest(
+        lambda: _secret(reference, place),
+        url=wanted.rest_url,
+        proxy=settings.notifications.proxy,
+    )
+
+
+def signing(settings: Settings) -> Signing:
+    """Return the secrets of those who sign; raises WrongInputError where one cannot be read now."""
+    slack, pagerduty = settings.notifications.slack, settings.notifications.pagerduty
+    return Signing(
+        pagerduty=_several(
+            pagerduty.webhook_secret if pagerduty else None,
+            "notifications.pagerduty.webhook_secret",
+        ),
+        slack=_several(
+            slack.signing_secret if slack else None, "notifications.slack.signing_secret"
+        ),
+    )
+
+
+def _several(reference: SecretRef | None, place: str) -> Callable[[], Sequence[str]] | None:
+    """Return what reads a secret that may be several, one a line; while it cannot, the last ones count."""
+    if reference is None:
+        return None
+    last = read_secrets(reference, place=place)
+
+    def read() -> Sequence[str]:
+        nonlocal last
+        try:
+            last = read_secrets(reference, place=place)
+        except WrongInputError as error:
+            _log.error("secret not read, the last one stays", error=str(error))
+        return last
+
+    return read
+
+
+def tls(settings: Settings) -> Callable[[], ssl.SSLContext] | None:
+    """Return what gives the TLS context for each connection; raises WrongInputError."""
+    wanted = settings.remediator.tls
+    if wanted is None:
+        return None
+    files = TlsFiles(wanted.cert_file, wanted.key_file, wanted.client_ca_file)
+    return RenewedContext(files, place="remediator.tls").now
+
+
+def _poll_interval(settings: Settings) -> float:
+    wanted = settings.notifications.pagerduty
+    return wanted.poll_interval.total_seconds() if wanted is not None else 30.0

@@ -26,3 +26,6 @@ def read_every_secret(settings: Settings) -> None:
     remediating.journal_url(settings)
     remediating.composers(settings)
     remediating.chat(settings)
+    remediating.chat_socket(settings)
+    remediating.pages(settings)
+    remediating.signing(settings)

@@ -406,6 +406,25 @@ class PagerEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Acknowledgement:
+    """Somebody said of a page that they have it.
+
+    Attributes:
+        dedup_key: The page's deduplication key.
+        who: Their name there.
+        at: When.
+        person: Whether it was a person, and no integration: what we acknowledge ourselves is none.
+        system: Where.
+    """
+
+    dedup_key: str
+    who: str
+    at: datetime
+    person: bool
+    system: str = "PagerDuty"
+
+
+@dataclass(frozen=True, slots=True)
 class ChatMessage:
     """One chat message: its plain text, and Block Kit blocks for those who can show them."""
 

@@ -8,12 +8,13 @@ a real adapter and a fake in `airwarden.adapters`, and one contract suite in `te
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from airwarden.core.alerts import Alert
 from airwarden.core.platform import (
+    Acknowledgement,
     AssetUpdate,
     Backfill,
     BrokerState,
@@ -395,6 +396,38 @@ class Webhooks(Protocol):
 
     def call(self, name: str, body: Mapping[str, Any], *, key: str) -> int:
         """Send a body with an idempotency key; returns the status, 200 to 299."""
+        ...
+
+
+class Whispers(Protocol):
+    """A chat in which one person can be told something that nobody else sees."""
+
+    def whisper(self, channel: str, person: str, text: str) -> None:
+        """Tell a person of a channel, both by their ids there."""
+        ...
+
+
+class ChatSocket(Protocol):
+    """A standing connection by which a chat tells what was pressed, where it cannot reach us."""
+
+    def open(self, handle: Callable[[Mapping[str, Any]], None]) -> None:
+        """Begin to connect, and to hand each payload on; returns at once, and connects again when cut."""
+        ...
+
+    def close(self) -> None:
+        """Hang up for good."""
+        ...
+
+
+class Pages(Protocol):
+    """What became of pages, as PagerDuty's REST API tells it."""
+
+    def acknowledgements(self, dedup_key: str) -> Sequence[Acknowledgement]:
+        """Return who acknowledged the open page of this key, oldest first."""
+        ...
+
+    def keys(self, page_id: str) -> Sequence[str]:
+        """Return the deduplication keys that stand behind an incident there."""
         ...
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -26,7 +27,6 @@ from airwarden.exporters.server import MetricsServer, Post, Posted, Reply, Route
 from airwarden.exporters.snapshot import Snapshot
 from airwarden.exporters.sources import ClusterSources
 from airwarden.exporters.standby import Standby
-from airwarden.exporters.tls import TlsFiles
 
 _log = structlog.get_logger(__name__)
 #: Seconds that all collects under way have to end when they are stopped.
@@ -77,7 +77,7 @@ class ExporterConfig:
     reload: Callable[[], Reloaded] | None = None
     max_series: int = MAX_SERIES
     door: Door | None = None
-    tls: TlsFiles | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
     posts: Mapping[str, Post] = field(default_factory=dict)
     reads: Mapping[str, Callable[[str], Reply]] = field(default_factory=dict)
     lease: Lease | None = None

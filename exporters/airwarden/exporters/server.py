@@ -21,7 +21,6 @@ import structlog
 
 from airwarden.exporters.door import Door
 from airwarden.exporters.negotiation import Format, negotiate, takes_gzip
-from airwarden.exporters.tls import RenewedContext, TlsFiles
 
 _log = structlog.get_logger(__name__)
 #: Connections at once; more are closed at once, so that nobody can take all threads and memory.
@@ -118,20 +117,27 @@ class MetricsServer:
         host: Address to listen on.
         port: Port; 0 for a free one.
         routes: What it answers.
-        tls: Certificate and key; None speaks plain HTTP.
+        tls: Returns the TLS context for a new connection; None speaks plain HTTP.
 
     Raises:
         OSError: The address is taken.
-        WrongInputError: The certificate cannot be used.
     """
 
     def __init__(
-        self, host: str, port: int, routes: Routes, *, tls: TlsFiles | None = None
+        self,
+        host: str,
+        port: int,
+        routes: Routes,
+        *,
+        tls: Callable[[], ssl.SSLContext] | None = None,
     ) -> None:
-        context = RenewedContext(tls) if tls is not None else None
         handler = type("Handler", (_Handler,), {"routes": routes})
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        server = type("Server", (_Server,), {"address_family": family, "tls": context})
+        server = type(
+            "Server",
+            (_Server,),
+            {"address_family": family, "tls": staticmethod(tls) if tls is not None else None},
+        )
         self._server = server((host, port), handler)
         self.port: int = self._server.server_address[1]
         self._thread = threading.Thread(
@@ -155,7 +161,7 @@ class MetricsServer:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
-    tls: RenewedContext | None = None
+    tls: Callable[[], ssl.SSLContext] | None = None
 
     def __init__(self, *args: Any) -> None:
         self._room = threading.BoundedSemaphore(MAX_CONNECTIONS)
@@ -191,7 +197,7 @@ class _Server(ThreadingHTTPServer):
             super().finish_request(request, client_address)
             return
         request.settimeout(_HANDSHAKE)
-        with self.tls.now().wrap_socket(request, server_side=True) as secured:
+        with self.tls().wrap_socket(request, server_side=True) as secured:
             super().finish_request(secured, client_address)
             with contextlib.suppress(OSError):
                 secured.unwrap()

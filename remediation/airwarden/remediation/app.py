@@ -9,17 +9,20 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from pydantic import SecretStr
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import AirwardenError, NotFoundError, UnavailableError, WrongInputError
+from airwarden.core.ports import ChatSocket
+from airwarden.remediation.acknowledging import Acknowledging
 from airwarden.remediation.actions.base import Action
 from airwarden.remediation.by_hand import ByHand
 from airwarden.remediation.calls import ThreadedCalls
 from airwarden.remediation.case import Parts
+from airwarden.remediation.chat_orders import ChatOrders, Whisper
 from airwarden.remediation.checks.base import Check
 from airwarden.remediation.composition import Composition, RemediatorConfig
 from airwarden.remediation.decide.view import IncidentView
@@ -70,6 +73,7 @@ class Remediator:
         config: See `RemediatorConfig`.
         reload: Reads the configuration anew; raises WrongInputError, and the old one stays.
         runbook: Returns an alert's runbook as Markdown, for `/runbooks`; raises NotFoundError.
+        chat_socket: By which a chat tells what was pressed; None where it reaches us, or nobody presses.
 
     Raises:
         WrongInputError: The address cannot be bound, a token is empty, or another process works on
@@ -87,12 +91,14 @@ class Remediator:
         config: RemediatorConfig,
         reload: Callable[[], Composition] | None = None,
         runbook: Callable[[str], str] | None = None,
+        chat_socket: ChatSocket | None = None,
     ) -> None:
         _require_tokens(config)
         self._journal, self._clock, self._config = journal, clock, config
         self._composition = composition
         self._reload_from = reload
         self._runbook = runbook or _no_runbook
+        self._chat_socket = chat_socket
         self._stopping, self._awake = threading.Event(), threading.Event()
         self._poll_now = threading.Event()
         self._turned_at = clock.elapsed()
@@ -141,6 +147,10 @@ class Remediator:
         self._lookouts = ThreadedCrew(clock, _nobody, threads=4)
         self._engine = Engine(self._parts, triage, self._crew, clock, self._lookouts)
         self._senders = self._make_senders()
+        operations = Operations(self._parts, self._wake)
+        self._operations = operations
+        self._acknowledging = Acknowledging(journal, operations, lambda: self._composition.pages)
+        self._orders = ChatOrders(operations, lambda: self._composition.operators)
         self._alarm = JournalAlarm(
             composition.pager,
             lambda view, action: self._composition.pager_composer(view, action),
@@ -171,6 +181,7 @@ class Remediator:
             "engine": self._engine_loop,
             "upkeep": self._upkeep_loop,
             "watch": self._watch_loop,
+            "acknowledgements": self._acknowledge_loop,
         }
         if self._parts.poller is not None:
             loops["poll"] = self._poll_loop
@@ -179,7 +190,16 @@ class Remediator:
         for sender in self._senders:
             self._spawn(f"send-{sender.channel}", partial(self._send_loop, sender))
         self._server.start()
-        _log.info("remediator listens", host=self._config.host, port=self.port)
+        if self._chat_socket is not None:
+            self._chat_socket.open(self._pressed)
+        config = self._config
+        _log.info(
+            "remediator listens",
+            host=config.host,
+            port=self.port,
+            tls=config.tls is not None,
+            asks_nobody="runbooks, probes" + (", metrics" if config.metrics_open else ""),
+        )
 
     def run(self) -> None:
         """Start, and return when `stop` was called or the clock says that the process stops."""
@@ -200,6 +220,8 @@ class Remediator:
         self._stopping.set()
         for event in (self._awake, self._poll_now):
             event.set()
+        if self._chat_socket is not None:
+            self._chat_socket.close()
         # Half of it: whoever holds a connection open must not take the time of what acts.
         self._server.stop(within / 2)
         hanging = [*self._crew.stop(self._left(until)), *self._lookouts.stop(self._left(until))]
@@ -327,6 +349,30 @@ class Remediator:
                 _log.exception("poll loop")
             self._poll_now.wait(self._config.poll.every if self.leadership.leads else 1.0)
 
+    def _acknowledge_loop(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                if self.leadership.leads:
+                    self._acknowledging.poll()
+            except AirwardenError as error:
+                _log.info("pages not asked about", reason=str(error))
+            except Exception:  # the next turn may find what this one could not read
+                _log.exception("acknowledgements loop")
+            self._stopping.wait(self._composition.acknowledged_every)
+
+    def _pressed(self, payload: Mapping[str, Any]) -> None:
+        answer = self._orders.follow(payload)
+        if answer is not None:
+            self._whisper(answer)
+
+    def _whisper(self, answer: Whisper) -> None:
+        whispers = self._composition.whispers
+        try:
+            if whispers is not None:
+                whispers.whisper(answer.channel, answer.person, answer.text)
+        except AirwardenError as error:
+            _log.warning("a person in chat was not answered", error=str(error))
+
     def _send_loop(self, sender: Sender) -> None:
         while not self._stopping.is_set():
             try:
@@ -377,6 +423,7 @@ class Remediator:
         from airwarden.remediation.api.intake_gate import IntakeGate
         from airwarden.remediation.api.routes import Edge, build_app
         from airwarden.remediation.api.server import Server
+        from airwarden.remediation.api.signed import SignedEdge
 
         gate = IntakeGate(
             writer,
@@ -387,11 +434,22 @@ class Remediator:
         )
         edge = Edge(
             gate=gate,
-            operations=Operations(self._parts, self._wake),
+            operations=self._operations,
             windowing=Windowing(self._parts, self._wake),
             promotion=Promotion(self._parts, self._wake),
             by_hand=ByHand(self._parts, self._wake),
             operators=lambda: self._composition.operators,
+            metrics_open=self._config.metrics_open,
+            rate=self._config.rate,
+            elapsed=self._clock.elapsed,
+            signed=SignedEdge(
+                signing=lambda: self._composition.signing,
+                acknowledging=self._acknowledging,
+                orders=self._orders,
+                whisper=self._whisper,
+                now=lambda: self._clock.now().timestamp(),
+                elapsed=self._clock.elapsed,
+            ),
             registry=self.telemetry.registry,
             webhook_token=self._config.webhook_token,
             api_token=self._config.api_token,
@@ -401,7 +459,7 @@ class Remediator:
             runbook=self._runbook,
         )
         app = build_app(edge, metadata.version("airwarden"))
-        return Server(app, self._config.host, self._config.port)
+        return Server(app, self._config.host, self._config.port, tls=self._config.tls)
 
     def _why_dead(self) -> str:
         dead = [thread.name for thread in self._threads if not thread.is_alive()]

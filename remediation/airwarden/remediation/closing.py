@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airwarden.remediation import ends, leftovers, records, storms
+from airwarden.remediation import ends, leftovers, ownership, records, storms
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.decide.correlate import shared_labels
@@ -96,10 +96,11 @@ class Closer:
             if tx.now - since < stable:
                 self._later(tx, one, healthy_since=since, next_at=later)
                 return
-            if leftovers.restore(parts, tx, one):
+            owned = one.state is IncidentState.HUMAN_OWNED
+            if not owned and leftovers.restore(parts, tx, one):
                 self._later(tx, one, next_at=later)
                 return
-            if leftovers.standing(tx, one):
+            if leftovers.standing(tx, one) or (owned and ownership.left_standing(tx, one)):
                 # Healthy, but not as it was: that ends when a person says so.
                 self._later(tx, one, next_at=later)
                 return

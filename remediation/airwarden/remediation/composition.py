@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from airwarden.core.ports import Alertmanager, Chat, Pager
+from airwarden.core.ports import Alertmanager, Chat, Pager, Pages, Whispers
 from airwarden.core.time_intervals import TellingHours
 from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.decide.calendar import Window
@@ -20,6 +21,21 @@ from airwarden.remediation.outbox import HoursOf
 from airwarden.remediation.poll import PollTimes
 from airwarden.remediation.retention import RetentionTerms
 from airwarden.remediation.world import World
+
+if TYPE_CHECKING:
+    from airwarden.remediation.api.server import TlsContext
+
+
+#: Returns the secrets that count now, more than one during a rotation.
+Secrets = Callable[[], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Signing:
+    """The secrets that others sign with; None where they are not configured: then the door is not there."""
+
+    pagerduty: Secrets | None = None
+    slack: Secrets | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,9 @@ class RemediatorConfig:
         alarm_after: A journal gone for so long is paged for directly.
         audit: When the audit is signed off, and where.
         retention: What is kept how long; None keeps everything.
+        rate: Requests of one operator a second, over a longer time.
+        metrics_open: Whether `/metrics` asks nobody for a token.
+        tls: Returns the TLS context for a new connection; None speaks plain HTTP.
     """
 
     webhook_token: SecretStr
@@ -53,6 +72,9 @@ class RemediatorConfig:
     alarm_after: float = 20.0
     audit: AuditTerms = field(default_factory=AuditTerms)
     retention: RetentionTerms | None = None
+    rate: float = 100.0
+    metrics_open: bool = True
+    tls: TlsContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +93,10 @@ class Composition:
         pager: None where none is configured.
         chat: None where none is configured.
         chat_hours: When a team wants to hear of warnings.
+        pages: Who acknowledged what; None where it cannot be asked.
+        whispers: Tells one person in chat; None where that is not possible.
+        signing: The secrets of those who sign what they send.
+        acknowledged_every: Seconds between two questions to PagerDuty who has the open pages.
         restart_for: Settings that changed and are taken up at the next start only.
     """
 
@@ -84,4 +110,8 @@ class Composition:
     pager: Pager | None = None
     chat: Chat | None = None
     chat_hours: HoursOf = lambda _team: TellingHours()
+    pages: Pages | None = None
+    whispers: Whispers | None = None
+    signing: Signing = field(default_factory=Signing)
+    acknowledged_every: float = 30.0
     restart_for: tuple[str, ...] = ()

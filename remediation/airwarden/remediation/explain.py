@@ -19,6 +19,8 @@ from airwarden.remediation.journal.store import Journal, Tx
 
 #: The audit's words for a reading of the live state, and the states that only a reading leads to.
 _READ = frozenset({"confirm", "verify"})
+#: What is said beside what is done: pages, and alerts that come and go.
+_TALK = frozenset({"page", "alerts", "flapping"})
 _READ_WELL = frozenset({IncidentState.STABILIZING.value, IncidentState.RESOLVED.value})
 
 
@@ -198,9 +200,11 @@ def _ending(one: Incident, view: IncidentView, story: Sequence[Entry], *, acted:
         until = f"{view.approval_expires_at:%H:%M:%S} UTC"
         text = f"It is open: a plan waits for a person's yes until {until}."
     elif one.state in (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED):
-        text = f"It is open and waits for a person: {one.reason}."
-    elif story and story[-1].action == "guard":
-        text = f"It is open and held back. {story[-1].sentence}"
+        why = one.reason.removeprefix("for a human only: ")
+        join = ", " if why.startswith("because ") else ": "
+        text = f"It is open and waits for a person{join}{why}."
+    elif (held := _held_back(story)) is not None:
+        text = f"It is open and held back. {held.sentence}"
     elif one.reason:
         text = f"It is open: {one.reason}."
     else:
@@ -208,6 +212,12 @@ def _ending(one: Incident, view: IncidentView, story: Sequence[Entry], *, acted:
     if one.cause:
         text += f" The likely cause: {one.cause}."
     return text
+
+
+def _held_back(story: Sequence[Entry]) -> Entry | None:
+    """Return why nothing is being done just now: a guard's line that nothing but talk came after."""
+    last = next((entry for entry in reversed(story) if entry.action not in _TALK), None)
+    return last if last is not None and last.action == "guard" else None
 
 
 def _archived(tx: Tx, lines: Sequence[Line]) -> str:

@@ -104,7 +104,12 @@ class Joining:
             records.say(tx, one, "storm", "A storm had held it back.")
         if one.state in (IncidentState.OPEN, IncidentState.REOPENED):
             since = min(alert.starts_at for alert in group) if unceasing else None
-            self._route(tx, one, loaded, unceasing_since=since)
+            self.route(
+                tx,
+                incidents.move(tx, one, IncidentState.TRIAGE),
+                loaded,
+                unceasing_since=since,
+            )
         elif restless and one.state is IncidentState.REMEDIATING and not records.acted(tx, one):
             self._to_people(tx, one, loaded, held_words(one.evidence), stuck=True)
 
@@ -228,7 +233,7 @@ class Joining:
         records.say(tx, one, "incident", f"{names} fires; the incident is opened.", state=one.state)
         return one
 
-    def _route(
+    def route(
         self,
         tx: Tx,
         one: Incident,
@@ -236,7 +241,7 @@ class Joining:
         *,
         unceasing_since: datetime | None = None,
     ) -> None:
-        one = incidents.move(tx, one, IncidentState.TRIAGE)
+        """Give an incident in triage to its playbook, or to people with the reason."""
         reason, stuck = "", False
         if one.cluster not in self._clusters():
             reason = f"cluster {one.cluster!r} is not configured here, nothing can be done"

@@ -5,10 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 from airwarden.core.errors import ConflictError, NotFoundError, WrongInputError
-from airwarden.remediation import records
+from airwarden.core.platform import Acknowledgement
+from airwarden.remediation import ownership, records
 from airwarden.remediation.case import Parts
 from airwarden.remediation.decide import calendar
 from airwarden.remediation.decide.calendar import Occurrence
@@ -26,6 +28,8 @@ from airwarden.remediation.switches import file_says, let_go, stop_playbook
 
 #: A compare-and-set that lost against the engine is tried again so often.
 _TRIES = 5
+#: How far the clock of another system may be behind ours.
+_CLOCKS_APART = timedelta(minutes=1)
 #: The states in which a person may end an incident.
 _PEOPLES = (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED, IncidentState.STORM_HOLD)
 
@@ -74,6 +78,10 @@ class Operations:
         """
         with self._parts.journal.write() as tx:
             one = self._get(tx, incident_id)
+            if one.state is IncidentState.HUMAN_OWNED:
+                raise ConflictError(
+                    f"{one.owner} has incident {one.id}: nothing is done, so nothing is approved"
+                )
             waiting = self._waiting(tx, one, nonce)
             if waiting.expires_at <= tx.now:
                 raise ConflictError(f"the request expired at {waiting.expires_at:%H:%M:%S} UTC")
@@ -83,6 +91,7 @@ class Operations:
             sentence = f"{decision.capitalize()} by {by}{because}."
             records.say(tx, one, "approval", sentence, actor=by, plan=waiting.plan_hash)
             runs.look_at(tx, waiting.run_id)
+            records.tell(tx, incidents.change(tx, one))
         self._wake()
         return self.incident(incident_id)
 
@@ -103,30 +112,50 @@ class Operations:
         raise ConflictError(f"the plan is another one than you were shown: {_look(one.id)}")
 
     def acknowledge(self, incident_id: int, *, by: str, reason: str) -> IncidentView:
-        """Take an escalated incident over; raises NotFoundError or ConflictError."""
+        """Take an incident over: nothing more is done about it by itself.
+
+        Raises:
+            NotFoundError: No such incident.
+            ConflictError: It is over, or somebody has it already.
+        """
+        return self._changed(incident_id, lambda tx, one: _taken(tx, one, by, reason))
+
+    def release(self, incident_id: int, *, by: str, reason: str) -> IncidentView:
+        """Give an incident back that a person had taken; raises NotFoundError or ConflictError."""
 
         def change(tx: Tx, one: Incident) -> None:
-            if one.state is IncidentState.STORM_HOLD:
-                one = incidents.move(tx, one, IncidentState.ESCALATED)
-            if one.state is not IncidentState.ESCALATED:
-                raise ConflictError(
-                    f"incident {one.id} is {one.state}: only an ESCALATED one, or a storm, can be"
-                    f" taken over; {_look(one.id)}"
-                )
-            because = f": {reason}" if reason else ""
-            moved = records.move(
-                tx,
-                one,
-                IncidentState.HUMAN_OWNED,
-                f"{by} takes it{because}.",
-                actor=by,
-                owner=by,
-                next_at=tx.now,
-            )
-            if moved.paged_at is not None:
-                records.page(tx, moved, "acknowledge")
+            ownership.give_back(self._parts, tx, one, by=by, reason=reason)
 
         return self._changed(incident_id, change)
+
+    def acknowledged(self, one: Acknowledgement) -> str:
+        """Take an incident over because a person acknowledged its page; returns what came of it.
+
+        An acknowledgement that no person made, one that is older than the page or than the moment at
+        which the incident was given back, and one of an incident that is over or owned change nothing.
+        """
+        if not one.person:
+            return "no person acknowledged it"
+        with self._parts.journal.read() as tx:
+            found = incidents.open_by_dedup_key(tx, one.dedup_key)
+        if found is None:
+            return "no open incident of ours"
+        if found.state is IncidentState.HUMAN_OWNED:
+            return f"{found.owner} has incident {found.id} already"
+
+        def change(tx: Tx, now: Incident) -> None:
+            since = ownership.given_back_at(now) or (now.paged_at or now.opened_at) - _CLOCKS_APART
+            if one.at <= since:
+                raise ConflictError(f"older than what happened since to incident {now.id}")
+            ownership.take(
+                tx, now, by=one.who, reason=f"acknowledged in {one.system}", acknowledge=False
+            )
+
+        try:
+            self._changed(found.id, change)
+        except ConflictError as error:
+            return str(error)
+        return f"{one.who} has incident {found.id}"
 
     def close(self, incident_id: int, *, by: str, reason: str) -> IncidentView:
         """End an incident that people own, with their reason; its page is resolved.
@@ -228,6 +257,10 @@ def require_known(parts: Parts, cluster: str, *playbooks: str) -> None:
             close = difflib.get_close_matches(name, list(books), n=1)
             hint = f"did you mean {close[0]!r}?" if close else "airwarden mode lists them"
             raise NotFoundError(f"there is no playbook {name!r}: {hint}")
+
+
+def _taken(tx: Tx, one: Incident, by: str, reason: str) -> None:
+    ownership.take(tx, one, by=by, reason=reason)
 
 
 def _look(incident_id: int) -> str:

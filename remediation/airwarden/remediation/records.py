@@ -177,10 +177,14 @@ def view(tx: Tx, one: Incident) -> IncidentView:
         approval_expires_at=waiting.expires_at if waiting else None,
         healed_by_itself=one.healed_by_itself,
         approval=waiting,
+        decision=_decision(tx, one),
     )
 
 
 def _approval(tx: Tx, one: Incident) -> ApprovalView | None:
+    if one.state is IncidentState.HUMAN_OWNED:
+        # The plan is dropped with the next turn; nobody is to agree to it any more.
+        return None
     all_runs = runs.of_incident(tx, one.id)
     found = rails.pending(tx, all_runs[-1]) if all_runs else None
     if found is None:
@@ -194,6 +198,14 @@ def _approval(tx: Tx, one: Incident) -> ApprovalView | None:
         requested_at=found.requested_at,
         expires_at=found.expires_at,
     )
+
+
+def _decision(tx: Tx, one: Incident) -> str:
+    found = rails.last_decision(tx, one.id)
+    if found is None or found.decided_at is None or found.decided_by in (None, ENGINE):
+        return ""
+    because = f": {found.reason}" if found.reason else ""
+    return f"{found.decision} by {found.decided_by} at {found.decided_at:%H:%M:%S} UTC{because}"
 
 
 def _effects(tx: Tx, one: Incident) -> tuple[tuple[EffectView, ...], bool]:
@@ -238,9 +250,16 @@ def firing(tx: Tx, one: Incident) -> list[alerts.StoredAlert]:
     return alerts.of_incident(tx, one.id, firing=True)
 
 
+def _plain(value: Any) -> str:
+    """Return a value as a person reads it: no brackets, no quotes."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plain(one)}" for key, one in value.items())
+    if isinstance(value, list | tuple):
+        inner = "; " if any(isinstance(one, Mapping) for one in value) else ", "
+        return inner.join(map(_plain, value)) or "none"
+    return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
 def evidence_of(body: Mapping[str, Any]) -> dict[str, str]:
     """Return evidence as short strings: it goes into messages."""
-    return {
-        str(key): (value if isinstance(value, str) else json.dumps(value, default=str))[:300]
-        for key, value in body.items()
-    }
+    return {str(key): _plain(value)[:300] for key, value in body.items()}

@@ -52,12 +52,14 @@ class Runner:
             self._results.settle(case, unsettled[0])
         elif case.incident.state not in _OURS and not self._restores(case):
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
-                ends.abort(tx, case, "its incident is in other hands")
+                who = case.incident.owner
+                reason = f"{who} has the incident" if who else "its incident is in other hands"
+                ends.abort(tx, case, reason)
         else:
             self._by_phase(case)
 
     def _restores(self, case: Case) -> bool:
-        return case.progress.restoring and not case.incident.state.terminal
+        return case.progress.restoring and case.incident.state is IncidentState.ESCALATED
 
     def _by_phase(self, case: Case) -> None:
         if case.progress.phase is Phase.VERIFY:

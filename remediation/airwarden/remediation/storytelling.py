@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,13 @@ _ALERTS = 5
 #: Labels that every alert of an incident carries, or that stand elsewhere already.
 _KNOWN_LABELS = frozenset({"alertname", "severity", "cluster", "component"})
 _WIDTH = 160
+#: What a person can do about a guard that holds something back.
+_MENDS = {
+    "kill-switch": 'let remedies act again: airwarden resume --reason "…"',
+    "maintenance": "end the maintenance before its time: airwarden maintenance stop --cluster {cluster}",
+    "suppressed": "see who silenced it, and until when: amtool silence query; nothing is done until then",
+    "unreadable": "see what cannot be read, and why: airwarden doctor",
+}
 _STATES = {
     AttemptState.CONFIRMED: "done",
     AttemptState.FAILED: "failed, nothing was changed",
@@ -152,10 +160,22 @@ def _question(story: Explanation) -> Iterator[str]:
 def _lines(story: Explanation) -> Iterator[str]:
     if story.archived:
         yield f"(its beginning is in the archive: {story.archived})"
-    for line in _worth_telling(story):
+    for line in _said_once(_worth_telling(story)):
         who = f" [{line.actor}]" if line.actor else ""
         passed = f"+{lasted(max(line.after, 0))}"
         yield f"{_clock(line.at, story.view.opened_at)} {passed:>12}  {line.sentence}{who}"
+
+
+def _said_once(lines: Iterator[Line]) -> Iterator[Line]:
+    """Leave a reason out that the line before has just given."""
+    before = ""
+    for line in lines:
+        what, colon, why = line.sentence.partition(": ")
+        if colon and why == before:
+            yield replace(line, sentence=f"{what}.")
+        else:
+            yield line
+            before = why
 
 
 def _worth_telling(story: Explanation) -> Iterator[Line]:
@@ -174,12 +194,18 @@ def _next(story: Explanation) -> Iterator[str]:
         yield f"allow the plan: airwarden approve {number}{plan}; refuse it: airwarden deny {number}"
     if state is IncidentState.ESCALATED:
         yield f"say that you have it: airwarden acknowledge {number}"
+    if state in (IncidentState.REMEDIATING, IncidentState.STABILIZING):
+        yield f"take it into your own hands, nothing more is done then: airwarden acknowledge {number}"
     if state is IncidentState.HUMAN_OWNED:
+        yield f'let Airwarden go on with it: airwarden release {number} --reason "…"'
         yield f'end it, whatever its alerts say: airwarden close {number} --reason "…"'
     if view.effects and (view.shadow or (view.mode is Mode.APPROVE and state.terminal)):
         yield f"judge what was done or planned: airwarden verdict {number} right|wrong|harmful"
-    if any(one.guard == "kill-switch" for one in story.refusals) and not state.terminal:
-        yield 'let remedies act again: airwarden resume --reason "…"'
+    if not state.terminal:
+        held = {one.guard for one in story.refusals}
+        yield from (
+            mend.format(cluster=view.cluster) for name, mend in _MENDS.items() if name in held
+        )
     if not state.terminal:
         yield from _links(story.alerts)
 

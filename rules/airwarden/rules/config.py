@@ -121,10 +121,12 @@ class RemediatorRoute:
     Attributes:
         url: Base URL; alerts go to `/api/v1/alerts` below it.
         webhook_token_file: File with the bearer token of the intake.
+        access: How Prometheus gets in, and Alertmanager checks it.
     """
 
     url: str = "http://127.0.0.1:9811"
     webhook_token_file: str = ""
+    access: ServerAccess = field(default_factory=lambda: ServerAccess())
 
 
 @dataclass(frozen=True, slots=True)

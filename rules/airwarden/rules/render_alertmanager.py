@@ -15,7 +15,7 @@ from airwarden.rules.config import PagerDutyRoute, RuleConfig, SlackRoute
 from airwarden.rules.inhibition import enabled
 from airwarden.rules.model import Rules
 from airwarden.rules.promql import any_of, quoted
-from airwarden.rules.render_prometheus import paged_directly
+from airwarden.rules.render_prometheus import paged_directly, tls_config
 from airwarden.rules.yaml_text import dump
 
 REMEDIATOR, PAGER, CHAT, HEARTBEAT, NOBODY = "remediator", "pager", "chat", "heartbeat", "nobody"
@@ -251,7 +251,10 @@ def _webhook(config: RuleConfig) -> dict[str, Any]:
         "max_alerts": 1000,
     }
     if remediator.webhook_token_file:
-        webhook["http_config"] = _bearer(remediator.webhook_token_file)
+        tls = tls_config(remediator.access)
+        webhook["http_config"] = _bearer(remediator.webhook_token_file) | (
+            {"tls_config": tls} if tls else {}
+        )
     return webhook
 
 

@@ -170,8 +170,12 @@ def prometheus_config(config: RuleConfig, own_rules: str = "rules/*.yml") -> str
     """
     scrape = config.scrape_interval
     targets = [
-        (EXPORTER_JOB, config.exporters, _access(config.exporter_access)),
-        (REMEDIATOR_JOB, config.remediators if config.remediator else (), {}),
+        (EXPORTER_JOB, config.exporters, access(config.exporter_access)),
+        (
+            REMEDIATOR_JOB,
+            config.remediators if config.remediator else (),
+            access(config.remediator.access) if config.remediator else {},
+        ),
     ]
     return dump(
         {
@@ -184,8 +188,8 @@ def prometheus_config(config: RuleConfig, own_rules: str = "rules/*.yml") -> str
             "rule_files": [own_rules, *config.rule_files],
             "alerting": {"alertmanagers": _alertmanagers(config)},
             "scrape_configs": [
-                {"job_name": job, **access, "static_configs": [{"targets": list(addresses)}]}
-                for job, addresses, access in targets
+                {"job_name": job, **way_in, "static_configs": [{"targets": list(addresses)}]}
+                for job, addresses, way_in in targets
                 if addresses
             ],
         }
@@ -200,7 +204,7 @@ def _alertmanagers(config: RuleConfig) -> list[dict[str, Any]]:
         alike.setdefault((parts.scheme, parts.path.rstrip("/")), []).append(parts.netloc)
     return [
         {
-            **_access(replace(config.alertmanager_access, https=scheme == "https")),
+            **access(replace(config.alertmanager_access, https=scheme == "https")),
             **({"path_prefix": path} if path else {}),
             "static_configs": [{"targets": targets}],
         }
@@ -208,22 +212,25 @@ def _alertmanagers(config: RuleConfig) -> list[dict[str, Any]]:
     ]
 
 
-def _access(access: ServerAccess) -> dict[str, Any]:
+def access(of: ServerAccess) -> dict[str, Any]:
     """Return what a scrape job, or a place to send to, says of how to get in."""
     found: dict[str, Any] = {}
-    if access.https:
-        tls: dict[str, Any] = {
-            name: getattr(access, name)
-            for name in ("ca_file", "cert_file", "key_file", "server_name")
-            if getattr(access, name)
-        }
-        if not access.verify:
-            tls["insecure_skip_verify"] = True
+    if of.https:
+        tls = tls_config(of)
         found |= {"scheme": "https", **({"tls_config": tls} if tls else {})}
-    if access.password_file:
-        found["basic_auth"] = {"username": access.username, "password_file": access.password_file}
-    if access.token_file:
-        found["authorization"] = {"type": "Bearer", "credentials_file": access.token_file}
+    if of.password_file:
+        found["basic_auth"] = {"username": of.username, "password_file": of.password_file}
+    if of.token_file:
+        found["authorization"] = {"type": "Bearer", "credentials_file": of.token_file}
+    return found
+
+
+def tls_config(of: ServerAccess) -> dict[str, Any]:
+    """Return how the other side is checked, and what is shown to it."""
+    names = ("ca_file", "cert_file", "key_file", "server_name")
+    found: dict[str, Any] = {name: getattr(of, name) for name in names if getattr(of, name)}
+    if not of.verify:
+        found["insecure_skip_verify"] = True
     return found
 
 

@@ -86,7 +86,7 @@ def test_a_denied_incident_is_taken_over_and_closed(running: Running, command: C
     command("deny 1 --reason deploying")
     eventually(lambda: state(running) == "ESCALATED", within=30)
     assert "HUMAN_OWNED" in command("acknowledge 1 --reason mine")
-    assert "only an ESCALATED one, or a storm" in command("acknowledge 1", exits=1)
+    assert "has it: it cannot be taken over" in command("acknowledge 1", exits=1)
     assert "Missing option" in command("close 1", exits=2)
     assert "RESOLVED" in command("close 1 --reason replaced")
     assert "only one that people own is closed" in command("close 1 --reason again", exits=1)

@@ -15,11 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from airwarden.adapters.tls import RenewedContext, TlsFiles
 from airwarden.core.errors import UnavailableError, WrongInputError
 from airwarden.exporters.door import Door
 from airwarden.exporters.negotiation import Format
 from airwarden.exporters.server import MAX_CONNECTIONS, MetricsServer, Post, Posted, Reply, Routes
-from airwarden.exporters.tls import TlsFiles
 from support.certificates import Authority, Pair
 from support.eventually import eventually
 
@@ -40,7 +40,8 @@ def serving(
         metrics=metrics, ready=lambda: "", reload=lambda: Reply(200, b"reloaded\n"), door=door,
         posts={"/api/v1/things": post} if post else {},
     )  # fmt: skip
-    server = MetricsServer("127.0.0.1", 0, routes, tls=tls)
+    context = RenewedContext(tls, place="exporter.tls").now if tls is not None else None
+    server = MetricsServer("127.0.0.1", 0, routes, tls=context)
     server.start()
     try:
         yield f"http{'s' if tls else ''}://127.0.0.1:{server.port}"
@@ -227,7 +228,7 @@ def test_a_certificate_that_cannot_be_used_is_refused_at_the_start(
         TlsFiles(pair.cert, pair.key, client_ca=pair.key),
     ):
         with pytest.raises(WrongInputError, match=r"exporter\.tls"):
-            MetricsServer("127.0.0.1", 0, Routes(metrics, str, lambda: Reply(200, b"")), tls=files)
+            RenewedContext(files, place="exporter.tls")
 
 
 def test_connections_are_bounded_and_room_is_made_when_they_end() -> None:

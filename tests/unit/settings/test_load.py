@@ -116,8 +116,19 @@ def test_a_fresh_install_may_do_nothing() -> None:
         ),
         (
             "remediator:\n  listen: 0.0.0.0:9811\n",
-            "airwarden.yaml:2: remediator.listen: 0.0.0.0:9811 is reachable from other machines: bind"
-            " 127.0.0.1, or set allow_non_loopback: true when something in front of it controls access",
+            "airwarden.yaml:2: remediator.listen: 0.0.0.0:9811 is reachable from other machines, and"
+            " /metrics asks nobody who they are: bind 127.0.0.1, or give remediator.metrics_token_file",
+        ),
+        (
+            "remediator:\n  listen: 0.0.0.0:9811\n  metrics_token_file: t\n",
+            "airwarden.yaml:2: remediator.listen: 0.0.0.0:9811 is reachable from other machines, and"
+            " tokens would travel in clear: give remediator.tls, or set allow_non_loopback: true when"
+            " something in front of it encrypts",
+        ),
+        (
+            "notifications:\n  slack: {app_token_file: t}\n",
+            "airwarden.yaml:2: notifications.slack.token_file: is missing: buttons are in messages that a"
+            " bot token posts",
         ),
         (
             "remediator: {mode: atuo}",

@@ -16,5 +16,9 @@ def register(app: typer.Typer) -> None:
 def _acknowledge(
     incident: IncidentArgument, config: ConfigOption = DEFAULT, reason: ReasonOption = ""
 ) -> None:
-    """Take an escalated incident over: it is yours, and its page is acknowledged."""
+    """Take an incident over: it is yours, its page is acknowledged, and nothing more is done by itself.
+
+    What was being remedied stops before its next effect; airwarden explain says what is still in force.
+    airwarden release gives it back.
+    """
     order(config, incident, "acknowledge", {"reason": reason})

@@ -233,10 +233,18 @@ class Alertmanager(MonitoringServer):
 class Slack(Section):
     """Slack: one message per incident, updated as it goes."""
 
-    secrets: ClassVar[tuple[str, ...]] = ("token", "webhook_url")
+    secrets: ClassVar[tuple[str, ...]] = ("token", "webhook_url", "signing_secret", "app_token")
 
     token: SecretRef | None = None
-    """Bot token with `chat:write`. Needed for messages that are updated."""
+    """Bot token with `chat:write`. Needed for messages that are updated, and for buttons."""
+
+    signing_secret: SecretRef | None = None
+    """The app's signing secret, where Slack reaches `POST /api/v1/slack` of the remediator: then messages
+    have buttons. Several stand one a line. Read anew at each request."""
+
+    app_token: SecretRef | None = None
+    """The app's own token (`xapp-…`, scope `connections:write`) for Socket Mode, by which buttons work
+    without an address that Slack reaches. Taken at the start."""
 
     webhook_url: SecretRef | None = None
     """Incoming webhook, by which Alertmanager tells what does not go to the remediator; without a
@@ -255,17 +263,42 @@ class Slack(Section):
     mute_time_intervals: tuple[str, ...] = ()
     """Names of `time_intervals` in which they are not."""
 
+    @property
+    def has_buttons(self) -> bool:
+        """Whether messages have buttons: something hears them, and a token updates the message."""
+        return self.token is not None and bool(self.signing_secret or self.app_token)
+
+    @model_validator(mode="after")
+    def _buttons_need_a_token(self) -> Self:
+        if self.token is None and (self.signing_secret or self.app_token):
+            raise wrong("token_file", "is missing: buttons are in messages that a bot token posts")
+        return self
+
 
 class PagerDuty(Section):
-    """PagerDuty's Events API v2."""
+    """PagerDuty: its Events API v2 for pages, and how it tells that a person has acknowledged one."""
 
-    secrets: ClassVar[tuple[str, ...]] = ("routing_key",)
+    secrets: ClassVar[tuple[str, ...]] = ("routing_key", "webhook_secret", "rest_token")
 
     routing_key: SecretRef | None = None
     """Routing key of the service that is paged for what belongs to no team."""
 
     events_url: HttpUrl = "https://events.pagerduty.com/v2/enqueue"
     """Where events are sent; another address for a proxy or a test endpoint."""
+
+    webhook_secret: SecretRef | None = None
+    """The secret of a webhook subscription (version 3) for `incident.acknowledged`, where PagerDuty reaches
+    `POST /api/v1/pagerduty` of the remediator. Several stand one a line. Read anew at each request."""
+
+    rest_token: SecretRef | None = None
+    """A read-only key of the REST API, by which is asked who acknowledged an open page; needs no address
+    that PagerDuty reaches."""
+
+    rest_url: HttpUrl = "https://api.pagerduty.com"
+    """The REST API's address (`https://api.eu.pagerduty.com` in Europe)."""
+
+    poll_interval: Duration = timedelta(seconds=30)
+    """How often it is asked, while pages are open."""
 
 
 class Heartbeat(Section):
@@ -290,6 +323,10 @@ class Notifications(Section):
 
     heartbeat: Heartbeat | None = None
     """The dead man's switch behind Watchdog."""
+
+    proxy: HttpUrl | None = None
+    """An HTTP proxy by which Airwarden reaches Slack and PagerDuty. None: directly, whatever the environment
+    says. Alertmanager has its own."""
 
 
 class Links(Section):

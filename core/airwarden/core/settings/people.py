@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from enum import StrEnum
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -29,6 +29,14 @@ class Operator(Section):
 
     groups: tuple[str, ...] = ()
     """What they belong to; `remediator.approvers` and `remediator.admins` name groups."""
+
+    role: Literal["viewer", "operator", "approver", "admin"] | None = None
+    """What they may: `viewer` looks, `operator` stops and takes over, `approver` approves plans, `admin` lets
+    a playbook act before it has earned it; each may what those before it may, and groups add to it. None:
+    an operator who has every right that no group is named for."""
+
+    slack_user: str = Field(default="", pattern="^([UW][A-Z0-9]{1,30})?$")
+    """Their member id in Slack (`U012ABCDEF`): what they press there is theirs. None: they press nothing."""
 
     person: bool = True
     """False for a pipeline or script: it may read, stop, open and end maintenance, and lower modes; it

@@ -6,12 +6,13 @@ import re
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from airwarden.core.durations import Duration
 from airwarden.core.settings import keeping
+from airwarden.core.settings.access import ClientTls
 from airwarden.core.settings.base import (
     ConfigPath,
     HttpUrl,
@@ -20,6 +21,7 @@ from airwarden.core.settings.base import (
     Section,
     Server,
     resolve_path,
+    wrong,
 )
 from airwarden.core.settings.own_actions import OwnCommand, OwnWebhook
 from airwarden.core.settings.people import Operator
@@ -59,23 +61,55 @@ class Journal(Section):
         return SecretRef(literal=f"{prefix}{path}")
 
 
+class RemediatorTls(Section):
+    """HTTPS. Renewed files count from the next connection on; no restart is needed."""
+
+    cert_file: ConfigPath
+    """The certificate as PEM, its chain behind it."""
+
+    key_file: ConfigPath
+    """Its key as PEM, without a passphrase."""
+
+    client_ca_file: ConfigPath | None = None
+    """Who must have signed the certificate that each client shows (mutual TLS), beside its token: then no
+    Slack and no PagerDuty reaches it directly. None: clients show none."""
+
+    clients: ClientTls = ClientTls()
+    """How Prometheus, Alertmanager and the operators' commands check it, and what they show of themselves."""
+
+
 class Remediator(Server):
     """`airwarden remediator`: takes alerts and runs playbooks."""
 
-    secrets: ClassVar[tuple[str, ...]] = ("webhook_token", "api_token")
+    secrets: ClassVar[tuple[str, ...]] = ("webhook_token", "api_token", "metrics_token")
 
     listen: ListenAddress = ListenAddress(host="127.0.0.1", port=9811)
-    """Where it listens."""
+    """Where it listens. An address that other machines reach needs `metrics_token` and `tls`."""
+
+    allow_non_loopback: bool = False
+    """Whether tokens may travel in clear, that is `listen` name an address that other machines reach though
+    there is no `tls`: only where something in front of it encrypts."""
 
     url: HttpUrl | None = None
-    """Its address as Alertmanager, Prometheus and operators reach it. None: `http://` and
-    `listen`."""
+    """Its address as Alertmanager, Prometheus and operators reach it. None: `listen`, by `https` where
+    there is `tls`."""
+
+    tls: RemediatorTls | None = None
+    """Certificate and key. None: plain HTTP. Taken at the start."""
 
     webhook_token: SecretRef | None = None
     """Bearer token that Alertmanager must show to deliver alerts. Required to start."""
 
     api_token: SecretRef | None = None
     """Bearer token of operators. Required to start."""
+
+    metrics_token: SecretRef | None = None
+    """Bearer token that Prometheus shows for `/metrics`; it opens nothing but what a viewer sees. None:
+    whoever reaches the address reads the metrics, which only loopback allows."""
+
+    rate: float = Field(default=100.0, ge=1, le=10_000)
+    """Requests of one operator a second, over a longer time; ten seconds' worth may come at once. Alerts
+    and probes do not count. Taken at the start."""
 
     operators: dict[str, Operator] = Field(default_factory=dict)
     """People and pipelines with tokens of their own, by name; `api_token` stays the common one, whose
@@ -128,6 +162,24 @@ class Remediator(Server):
             if not _NAME.fullmatch(name):
                 raise ValueError(f"{name!r}: small letters, digits and - only, at most 40")
         return value
+
+    @model_validator(mode="after")
+    def _loopback_only(self) -> Self:
+        if self.listen.is_loopback:
+            return self
+        if self.metrics_token is None:
+            raise wrong(
+                "listen",
+                f"{self.listen} is reachable from other machines, and /metrics asks nobody who they are:"
+                " bind 127.0.0.1, or give remediator.metrics_token_file",
+            )
+        if self.tls is None and not self.allow_non_loopback:
+            raise wrong(
+                "listen",
+                f"{self.listen} is reachable from other machines, and tokens would travel in clear: give"
+                " remediator.tls, or set allow_non_loopback: true when something in front of it encrypts",
+            )
+        return self
 
     protect: tuple[str, ...] = ()
     """Targets that are never touched, as patterns over their keys without the cluster:

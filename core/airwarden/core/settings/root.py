@@ -198,4 +198,5 @@ class Settings(Section):
     @property
     def remediator_url(self) -> str:
         """The remediator's address as Alertmanager, Prometheus and operators reach it."""
-        return self.remediator.url or f"http://{self.remediator.listen}"
+        scheme = "https" if self.remediator.tls else "http"
+        return self.remediator.url or f"{scheme}://{self.remediator.listen}"

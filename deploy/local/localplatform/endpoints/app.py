@@ -15,6 +15,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse, PlainTextResponse
 
 from localplatform.endpoints.pagerduty import MOST_BYTES, PagerDuty, masked
+from localplatform.endpoints.pagerduty_people import Rest
 from localplatform.endpoints.slack import Slack
 
 
@@ -153,6 +154,16 @@ def create_app(endpoints: Endpoints) -> FastAPI:
         status, answer = endpoints.slack.webhook(content)
         endpoints.record.add("slack-webhook", "/services", status, content, answer)
         return PlainTextResponse(answer, status)
+
+    @app.get("/incidents")
+    @app.get("/incidents/{rest:path}")
+    async def rest(request: Request) -> Response:
+        query = {name: request.query_params.getlist(name) for name in request.query_params}
+        if failure := endpoints.demanded("pagerduty-rest", request.url.path, None):
+            return failure
+        status, answer = Rest(endpoints.pagerduty).get(request.url.path, query, request.headers)
+        endpoints.record.add("pagerduty-rest", request.url.path, status, None, answer)
+        return JSONResponse(answer, status)
 
     @app.post("/heartbeat")
     async def heartbeat(request: Request) -> Response:

@@ -6,10 +6,17 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 #: Bytes that one event may have.
 MOST_BYTES = 512 * 1024
+#: As whom an event that came by the Events API is logged: no person.
+INTEGRATION = {
+    "id": "PINT001",
+    "type": "events_api_v2_inbound_integration_reference",
+    "summary": "Airwarden",
+}
 ACTIONS = ("trigger", "acknowledge", "resolve")
 SEVERITIES = ("critical", "error", "warning", "info")
 _KEY_LENGTH = 32
@@ -36,6 +43,21 @@ class Page:
     severity: str
     triggers: int = 1
     history: list[str] = field(default_factory=list)
+    id: str = ""
+    log: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, kind: str, agent: Mapping[str, str]) -> dict[str, Any]:
+        """Add an entry to the incident's log and return it; by an integration or by a person."""
+        entry = {
+            "id": f"R{len(self.log):012d}",
+            "type": f"{kind}_log_entry",
+            "created_at": datetime.now(UTC)
+            .isoformat(timespec="microseconds")
+            .replace("+00:00", "Z"),
+            "agent": dict(agent),
+        }
+        self.log.append(entry)
+        return entry
 
 
 def _refusal(*errors: str) -> Answer:
@@ -123,6 +145,9 @@ class PagerDuty:
                 page = Page(
                     dedup_key, service, "triggered", payload["summary"], payload["severity"]
                 )
+                page.id = (
+                    f"P{hashlib.sha256(repr((key, len(self.pages))).encode()).hexdigest()[:9]}"
+                )
                 self.pages[key] = page
             else:
                 page.triggers += 1
@@ -130,6 +155,7 @@ class PagerDuty:
             page.state = "acknowledged" if action == "acknowledge" else "resolved"
         if page is not None:
             page.history.append(action)
+            page.note(action, INTEGRATION)
 
 
 def masked(secret: str) -> str:

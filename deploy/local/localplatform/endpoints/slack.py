@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
+import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 _MOST_BLOCKS = 50
 _MOST_TEXT = 40_000
@@ -19,7 +23,7 @@ _BLOCKS: dict[str, tuple[str, ...]] = {
     "image": ("alt_text",),
     "rich_text": ("elements",),
 }
-_SECTION, _HEADER, _FIELD, _FIELDS, _CONTEXT, _ACTIONS = 3000, 150, 2000, 10, 10, 25
+_SECTION, _HEADER, _FIELD, _FIELDS, _CONTEXT, _ACTIONS, _BUTTON = 3000, 150, 2000, 10, 10, 25, 75
 
 
 def _text_errors(where: str, text: object, most: int, kinds: tuple[str, ...]) -> list[str]:
@@ -62,10 +66,41 @@ def block_errors(blocks: object) -> list[str]:
             errors += _section_errors(where, block)
         elif kind == "header":
             errors += _text_errors(f"{where}/text", block.get("text"), _HEADER, ("plain_text",))
-        elif kind in ("context", "actions"):
-            elements, most = block.get("elements"), _CONTEXT if kind == "context" else _ACTIONS
-            if not isinstance(elements, list) or not 1 <= len(elements) <= most:
-                errors.append(f"{where}/elements: between 1 and {most} items")
+        elif kind == "actions":
+            errors += _button_errors(where, block.get("elements"))
+        elif kind == "context":
+            elements = block.get("elements")
+            if not isinstance(elements, list) or not 1 <= len(elements) <= _CONTEXT:
+                errors.append(f"{where}/elements: between 1 and {_CONTEXT} items")
+    return errors
+
+
+def _button_errors(where: str, elements: object) -> list[str]:
+    if not isinstance(elements, list) or not 1 <= len(elements) <= _ACTIONS:
+        return [f"{where}/elements: between 1 and {_ACTIONS} items"]
+    errors: list[str] = []
+    named: list[str] = []
+    for number, one in enumerate(elements):
+        at = f"{where}/elements/{number}"
+        if not isinstance(one, dict) or one.get("type") != "button":
+            errors.append(f"{at}: unsupported element")
+            continue
+        errors += _text_errors(f"{at}/text", one.get("text"), _BUTTON, ("plain_text",))
+        named.append(str(one.get("action_id", "")))
+        if not 1 <= len(named[-1]) <= 255:
+            errors.append(f"{at}/action_id: between 1 and 255 characters")
+        if not isinstance(one.get("value", ""), str) or len(one.get("value", "")) > 2000:
+            errors.append(f"{at}/value: at most 2000 characters")
+        if one.get("style", "primary") not in ("primary", "danger"):
+            errors.append(f"{at}/style: primary or danger")
+        confirm = one.get("confirm")
+        if confirm is not None:
+            for name, most in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+                errors += _text_errors(
+                    f"{at}/confirm/{name}", confirm.get(name), most, ("plain_text",)
+                )
+    if len(set(named)) != len(named):
+        errors.append(f"{where}/elements: action_id must be unique")
     return errors
 
 
@@ -84,12 +119,19 @@ class Slack:
 
     def __init__(self) -> None:
         self.messages: dict[tuple[str, str], Message] = {}
+        #: What only one person saw: channel, their id, text.
+        self.whispers: list[tuple[str, str, str]] = []
+        #: Where Socket Mode is served, with `{ticket}` in it; empty where it is not.
+        self.socket_url = ""
+        self.tickets: set[str] = set()
         self._count = 0
 
     def call(self, method: str, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the answer of one Web API call."""
         if not token:
             return _error("not_authed")
+        if method == "apps.connections.open":
+            return self._open_connection(token)
         if not token.startswith(("xoxb-", "xoxp-")):
             return _error("invalid_auth")
         match method:
@@ -99,6 +141,8 @@ class Slack:
                 return self._post(arguments)
             case "chat.update":
                 return self._update(arguments)
+            case "chat.postEphemeral":
+                return self._whisper(arguments)
         return _error("unknown_method")
 
     def _content_error(self, arguments: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -138,6 +182,39 @@ class Slack:
         message.content, message.edits = dict(arguments), message.edits + 1
         return {"ok": True, "channel": channel, "ts": ts, "text": arguments.get("text", "")}
 
+    def _whisper(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        channel, person = (str(arguments.get(name) or "") for name in ("channel", "user"))
+        if not channel.startswith(("C", "G", "D")):
+            return _error("channel_not_found")
+        if not person.startswith(("U", "W")):
+            return _error("user_not_in_channel")
+        if wrong := self._content_error(arguments):
+            return wrong
+        self.whispers.append((channel, person, str(arguments.get("text"))))
+        return {"ok": True, "message_ts": "1700000000.999999"}
+
+    def _open_connection(self, token: str) -> Mapping[str, Any]:
+        if not token.startswith("xapp-"):
+            return _error("not_allowed_token_type")
+        if not self.socket_url:
+            return _error("internal_error")
+        ticket = secrets.token_urlsafe(12)
+        self.tickets.add(ticket)
+        return {"ok": True, "url": self.socket_url.format(ticket=ticket)}
+
+    def press(self, action_id: str, user: str) -> dict[str, Any]:
+        """Return what Slack tells when a person presses a button of the newest message that has it.
+
+        Raises:
+            LookupError: No message has such a button now.
+        """
+        for (channel, ts), message in reversed(self.messages.items()):
+            for block in message.content.get("blocks") or ():
+                for one in block.get("elements", ()) if block.get("type") == "actions" else ():
+                    if one["action_id"] == action_id:
+                        return _pressed(channel, ts, message, one, user)
+        raise LookupError(f"no message has a button {action_id}")
+
     def webhook(self, content: object) -> tuple[int, str]:
         """Return status and body of an incoming webhook's answer."""
         if not isinstance(content, dict):
@@ -147,6 +224,40 @@ class Slack:
         if block_errors(content.get("blocks") or []):
             return 400, "invalid_blocks"
         return 200, "ok"
+
+
+def _pressed(
+    channel: str, ts: str, message: Message, button: Mapping[str, Any], user: str
+) -> dict[str, Any]:
+    return {
+        "type": "block_actions",
+        "user": {"id": user, "username": "somebody", "team_id": "T0LOCAL000"},
+        "team": {"id": "T0LOCAL000", "domain": "local"},
+        "api_app_id": "A0LOCAL000",
+        "trigger_id": "1.2.3",
+        "container": {"type": "message", "message_ts": ts, "channel_id": channel},
+        "channel": {"id": channel, "name": "airflow"},
+        "message": {"type": "message", "ts": ts, **message.content},
+        "response_url": "https://hooks.slack.com/actions/T0/1/never-used",
+        "actions": [{**button, "block_id": "b1", "action_ts": "1700000001.000000"}],
+    }
+
+
+def signed(payload: Mapping[str, Any], secret: str, at: float) -> tuple[bytes, dict[str, str]]:
+    """Return body and headers of the request that Slack makes of a press at a time since the epoch."""
+    body = urlencode({"payload": json.dumps(payload)}).encode()
+    return body, signature(body, secret, at)
+
+
+def signature(body: bytes, secret: str, at: float) -> dict[str, str]:
+    """Return the headers by which Slack signs a body at a time since the epoch."""
+    stamp = str(int(at))
+    digest = hmac.new(secret.encode(), b"v0:" + stamp.encode() + b":" + body, hashlib.sha256)
+    return {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "x-slack-request-timestamp": stamp,
+        "x-slack-signature": f"v0={digest.hexdigest()}",
+    }
 
 
 def channel_id(name: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
@@ -12,10 +11,10 @@ from pydantic import Field
 
 from airwarden.core.durations import Duration
 from airwarden.core.errors import WrongInputError
-from airwarden.remediation.api.doors import By
+from airwarden.remediation.api.doors import By, Door
 from airwarden.remediation.api.orders import Reasoned
 from airwarden.remediation.by_hand import ByHand, Order
-from airwarden.remediation.operators import Operators, Right
+from airwarden.remediation.operators import Right
 
 #: A label's name as Prometheus takes it.
 _LABEL = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]{0,63}$")]
@@ -36,11 +35,11 @@ class RunOrder(Reasoned):
     plan: str = Field(default="", max_length=64)
 
 
-def routes(by_hand: ByHand, operators: Callable[[], Operators]) -> APIRouter:
-    """Return the routes; whoever gets here came through the operators' door."""
+def routes(by_hand: ByHand, door: Door) -> APIRouter:
+    """Return the route; whoever gives orders may rehearse, and begin who may approve."""
     router = APIRouter(prefix="/api/v1")
 
-    @router.post("/playbooks/{name}/run")
+    @router.post("/playbooks/{name}/run", dependencies=[door.to(Right.ORDER)])
     def run(name: Annotated[str, Path(max_length=64)], body: RunOrder, by: By) -> dict[str, Any]:
         if any("\0" in value for value in body.target.values()):
             raise WrongInputError("must not hold the character U+0000", place="target")
@@ -50,7 +49,7 @@ def routes(by_hand: ByHand, operators: Callable[[], Operators]) -> APIRouter:
             found = asdict(by_hand.rehearse(order))
             del found["keys"]
             return {"rehearsal": found}
-        operators().require(by, Right.APPROVE)
+        door.operators().require(by, Right.APPROVE)
         view = by_hand.begin(order, plan=body.plan, by=by.name, reason=body.reason)
         return {"incident": view}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -10,12 +10,12 @@ from fastapi import APIRouter, Path, Query
 from pydantic import AwareDatetime, Field
 
 from airwarden.core.durations import Duration
-from airwarden.remediation.api.doors import By
+from airwarden.remediation.api.doors import By, Door
 from airwarden.remediation.api.orders import Body, Reasoned
 from airwarden.remediation.decide.calendar import EVERYWHERE
 from airwarden.remediation.decide.promotion import Firing, Judgement
 from airwarden.remediation.decide.states import Mode
-from airwarden.remediation.operators import Operators, Right
+from airwarden.remediation.operators import Right
 from airwarden.remediation.promotion import NewMode, Promotion, Scorecard
 
 _NUMBER = Path(ge=1, lt=2**53)
@@ -56,17 +56,18 @@ class Replay(Body):
     firings: tuple[ReplayedFiring, ...] = Field(max_length=1000)
 
 
-def routes(promotion: Promotion, operators: Callable[[], Operators]) -> APIRouter:
-    """Return the routes; whoever gets here came through the operators' door."""
+def routes(promotion: Promotion, door: Door) -> APIRouter:
+    """Return the routes, each behind the operators' door with the right that it takes."""
+    looks, orders, arms = ([door.to(one)] for one in (Right.READ, Right.ORDER, Right.ARM))
     router = APIRouter(prefix="/api/v1")
 
-    @router.get("/playbooks")
+    @router.get("/playbooks", dependencies=looks)
     def scorecards(
         cluster: Annotated[str, Query(max_length=128)] = EVERYWHERE,
     ) -> dict[str, Sequence[Scorecard]]:
         return {"playbooks": promotion.scorecards(cluster=cluster)}
 
-    @router.get("/playbooks/{name}")
+    @router.get("/playbooks/{name}", dependencies=looks)
     def scorecard(
         name: Annotated[str, Path(max_length=64)],
         cluster: Annotated[str, Query(max_length=128)] = EVERYWHERE,
@@ -74,7 +75,7 @@ def routes(promotion: Promotion, operators: Callable[[], Operators]) -> APIRoute
         found = promotion.scorecards(playbook=name, cluster=cluster, firings=True)
         return {"playbooks": found}
 
-    @router.post("/playbooks/{name}/mode")
+    @router.post("/playbooks/{name}/mode", dependencies=orders)
     def set_mode(
         name: Annotated[str, Path(max_length=64)], body: ModeOrder, by: By
     ) -> dict[str, Sequence[Scorecard]]:
@@ -82,14 +83,13 @@ def routes(promotion: Promotion, operators: Callable[[], Operators]) -> APIRoute
         found = promotion.set_mode(
             order,
             by=by.name,
-            may_raise=lambda: operators().require(by, Right.ARM),
-            may_override=lambda: operators().require(by, Right.OVERRIDE),
+            may_raise=lambda: door.operators().require(by, Right.ARM),
+            may_override=lambda: door.operators().require(by, Right.OVERRIDE),
         )
         return {"playbooks": found}
 
-    @router.post("/playbooks/{name}/replayed")
+    @router.post("/playbooks/{name}/replayed", dependencies=arms)
     def replayed(name: Annotated[str, Path(max_length=64)], body: Replay, by: By) -> dict[str, int]:
-        operators().require(by, Right.ARM)
         firings = [
             Firing(
                 0,
@@ -104,9 +104,8 @@ def routes(promotion: Promotion, operators: Callable[[], Operators]) -> APIRoute
         kept = promotion.replay(name, body.cluster, firings, by=by.name, reference=body.reference)
         return {"counted": kept}
 
-    @router.post("/incidents/{incident_id}/verdict")
+    @router.post("/incidents/{incident_id}/verdict", dependencies=arms)
     def verdict(incident_id: Annotated[int, _NUMBER], body: VerdictOrder, by: By) -> Firing:
-        operators().require(by, Right.ARM)
         return promotion.judge(
             incident_id, body.verdict, by=by.name, reason=body.reason, reference=body.reference
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from airwarden.core.durations import Duration
 from airwarden.core.errors import NotFoundError, WrongInputError
-from airwarden.remediation.api.doors import By
+from airwarden.remediation.api.doors import By, Door
 from airwarden.remediation.decide.calendar import EVERYWHERE, Kind, Window, zone
 from airwarden.remediation.operations import Operations
-from airwarden.remediation.operators import Operators, Right
+from airwarden.remediation.operators import Right
 from airwarden.remediation.windowing import Listed, Windowing
 
 
@@ -67,28 +67,28 @@ class NewWindow(Reasoned):
     playbooks: tuple[str, ...] = Field(default=(), max_length=100)
 
 
-def routes(do: Operations, windowing: Windowing, operators: Callable[[], Operators]) -> APIRouter:
-    """Return the routes; whoever gets here came through the operators' door."""
+def routes(do: Operations, windowing: Windowing, door: Door) -> APIRouter:
+    """Return the routes, each behind the operators' door with the right that it takes."""
+    looks, orders, arms = ([door.to(one)] for one in (Right.READ, Right.ORDER, Right.ARM))
     router = APIRouter(prefix="/api/v1")
 
-    @router.get("/status")
+    @router.get("/status", dependencies=looks)
     def status() -> Any:
         return do.status()
 
-    @router.post("/pause")
+    @router.post("/pause", dependencies=orders)
     def pause(body: Switching, by: By) -> Any:
         return do.pause(
             by=by.name, reason=body.reason, cluster=body.cluster, playbook=body.playbook
         )
 
-    @router.post("/resume")
+    @router.post("/resume", dependencies=arms)
     def resume(body: Switching, by: By) -> Any:
-        operators().require(by, Right.ARM)
         return do.resume(
             by=by.name, reason=body.reason, cluster=body.cluster, playbook=body.playbook
         )
 
-    @router.post("/maintenance")
+    @router.post("/maintenance", dependencies=orders)
     def maintenance(body: Maintenance, by: By) -> dict[str, Sequence[Listed]]:
         if body.end and body.id:
             if windowing.kind_of(body.id) is not Kind.MAINTENANCE:
@@ -105,20 +105,20 @@ def routes(do: Operations, windowing: Windowing, operators: Callable[[], Operato
         )
         return {"begun": [begun]}
 
-    @router.get("/windows")
+    @router.get("/windows", dependencies=looks)
     def windows(
         kind: Annotated[Kind | None, Query()] = None,
     ) -> dict[str, Sequence[Listed]]:
         return {"windows": windowing.listed(kind=kind)}
 
-    @router.post("/windows")
+    @router.post("/windows", dependencies=orders)
     def add_window(body: NewWindow, by: By) -> Listed:
         return _add(windowing, body, by.name)
 
-    @router.post("/windows/{window_id}/end")
+    @router.post("/windows/{window_id}/end", dependencies=orders)
     def end_window(window_id: Annotated[int, Path(ge=0, lt=2**53)], by: By) -> Listed:
         if windowing.kind_of(window_id) in (Kind.FREEZE, Kind.QUIET):
-            operators().require(by, Right.ARM)
+            door.operators().require(by, Right.ARM)
         return windowing.end(window_id, by=by.name)
 
     return router

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -21,9 +21,9 @@ from airwarden.core.errors import (
     UnavailableError,
     WrongInputError,
 )
-from airwarden.remediation.api import by_hand, modes, orders
+from airwarden.remediation.api import by_hand, modes, orders, signed
 from airwarden.remediation.api.body_limit import BodyLimit
-from airwarden.remediation.api.doors import By, bearer, operator_door
+from airwarden.remediation.api.doors import By, Door, bearer
 from airwarden.remediation.api.intake_gate import IntakeGate, TooLargeError
 from airwarden.remediation.api.orders import Body, Reasoned
 from airwarden.remediation.by_hand import ByHand
@@ -50,6 +50,10 @@ class Edge:
         webhook_token: What Alertmanager has to show.
         api_token: What operators without a token of their own have to show.
         operators: Those with one, as they are known now.
+        metrics_open: Whether `/metrics` asks nobody for a token: on loopback only.
+        rate: Requests of one operator a second, over a longer time.
+        elapsed: Seconds of a clock that only goes forward.
+        signed: What the doors for those who sign stand on.
         alive: Why the loops are dead, or empty.
         ready: Why no alert should be sent here now, or empty.
         reload: Reads the configuration anew and returns the settings that need a restart; raises
@@ -63,6 +67,10 @@ class Edge:
     promotion: Promotion
     by_hand: ByHand
     operators: Callable[[], Operators]
+    metrics_open: bool
+    rate: float
+    elapsed: Callable[[], float]
+    signed: signed.SignedEdge
     registry: CollectorRegistry
     webhook_token: SecretStr
     api_token: SecretStr
@@ -113,17 +121,18 @@ def build_app(edge: Edge, version: str) -> FastAPI:
         openapi_url=None,
     )
     app.include_router(_intake(edge))
-    door = [Depends(operator_door(edge.api_token, edge.operators))]
-    app.include_router(_incidents(edge), dependencies=door)
-    ordering = orders.routes(edge.operations, edge.windowing, edge.operators)
-    app.include_router(ordering, dependencies=door)
-    app.include_router(modes.routes(edge.promotion, edge.operators), dependencies=door)
-    app.include_router(by_hand.routes(edge.by_hand, edge.operators), dependencies=door)
-    app.include_router(_reload(edge), dependencies=door)
-    app.include_router(_plain(edge))
+    door = Door(edge.api_token, edge.operators, edge.elapsed, edge.rate)
+    app.include_router(_incidents(edge, door))
+    app.include_router(orders.routes(edge.operations, edge.windowing, door))
+    app.include_router(modes.routes(edge.promotion, door))
+    app.include_router(by_hand.routes(edge.by_hand, door))
+    app.include_router(_reload(edge, door))
+    app.include_router(signed.routes(edge.signed))
+    app.include_router(_plain(edge, door))
     app.add_exception_handler(AirwardenError, _answer)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_middleware(BodyLimit, streaming=INTAKE, limit=MAX_COMMAND)
+    larger = dict.fromkeys((signed.PAGERDUTY, signed.SLACK), signed.MOST)
+    app.add_middleware(BodyLimit, streaming={INTAKE}, limit=MAX_COMMAND, larger=larger)
     return app
 
 
@@ -180,26 +189,26 @@ def _intake(edge: Edge) -> APIRouter:
     return router
 
 
-def _incidents(edge: Edge) -> APIRouter:
+def _incidents(edge: Edge, door: Door) -> APIRouter:
     router = APIRouter()
     do = edge.operations
+    looks, orders, approves = ([door.to(one)] for one in (Right.READ, Right.ORDER, Right.APPROVE))
 
-    @router.get("/api/v1/incidents")
+    @router.get("/api/v1/incidents", dependencies=looks)
     def incidents(wanted: Annotated[Listing, Query()]) -> dict[str, list[IncidentView]]:
         return {"incidents": list(do.incidents(wanted.asked()))}
 
-    @router.get("/api/v1/incidents/{incident_id}")
+    @router.get("/api/v1/incidents/{incident_id}", dependencies=looks)
     def incident(incident_id: int) -> IncidentView:
         return do.incident(_number(incident_id))
 
-    @router.get("/api/v1/incidents/{incident_id}/explain")
+    @router.get("/api/v1/incidents/{incident_id}/explain", dependencies=looks)
     def explain(incident_id: int) -> Any:
         found = do.explain(_number(incident_id))
         return {"explanation": found, "text": found.text()}
 
-    @router.post("/api/v1/incidents/{incident_id}/approve")
+    @router.post("/api/v1/incidents/{incident_id}/approve", dependencies=approves)
     def approve(incident_id: int, body: Decision, by: By) -> IncidentView:
-        edge.operators().require(by, Right.APPROVE)
         do.incident(_number(incident_id))
         if not body.nonce:
             raise WrongInputError(
@@ -215,7 +224,7 @@ def _incidents(edge: Edge) -> APIRouter:
             nonce=body.nonce,
         )
 
-    @router.post("/api/v1/incidents/{incident_id}/deny")
+    @router.post("/api/v1/incidents/{incident_id}/deny", dependencies=orders)
     def deny(incident_id: int, body: Decision, by: By) -> IncidentView:
         return do.decide(
             _number(incident_id),
@@ -225,21 +234,25 @@ def _incidents(edge: Edge) -> APIRouter:
             nonce=body.nonce or None,
         )
 
-    @router.post("/api/v1/incidents/{incident_id}/acknowledge")
+    @router.post("/api/v1/incidents/{incident_id}/acknowledge", dependencies=orders)
     def acknowledge(incident_id: int, body: Reasoned, by: By) -> IncidentView:
         return do.acknowledge(_number(incident_id), by=by.name, reason=body.reason)
 
-    @router.post("/api/v1/incidents/{incident_id}/close")
+    @router.post("/api/v1/incidents/{incident_id}/release", dependencies=orders)
+    def release(incident_id: int, body: Reasoned, by: By) -> IncidentView:
+        return do.release(_number(incident_id), by=by.name, reason=body.reason)
+
+    @router.post("/api/v1/incidents/{incident_id}/close", dependencies=orders)
     def close(incident_id: int, body: Reasoned, by: By) -> IncidentView:
         return do.close(_number(incident_id), by=by.name, reason=body.reason)
 
     return router
 
 
-def _reload(edge: Edge) -> APIRouter:
+def _reload(edge: Edge, door: Door) -> APIRouter:
     router = APIRouter()
 
-    @router.post("/-/reload")
+    @router.post("/-/reload", dependencies=[door.to(Right.ORDER)])
     def reload() -> dict[str, Any]:
         return {"status": "reloaded", "restart_needed_for": list(edge.reload())}
 
@@ -252,10 +265,11 @@ def _number(incident_id: int) -> int:
     return incident_id
 
 
-def _plain(edge: Edge) -> APIRouter:
+def _plain(edge: Edge, door: Door) -> APIRouter:
     router = APIRouter()
+    looks = [] if edge.metrics_open else [door.to(Right.READ)]
 
-    @router.get("/metrics", response_class=Response)
+    @router.get("/metrics", response_class=Response, dependencies=looks)
     def metrics() -> Response:
         return Response(generate_latest(edge.registry), media_type=CONTENT_TYPE_LATEST)
 

@@ -3,17 +3,36 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 
 import uvicorn
 from fastapi import FastAPI
 
 from airwarden.core.errors import UnavailableError, WrongInputError
 
+#: Connections that are answered at once; beyond it 503.
+MAX_CONNECTIONS = 1024
+
+#: Returns the TLS context for a new connection.
+TlsContext = Callable[[], ssl.SSLContext]
 #: Seconds that a thread computes before another that waits has its turn.
 _SWITCH = 0.0005
+
+
+def _renewing(now: TlsContext) -> ssl.SSLContext:
+    """Return a context that hands each new connection to the one that counts then."""
+    context = now()
+
+    def pick(connection: ssl.SSLObject, _name: str | None, _context: ssl.SSLContext) -> None:
+        connection.context = now()
+
+    # Called for each greeting, also for one that names no server.
+    context.sni_callback = pick
+    return context
 
 
 class Server:
@@ -23,12 +42,15 @@ class Server:
         app: The application.
         host: Address to listen on.
         port: Port; 0 takes a free one, which `port` tells afterwards.
+        tls: Returns the TLS context for a new connection; None speaks plain HTTP.
 
     Raises:
         WrongInputError: The address cannot be bound.
     """
 
-    def __init__(self, app: FastAPI, host: str, port: int) -> None:
+    def __init__(
+        self, app: FastAPI, host: str, port: int, *, tls: TlsContext | None = None
+    ) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._socket = socket.socket(family, socket.SOCK_STREAM)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -49,7 +71,11 @@ class Server:
             lifespan="off",
             timeout_graceful_shutdown=2,
             backlog=2048,
+            limit_concurrency=MAX_CONNECTIONS,
         )
+        if tls is not None:
+            config.load()
+            config.ssl = _renewing(tls)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, args=([self._socket],), name="http", daemon=True

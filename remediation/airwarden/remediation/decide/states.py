@@ -105,10 +105,15 @@ INCIDENT_TRANSITIONS: Mapping[IncidentState, frozenset[IncidentState]] = {
     _I.SUPPRESSED: frozenset({_I.TRIAGE, _I.CLOSED}),
     _I.STORM_HOLD: frozenset({_I.TRIAGE, _I.ESCALATED}),
     _I.NO_PLAYBOOK: frozenset({_I.ESCALATED}),
-    _I.REMEDIATING: frozenset({_I.STABILIZING, _I.ESCALATED, _I.RESOLVED, _I.CLOSED}),
-    _I.STABILIZING: frozenset({_I.RESOLVED, _I.REMEDIATING, _I.ESCALATED, _I.CLOSED}),
+    _I.REMEDIATING: frozenset(
+        {_I.STABILIZING, _I.ESCALATED, _I.HUMAN_OWNED, _I.RESOLVED, _I.CLOSED}
+    ),
+    _I.STABILIZING: frozenset(
+        {_I.RESOLVED, _I.REMEDIATING, _I.ESCALATED, _I.HUMAN_OWNED, _I.CLOSED}
+    ),
     _I.ESCALATED: frozenset({_I.HUMAN_OWNED, _I.RESOLVED, _I.CLOSED}),
-    _I.HUMAN_OWNED: frozenset({_I.RESOLVED, _I.CLOSED}),
+    # Given back, it is looked at as if it were new, or seen to its end.
+    _I.HUMAN_OWNED: frozenset({_I.TRIAGE, _I.ESCALATED, _I.RESOLVED, _I.CLOSED}),
     _I.RESOLVED: frozenset({_I.REOPENED}),
     _I.REOPENED: frozenset({_I.TRIAGE}),
     _I.CLOSED: frozenset(),

@@ -111,6 +111,7 @@ class IncidentView:
         approval_expires_at: Until when an approval is awaited, None when none is.
         healed_by_itself: It ended healthy and no effect of ours was done.
         approval: The plan that a person is asked about, None when none is.
+        decision: What a person said of the last plan, who and when, or empty.
     """
 
     incident_id: str
@@ -141,6 +142,7 @@ class IncidentView:
     approval_expires_at: datetime | None = None
     healed_by_itself: bool = False
     approval: ApprovalView | None = None
+    decision: str = ""
 
     def to_json(self) -> str:
         """Return it as JSON, for the outbox and the API."""

@@ -161,6 +161,26 @@ def open_by_key(tx: Tx, cluster: str, key: str) -> Incident | None:
     return _incident(row) if row else None
 
 
+def open_by_dedup_key(tx: Tx, dedup_key: str) -> Incident | None:
+    """Return the incident that is not over and is paged for under this key."""
+    found = select_where(tx, incident.c.dedup_key == dedup_key, incident.c.state.not_in(TERMINAL))
+    return found[-1] if found else None
+
+
+def paged_and_not_owned(tx: Tx, limit: int) -> list[Incident]:
+    """Return open incidents whose page a person may acknowledge elsewhere, the newest pages first."""
+    query = (
+        select(incident)
+        .where(
+            incident.c.paged_at.is_not(None),
+            incident.c.state.not_in((*TERMINAL, IncidentState.HUMAN_OWNED)),
+        )
+        .order_by(incident.c.paged_at.desc(), incident.c.id.desc())
+        .limit(limit)
+    )
+    return [_incident(row) for row in tx.connection.execute(query)]
+
+
 def open_by_keys(tx: Tx, places: Collection[tuple[str, str]]) -> dict[tuple[str, str], Incident]:
     """Return (cluster, key) → the one incident of it that is not over, where there is one."""
     clusters = {cluster for cluster, _ in places}

@@ -12,7 +12,14 @@ from sqlalchemy import bindparam, delete, exists, func, or_, select, update
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.runs import UNSETTLED, Run
 from airwarden.remediation.journal.store import Tx
-from airwarden.remediation.journal.tables import approval, attempt, budget, switch, target_lock
+from airwarden.remediation.journal.tables import (
+    approval,
+    attempt,
+    budget,
+    run,
+    switch,
+    target_lock,
+)
 from airwarden.remediation.journal.upsert import insert_into
 
 EVERYWHERE = "*"
@@ -296,6 +303,19 @@ def pending(tx: Tx, one: Run) -> Approval | None:
         return None
     found = approval_of(tx, one.id, one.plan_hash)
     return found if found is not None and found.decision is None else None
+
+
+def last_decision(tx: Tx, incident_id: int) -> Approval | None:
+    """Return the request of an incident's runs that was decided last."""
+    query = (
+        select(approval)
+        .join(run, run.c.id == approval.c.run_id)
+        .where(run.c.incident_id == incident_id, approval.c.decision.is_not(None))
+        .order_by(approval.c.decided_at.desc(), approval.c.id.desc())
+        .limit(1)
+    )
+    row = tx.connection.execute(query).first()
+    return Approval(*row) if row else None
 
 
 def decide(tx: Tx, one: Approval, *, decision: str, by: str, reason: str) -> bool:

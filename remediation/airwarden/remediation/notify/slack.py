@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airwarden.core.platform import ChatMessage
+from airwarden.remediation.decide.buttons import Button
 from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.notify import words
@@ -21,6 +22,14 @@ _MARKS: Mapping[IncidentState, str] = {
     IncidentState.SUPPRESSED: ":mute:",
 }
 _UNDER_WAY = ":wrench:"
+_TAKEABLE = frozenset(
+    {
+        IncidentState.REMEDIATING,
+        IncidentState.STABILIZING,
+        IncidentState.ESCALATED,
+        IncidentState.STORM_HOLD,
+    }
+)
 
 
 class SlackComposer:
@@ -30,6 +39,7 @@ class SlackComposer:
         default_channel: For incidents of no team, or of one without a channel; empty for none.
         team_channels: Team → channel.
         incident_url: Address of an incident with `{id}` in it, or empty.
+        buttons: Whether somebody hears what is pressed.
     """
 
     def __init__(
@@ -37,10 +47,13 @@ class SlackComposer:
         default_channel: str,
         team_channels: Mapping[str, str] | None = None,
         incident_url: str = "",
+        *,
+        buttons: bool = False,
     ) -> None:
         self._default = default_channel
         self._teams = dict(team_channels or {})
         self._incident_url = incident_url
+        self._with_buttons = buttons
 
     def __call__(self, view: IncidentView) -> ChatMessage | None:
         """Return the message, None where no channel is set for it."""
@@ -58,12 +71,14 @@ class SlackComposer:
             *_section("What broke", words.what_broke(view)),
             *_section(done, words.what_was_done(view)),
             *_section("Waits for a yes", words.what_waits(view)),
+            *_section("Decided", [words.decided(view)] if view.decision else []),
             *_section("Why", [words.why(view)] if view.reason else []),
             *_section("For a person to do", [redact(step) for step in view.human_steps]),
             *_evidence(words.evidence(view)),
             self._footer(view),
         ]
-        return blocks[:_BLOCKS]
+        buttons = _buttons(view) if self._with_buttons else []
+        return [*blocks[: _BLOCKS - len(buttons)], *buttons]
 
     def _footer(self, view: IncidentView) -> dict[str, Any]:
         urls = words.links(view)
@@ -79,6 +94,44 @@ class SlackComposer:
         facts += [f"<{url}|{name}>" for name, url in urls.items()]
         text = words.cut(" · ".join(facts), _FIELD)
         return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
+
+
+def _buttons(view: IncidentView) -> list[dict[str, Any]]:
+    """Return what a person can order now; the plan's nonce is in them, so an old button is worth nothing."""
+    found: list[dict[str, Any]] = []
+    asked = view.approval
+    if asked is not None:
+        what = words.cut("; ".join(redact(one) for one in asked.effects), 250)
+        value = f"{view.incident_id}:{asked.nonce}"
+        found.append(_button(Button.APPROVE, "Approve", value, style="primary", ask=what))
+        found.append(_button(Button.DENY, "Deny", value, style="danger"))
+    if view.state in _TAKEABLE:
+        found.append(_button(Button.TAKE, "I take it", view.incident_id))
+    elif view.state is IncidentState.HUMAN_OWNED:
+        ask = "Airwarden may act on it again."
+        found.append(_button(Button.RELEASE, "Give it back", view.incident_id, ask=ask))
+    return [{"type": "actions", "elements": found}] if found else []
+
+
+def _button(
+    button: Button, text: str, value: str, *, style: str = "", ask: str = ""
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "type": "button",
+        "action_id": button.value,
+        "text": {"type": "plain_text", "text": text},
+        "value": value,
+    }
+    if style:
+        found["style"] = style
+    if ask:
+        found["confirm"] = {
+            "title": {"type": "plain_text", "text": f"{text}?"},
+            "text": {"type": "plain_text", "text": ask},
+            "confirm": {"type": "plain_text", "text": text},
+            "deny": {"type": "plain_text", "text": "Not now"},
+        }
+    return found
 
 
 def _header(text: str) -> dict[str, Any]:

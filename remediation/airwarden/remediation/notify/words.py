@@ -84,6 +84,11 @@ def what_waits(view: IncidentView) -> list[str]:
     return [redact(line) for line in (*asked.effects, *changed)] + [answer]
 
 
+def decided(view: IncidentView) -> str:
+    """Say what a person decided about the last plan."""
+    return redact(view.decision)
+
+
 def why(view: IncidentView) -> str:
     """Return why it stands as it does, and what is at fault."""
     return redact(view.reason)

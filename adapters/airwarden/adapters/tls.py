@@ -1,4 +1,4 @@
-"""TLS for the server: certificate and key from files, taken up anew when they are renewed."""
+"""TLS for our servers: certificate and key from files, taken up anew when they are renewed."""
 
 from __future__ import annotations
 
@@ -34,16 +34,17 @@ class RenewedContext:
 
     Args:
         files: Which; looked at for each connection, read when one has changed.
+        place: The settings' key, for messages.
 
     Raises:
         WrongInputError: They cannot be used now.
     """
 
-    def __init__(self, files: TlsFiles) -> None:
-        self._files = files
+    def __init__(self, files: TlsFiles, *, place: str) -> None:
+        self._files, self._place = files, place
         self._lock = threading.Lock()
         self._seen = self._stamps()
-        self._context = _context(files)
+        self._context = _context(files, place)
 
     def now(self) -> ssl.SSLContext:
         """Return the context for a new connection; files that cannot be used leave the last one."""
@@ -52,7 +53,7 @@ class RenewedContext:
             if stamps != self._seen:
                 self._seen = stamps
                 try:
-                    self._context = _context(self._files)
+                    self._context = _context(self._files, self._place)
                     _log.info("certificate renewed", file=str(self._files.cert))
                 except WrongInputError as error:
                     _log.error("certificate not renewed, the last one stays", error=str(error))
@@ -71,7 +72,7 @@ def _stamp(file: Path) -> tuple[int, int, int]:
     return (found.st_mtime_ns, found.st_size, found.st_ino)
 
 
-def _context(files: TlsFiles) -> ssl.SSLContext:
+def _context(files: TlsFiles, place: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
@@ -80,7 +81,7 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
     except (OSError, ValueError) as error:
         raise WrongInputError(
             f"certificate {files.cert} with key {files.key} cannot be used: {_why(error)}",
-            place="exporter.tls",
+            place=place,
             hint="give a PEM certificate and its own key without a passphrase, both readable",
         ) from None
     if files.client_ca is not None:
@@ -89,7 +90,7 @@ def _context(files: TlsFiles) -> ssl.SSLContext:
         except (OSError, ValueError) as error:
             raise WrongInputError(
                 f"{files.client_ca} cannot be used: {_why(error)}",
-                place="exporter.tls.client_ca_file",
+                place=f"{place}.client_ca_file",
             ) from None
         context.verify_mode = ssl.CERT_REQUIRED
     return context
