@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import FakeHost
 from airwarden.adapters.host_supervisord import SupervisordHost
+from airwarden.adapters.host_systemd import SystemdHost
 from airwarden.adapters.procfs import descendants, is_alive
 from airwarden.core.errors import (
     ConflictError,
@@ -24,6 +25,7 @@ from airwarden.core.ports import Host
 from support import servers
 from support.eventually import eventually
 from support.supervisord import PASSWORD, USER, Supervisord
+from support.systemd import Systemd
 
 SCHEDULER, WORKER, TRIGGERER = Component.SCHEDULER, Component.WORKER, Component.TRIGGERER
 WORKERS = ("workers:worker_0", "workers:worker_1")
@@ -55,8 +57,60 @@ def real_host(server: Supervisord, timeout: float = 5.0) -> SupervisordHost:
     )
 
 
-@pytest.fixture(params=["fake", "real"])
+@pytest.fixture(scope="module")
+def systemd() -> Iterator[Systemd]:
+    manager = Systemd()
+    yield manager
+    manager.stop()
+
+
+UNITS = {
+    SCHEDULER: ("scheduler.service", "spare.service"),
+    WORKER: ("worker_*.service",),
+    TRIGGERER: ("absent.service",),
+}
+
+
+def systemd_host(manager: Systemd, timeout: float = 20.0) -> SystemdHost:
+    return SystemdHost(UNITS, systemctl=manager.systemctl, timeout=timeout)
+
+
+class ByUnit:
+    """The units under the names that the suite uses."""
+
+    def __init__(self, host: SystemdHost) -> None:
+        self._host = host
+
+    @staticmethod
+    def unit(name: str) -> str:
+        return f"{name.removeprefix('workers:')}.service"
+
+    def processes(self, component: Component | None = None) -> list[HostProcess]:
+        found = [p for p in self._host.processes(component) if p.state is not ProcessState.UNKNOWN]
+        names = {self.unit(name): name for name in ("scheduler", "spare", *WORKERS)}
+        return [replace(p, name=names[p.name]) for p in found]
+
+    def restart(self, name: str, *, generation: str) -> None:
+        self._host.restart(self.unit(name), generation=generation)
+
+    def start(self, name: str) -> None:
+        self._host.start(self.unit(name))
+
+    def stop(self, name: str) -> None:
+        self._host.stop(self.unit(name))
+
+
+@pytest.fixture(params=["fake", "real", "systemd"])
 def case(request: pytest.FixtureRequest) -> Case:
+    if request.param == "systemd":
+        units = ByUnit(systemd_host(request.getfixturevalue("systemd")))
+
+        def freeze_unit(name: str) -> None:
+            pid = find(units, name).pid
+            assert pid is not None
+            servers.freeze(pid)
+
+        return Case(units, freeze_unit)
     if request.param == "fake":
         fake = FakeHost(
             SystemClock(),
@@ -232,3 +286,36 @@ def test_a_frozen_supervisord_is_unavailable_within_the_deadline(
             host.processes()
     finally:
         os.kill(supervisord.child.pid, signal.SIGCONT)
+
+
+# Only systemd.
+
+
+def test_a_configured_unit_that_systemd_lacks_is_unknown(systemd: Systemd) -> None:
+    assert state(systemd_host(systemd), "absent.service") is ProcessState.UNKNOWN
+
+
+def test_a_unit_that_is_not_configured_is_not_touched(systemd: Systemd) -> None:
+    host = SystemdHost({SCHEDULER: ("spare.service",)}, systemctl=systemd.systemctl, timeout=20)
+    with pytest.raises(NotFoundError, match="not among the configured units"):
+        host.stop("scheduler.service")
+
+
+def test_who_may_not_order_is_refused(systemd: Systemd) -> None:
+    (systemd.folder / "deny").write_text("")
+    try:
+        with pytest.raises(RejectedError, match="Access denied"):
+            systemd_host(systemd).start("spare.service")
+    finally:
+        (systemd.folder / "deny").unlink()
+
+
+def test_a_systemctl_that_hangs_or_is_not_there_is_unavailable(systemd: Systemd) -> None:
+    (systemd.folder / "hang").write_text("")
+    try:
+        with pytest.raises(UnavailableError, match="took over"):
+            systemd_host(systemd, timeout=0.5).processes()
+    finally:
+        (systemd.folder / "hang").unlink()
+    with pytest.raises(UnavailableError, match="cannot be run"):
+        SystemdHost(UNITS, systemctl=("/nowhere/systemctl",)).processes()

@@ -18,6 +18,7 @@ from airwarden.core.settings import (
     BusinessQuery,
     Cluster,
     DependencyProbe,
+    Host,
     SecretRef,
     Settings,
     Supervisord,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from airwarden.adapters.broker_rabbitmq import RabbitBroker
     from airwarden.adapters.broker_redis import RedisBroker
     from airwarden.adapters.host_supervisord import SupervisordHost
+    from airwarden.adapters.host_systemd import SystemdHost
     from airwarden.adapters.local_commands import LocalCommands
     from airwarden.adapters.mariadb import MariaDbServer
     from airwarden.adapters.metadata_database import PostgresMetadata
@@ -60,7 +62,7 @@ class ClusterPorts:
     mariadb: MariaDbServer | None
     broker: RedisBroker | RabbitBroker | None
     workers: CeleryWorkers | None
-    host: SupervisordHost | None
+    host: SupervisordHost | SystemdHost | None
 
 
 def cluster_ports(cluster: Cluster, *, connections: int = FEW) -> ClusterPorts:
@@ -85,9 +87,7 @@ def cluster_ports(cluster: Cluster, *, connections: int = FEW) -> ClusterPorts:
         mariadb=_mariadb(cluster, place=f"{place}.mariadb"),
         broker=broker,
         workers=_workers(cluster, broker_url, broker),
-        host=supervisord(cluster.host.supervisord, place=f"{place}.host.supervisord")
-        if cluster.host
-        else None,
+        host=_host(cluster.host, place=f"{place}.host") if cluster.host else None,
     )
 
 
@@ -249,6 +249,21 @@ def _workers(
         ping=broker.ping,
         reply_timeout=cluster.workers.inspect_timeout.total_seconds(),
         connect_timeout=cluster.broker.timeout.total_seconds(),
+    )
+
+
+def _host(wanted: Host, *, place: str) -> SupervisordHost | SystemdHost:
+    if wanted.supervisord is not None:
+        return supervisord(wanted.supervisord, place=f"{place}.supervisord")
+    if wanted.systemd is None:
+        raise AssertionError("the settings hold one of the two")
+    from airwarden.adapters.host_systemd import SystemdHost
+
+    return SystemdHost(
+        wanted.systemd.units,
+        systemctl=wanted.systemd.systemctl,
+        timeout=wanted.systemd.timeout.total_seconds(),
+        celery_hostnames=wanted.systemd.celery_hostnames,
     )
 
 

@@ -58,6 +58,7 @@ def test_reads_a_full_file_into_typed_values() -> None:
     assert cluster.metadata_database.terminator_dsn is not None
     assert cluster.metadata_database.terminator_dsn.file == Path("/run/secrets/terminator")
     assert cluster.host is not None
+    assert cluster.host.supervisord is not None
     assert cluster.host.supervisord.programs[Component.SCHEDULER] == ("scheduler", "scheduler2")
     assert settings.slas[0].target == timedelta(hours=1)
     assert settings.playbooks["scheduler-restart"].mode is Mode.AUTO

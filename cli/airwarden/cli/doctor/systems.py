@@ -95,7 +95,7 @@ def probe_host(system: str, ports: ClusterPorts) -> Iterator[Finding]:
             "host",
             Outcome.OFF,
             "not configured: components are watched, and restarted by nobody",
-            "clusters[].host.supervisord",
+            "clusters[].host.supervisord, or clusters[].host.systemd",
         )
         return
 
@@ -106,7 +106,9 @@ def probe_host(system: str, ports: ClusterPorts) -> Iterator[Finding]:
         listed = ", ".join(f"{p.name} {p.state.value}" for p in processes)
         return f"answers; {listed}"
 
-    yield _attempt(system, "host", ask, "check url, username and password of supervisord")
+    yield _attempt(
+        system, "host", ask, "check url, username and password of supervisord, or the units"
+    )
 
 
 def probe_dependencies(settings: Settings) -> Iterator[Finding]:

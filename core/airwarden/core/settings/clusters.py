@@ -255,11 +255,51 @@ class Supervisord(Section):
         return programs
 
 
+class Systemd(Section):
+    """systemd on the remediator's own machine, by `systemctl`."""
+
+    units: dict[Component, tuple[str, ...]] = Field(default_factory=dict)
+    """Component → unit names with their suffix (`airflow-scheduler.service`); a name may hold `*`
+    (`airflow-worker@*.service`). A unit that is not listed is never read or touched."""
+
+    systemctl: tuple[str, ...] = Field(default=("systemctl",), min_length=1, max_length=5)
+    """How it is called, as an argument vector: `[sudo, -n, systemctl]` where a rule of sudo's allows
+    exactly that. No shell reads it."""
+
+    timeout: Duration = timedelta(seconds=5)
+    """Deadline of one call."""
+
+    celery_hostnames: dict[str, str] = Field(default_factory=dict)
+    """Unit → Celery's node name (`worker@host`), where the process does not tell."""
+
+    @field_validator("units")
+    @classmethod
+    def _whole_names(
+        cls, units: dict[Component, tuple[str, ...]]
+    ) -> dict[Component, tuple[str, ...]]:
+        for names in units.values():
+            for name in names:
+                if "." not in name or name.startswith("-") or not name.isprintable():
+                    raise ValueError(
+                        f"{name!r} is no unit: write for example airflow-worker.service"
+                    )
+        return units
+
+
 class Host(Section):
     """What supervises Airflow's processes. Without it components are watched, never restarted."""
 
-    supervisord: Supervisord
+    supervisord: Supervisord | None = None
     """A supervisord that runs them."""
+
+    systemd: Systemd | None = None
+    """The systemd that runs them, instead."""
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> Self:
+        if (self.supervisord is None) == (self.systemd is None):
+            raise wrong("supervisord", "either supervisord or systemd supervises the processes")
+        return self
 
 
 class MatchRule(Section):
