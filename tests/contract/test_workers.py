@@ -147,3 +147,25 @@ def test_a_broker_that_is_gone_or_frozen_is_unavailable_within_the_deadline(
     own_redis.child.stop()
     with pytest.raises(UnavailableError):
         workers.workers()
+
+
+def test_a_worker_that_is_told_to_shut_down_ends(request: pytest.FixtureRequest) -> None:
+    fake = FakeWorkers()
+    fake.put(NAME)
+    fake.shut_down(NAME)
+    assert not fake.workers()
+    server = request.getfixturevalue("server")
+    other = CeleryWorker(server.url, "w9@contract")
+    try:
+        real = CeleryWorkers(server.url)
+
+        def there() -> list[Worker]:
+            other.child.check()
+            return [one for one in real.workers() if one.hostname == "w9@contract"]
+
+        (one,) = eventually(there, within=60, what="the worker answers")
+        assert one.pid == other.child.pid
+        real.shut_down("w9@contract")
+        eventually(lambda: other.child.process.poll() is not None, within=30, what="it ends")
+    finally:
+        other.stop()
