@@ -122,6 +122,7 @@ def as_json(report: Report) -> dict[str, Any]:
     found["totals"] = {
         "pages": report.count("page"),
         "messages": report.count("message"),
+        "notifications": report.told("page") + report.told("message"),
         "pages_per_day": report.count("page") / max(report.days, 1e-9),
         "critical_per_day": report.per_day("critical"),
         "warning_per_day": report.per_day("warning"),

@@ -168,6 +168,10 @@ class Report:
         """Return how many pages, or messages, there would have been."""
         return sum(page.kind == kind for page in self.pages)
 
+    def told(self, kind: str) -> int:
+        """Return how many notifications those were, with what joined and what was repeated."""
+        return sum(page.notifications for page in self.pages if page.kind == kind)
+
     def per_day(self, severity: str) -> float:
         """Return how many of a severity there would have been a day."""
         return sum(page.severity == severity for page in self.pages) / max(self.days, 1e-9)
