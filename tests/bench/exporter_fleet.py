@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 
 from bench.fleet.cost import Cost, Served, costs, labels_cost, served
-from bench.fleet.page import LOOP_HEADING, write_all_but
+from bench.fleet.page import OTHERS, write_all_but
 from bench.fleet.shape import Shape
 from bench.fleet.store import copy, fleet_server
 from bench.peers.run import Peer, airflow_exporter, postgres_exporter
@@ -32,7 +32,7 @@ def main(factor: float) -> None:
     text = page(full, found, less, labels, process, peers)
     sys.stdout.write(text)
     if factor == 1.0:
-        write_all_but((LOOP_HEADING,), text)
+        write_all_but(OTHERS, text)
 
 
 def page(

@@ -8,6 +8,11 @@ from support.postgres import ROOT
 
 #: Written by `scheduler_loop.py`.
 LOOP_HEADING = "## A scheduler's loop with the exporter on and off"
+#: Written by `backtest_planted.py` and `build_speed.py`.
+BACKTEST_HEADING = "## Thirty days through the rules"
+BUILD_HEADING = "## Building everything for 15,000 DAGs"
+#: Sections that have scripts of their own.
+OTHERS = (LOOP_HEADING, BACKTEST_HEADING, BUILD_HEADING)
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 
 
