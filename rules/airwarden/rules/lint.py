@@ -286,6 +286,13 @@ def selected_metrics(expression: str) -> frozenset[str]:
     return frozenset(str(s.name) for s in _selectors(tree, promql_parser.VectorSelector))
 
 
+def vector_selectors(tree: Any) -> Iterator[Any]:
+    """Iterate over the selectors of a parsed expression, those of ranges among them."""
+    import promql_parser
+
+    return _selectors(tree, promql_parser.VectorSelector)
+
+
 def template_labels(template: str) -> frozenset[str]:
     """Return the labels that an annotation's template names."""
     return frozenset(_LABEL_IN_TEMPLATE.findall(template))

@@ -1,0 +1,126 @@
+"""A small filled fleet behind the real exporter, a remediator, and a real Prometheus with every rule."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import yaml
+
+from airwarden.adapters.broker_redis import RedisBroker
+from airwarden.adapters.clock import SystemClock
+from airwarden.adapters.fakes import (
+    FakeHost,
+    FakeMariaDb,
+    FakePooler,
+    FakeProbe,
+    FakeStatsd,
+    FakeWorkers,
+)
+from airwarden.adapters.metadata_database import PostgresMetadata
+from airwarden.core.platform import Component, PoolerPool, StatsdSample
+from airwarden.exporters import ClusterSources, Exporter, ExporterConfig
+from airwarden.exporters.sources import FreshnessTarget
+from airwarden.rules.build import build
+from airwarden.rules.config import RuleConfig
+from support.eventually import eventually
+from support.monitoring import Prometheus
+from support.postgres import Database
+from support.redis import RedisServer
+from support.remediator import Running
+
+SECOND = timedelta(seconds=1)
+CLUSTER = "default"
+#: What Airflow reports over StatsD, as it names it.
+_REPORTED = (
+    StatsdSample("scheduler.scheduler_loop_duration", "timer", 81.5, sender="127.0.0.1"),
+    StatsdSample("scheduler.critical_section_duration", "timer", 3.0, sender="127.0.0.1"),
+    StatsdSample("scheduler.critical_section_busy", "counter", 1, sender="127.0.0.1"),
+    StatsdSample("executor.open_slots.CeleryExecutor", "gauge", 5, sender="127.0.0.1"),
+    StatsdSample("executor.queued_tasks.CeleryExecutor", "gauge", 1, sender="127.0.0.1"),
+    StatsdSample("executor.running_tasks.CeleryExecutor", "gauge", 1, sender="127.0.0.1"),
+)
+
+
+@contextmanager
+def filled(fleet: Database, redis: RedisServer, folder: Path) -> Iterator[Prometheus]:
+    """A Prometheus that scrapes all of it every second, and evaluates every group as often.
+
+    Args:
+        fleet: A filled metadata database, brought to the present.
+        redis: The broker.
+        folder: For what it writes.
+    """
+    with ExitStack() as stack:
+        clock = SystemClock()
+        database = PostgresMetadata(fleet.dsn)
+        database.open()
+        stack.callback(database.close)
+        broker = RedisBroker(redis.url)
+        stack.callback(broker.close)
+        exporter = Exporter([_sources(database, broker, clock)], ExporterConfig(port=0), clock)
+        exporter.start()
+        stack.callback(exporter.stop)
+        remediator = Running(f"sqlite:///{folder / 'journal.db'}")
+        stack.callback(remediator.stop)
+        address = f"127.0.0.1:{exporter.port}"
+        config = RuleConfig(
+            clusters=(CLUSTER,),
+            scrape_interval=SECOND,
+            evaluation_interval=SECOND,
+            exporters=(address,),
+            remediators=(f"127.0.0.1:{remediator.remediator.port}",),
+            alertmanagers=("http://127.0.0.1:1",),
+        )
+        for path, text in build(config).items():
+            if path.startswith("prometheus/"):
+                file = folder / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(_quick(text), encoding="utf-8")
+        eventually(lambda: _get(address, "/readyz").is_success, within=120, what="it is collected")
+        prometheus = Prometheus(folder / "prometheus")
+        stack.callback(prometheus.stop)
+        yield prometheus
+
+
+def _get(address: str, path: str) -> httpx.Response:
+    return httpx.get(f"http://{address}{path}", timeout=30, trust_env=False)
+
+
+def _quick(text: str) -> str:
+    """Evaluate what is evaluated now and then as often as the rest."""
+    document = yaml.safe_load(text)
+    for group in document.get("groups", ()):
+        group.pop("interval", None)
+    return yaml.safe_dump(document, sort_keys=False)
+
+
+def _sources(database: PostgresMetadata, broker: RedisBroker, clock: SystemClock) -> ClusterSources:
+    programs = {
+        Component.SCHEDULER: ["scheduler"],
+        Component.TRIGGERER: ["triggerer"],
+        Component.DAG_PROCESSOR: ["dag-processor"],
+        Component.API_SERVER: ["api-server"],
+        Component.WORKER: ["worker"],
+    }
+    statsd, pooler, workers = FakeStatsd(), FakePooler(), FakeWorkers()
+    statsd.put(*_REPORTED)
+    pooler.put(PoolerPool("airflow/airflow", 1, 0, 0.0, {"active": 1, "idle": 1}))
+    workers.put("worker@one", active=1)
+    return ClusterSources(
+        CLUSTER,
+        database=database,
+        broker=broker,
+        workers=workers,
+        host=FakeHost(clock, programs),
+        pooler=pooler,
+        mariadb=FakeMariaDb(),
+        statsd=statsd,
+        dependencies={"billing": FakeProbe()},
+        parallelism=64,
+        machine=True,
+        targets=(FreshnessTarget("asset_1", 3600.0),),
+    )
