@@ -141,6 +141,8 @@ class Telemetry(Collector):
             # Born at 0: the increase of a counter that appears with its first event is not seen.
             self._escalations.labels(cluster, playbook)
             self._recurrences.labels(cluster, playbook)
+        for cluster in self._clusters():
+            self._truncated.labels(cluster)
         with self._mutex:
             self._snapshot = snapshot
 

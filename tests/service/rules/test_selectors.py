@@ -43,7 +43,6 @@ NOT_THERE = {
     "airwarden_time_to_act_seconds_bucket{": "a remedy has to be tried",
     "airwarden_time_to_heal_seconds_bucket{": "a remedy has to help",
     "airwarden_remediator_alerts_taken{": "an alert has to be taken",
-    "airwarden_intake_truncated_alerts_total{": "Alertmanager has to leave alerts out",
     "airwarden_series_dropped_total{": "the page has to be too long",
     "airwarden_asset_last_update_timestamp_seconds{tier": "no asset of this fleet has a promise",
     "airwarden_canary_": "there is no canary",

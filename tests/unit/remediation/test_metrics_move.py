@@ -271,3 +271,5 @@ def test_counters_stand_at_0_before_their_first_event(scene: Scene) -> None:
     registry = scene.bench.telemetry.registry
     for name in ("escalations", "incident_recurrences"):
         assert registry.get_sample_value(f"airwarden_{name}_total", labels) == 0
+    truncated = "airwarden_intake_truncated_alerts_total"
+    assert registry.get_sample_value(truncated, {"cluster": "lab"}) == 0
