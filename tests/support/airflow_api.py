@@ -35,15 +35,17 @@ class AirflowApi:
 
     Args:
         server: Where the database is made.
+        venv: The Airflow; the platform's by default.
     """
 
-    def __init__(self, server: PostgresServer) -> None:
+    def __init__(self, server: PostgresServer, venv: Path | None = None) -> None:
+        self.venv = venv or airflow_venv()
         self.home = Path(tempfile.mkdtemp(prefix="airwarden-airflow-"))
         self.port = free_port()
         self._prepare()
         self.database = self._database(server)
         self.child = Child(
-            [str(airflow_venv() / "bin" / "airflow"), "api-server", "--workers", "1", "--host",
+            [str(self.venv / "bin" / "airflow"), "api-server", "--workers", "1", "--host",
              "127.0.0.1", "--port", str(self.port)],
             self.home / "api-server.log",
             self._environment(self.database),
@@ -92,16 +94,20 @@ class AirflowApi:
         return server.kept(f"airflow-contract-{key}", template="airflow", fill=self._fill)
 
     def _fill(self, database: Database) -> None:
-        done = subprocess.run(
-            [str(airflow_venv() / "bin" / "airflow"), "dags", "reserialize"],
-            capture_output=True, text=True, timeout=180,
-            env={**os.environ, **self._environment(database)},
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr[-2000:]
+        self.command(database, "dags", "reserialize")
         database.execute(
             "INSERT INTO slot_pool (pool, slots, include_deferred) VALUES (%s, 4, true)", POOL
         )
         assert database.execute("SELECT dag_id FROM dag") == [(DAG_ID,)]
+
+    def command(self, database: Database, *arguments: str) -> None:
+        """Run one of Airflow's own commands."""
+        done = subprocess.run(
+            [str(self.venv / "bin" / "airflow"), *arguments],
+            capture_output=True, text=True, timeout=180,
+            env={**os.environ, **self._environment(database)},
+        )  # fmt: skip
+        assert done.returncode == 0, f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
 
     def stop(self) -> None:
         """End it and remove its folder."""
