@@ -6,7 +6,6 @@ import secrets
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -48,7 +47,7 @@ CLOSED = "127.0.0.1:9"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, endpoints: ServedEndpoints) -> Iterator[Path]:
+def folder(tmp_path: Path, endpoints: ServedEndpoints) -> Path:
     place = tmp_path / "site"
     (place / "secret").mkdir(parents=True)
     whole = {
@@ -95,7 +94,7 @@ notifications:
     poll_interval: 1s
 """
     )
-    yield place
+    return place
 
 
 def leaks(text: str) -> list[str]:
@@ -149,6 +148,7 @@ def bother(port: int) -> str:
     return "\n".join(said)
 
 
+@pytest.mark.reliability
 def test_no_secret_is_in_a_log_the_journal_an_answer_an_error_or_a_message(
     folder: Path, endpoints: ServedEndpoints
 ) -> None:
