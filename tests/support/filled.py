@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,22 +46,44 @@ _REPORTED = (
 )
 
 
+#: How often a running installation scrapes.
+FILLED_SCRAPE = timedelta(seconds=15)
+
+
+@dataclass(frozen=True)
+class Filled:
+    """What runs: the Prometheus, and where the exporter is."""
+
+    prometheus: Prometheus
+    exporter: str
+
+
 @contextmanager
-def filled(fleet: Database, redis: RedisServer, folder: Path) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes all of it every second, and evaluates every group as often.
+def filled(
+    fleet: Database,
+    redis: RedisServer | None,
+    folder: Path,
+    *,
+    scrape: timedelta = SECOND,
+    history: Callable[[Path, str, str], None] | None = None,
+) -> Iterator[Filled]:
+    """A Prometheus that scrapes all of it and evaluates every rule.
 
     Args:
         fleet: A filled metadata database, brought to the present.
-        redis: The broker.
+        redis: The broker; None for none.
         folder: For what it writes.
+        scrape: How often; with a second every group is evaluated as often, those that are slow too.
+        history: Writes Prometheus' past, given its folder, the exporter's page and its `instance`.
     """
     with ExitStack() as stack:
         clock = SystemClock()
         database = PostgresMetadata(fleet.dsn)
         database.open()
         stack.callback(database.close)
-        broker = RedisBroker(redis.url)
-        stack.callback(broker.close)
+        broker = RedisBroker(redis.url) if redis is not None else None
+        if broker is not None:
+            stack.callback(broker.close)
         exporter = Exporter([_sources(database, broker, clock)], ExporterConfig(port=0), clock)
         exporter.start()
         stack.callback(exporter.stop)
@@ -69,8 +92,8 @@ def filled(fleet: Database, redis: RedisServer, folder: Path) -> Iterator[Promet
         address = f"127.0.0.1:{exporter.port}"
         config = RuleConfig(
             clusters=(CLUSTER,),
-            scrape_interval=SECOND,
-            evaluation_interval=SECOND,
+            scrape_interval=scrape,
+            evaluation_interval=scrape,
             exporters=(address,),
             remediators=(f"127.0.0.1:{remediator.remediator.port}",),
             alertmanagers=("http://127.0.0.1:1",),
@@ -79,11 +102,13 @@ def filled(fleet: Database, redis: RedisServer, folder: Path) -> Iterator[Promet
             if path.startswith("prometheus/"):
                 file = folder / path
                 file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(_quick(text), encoding="utf-8")
+                file.write_text(_quick(text) if scrape == SECOND else text, encoding="utf-8")
         eventually(lambda: _get(address, "/readyz").is_success, within=120, what="it is collected")
+        if history is not None:
+            history(folder / "prometheus", _get(address, "/metrics").text, address)
         prometheus = Prometheus(folder / "prometheus")
         stack.callback(prometheus.stop)
-        yield prometheus
+        yield Filled(prometheus, address)
 
 
 def _get(address: str, path: str) -> httpx.Response:
@@ -98,7 +123,9 @@ def _quick(text: str) -> str:
     return yaml.safe_dump(document, sort_keys=False)
 
 
-def _sources(database: PostgresMetadata, broker: RedisBroker, clock: SystemClock) -> ClusterSources:
+def _sources(
+    database: PostgresMetadata, broker: RedisBroker | None, clock: SystemClock
+) -> ClusterSources:
     programs = {
         Component.SCHEDULER: ["scheduler"],
         Component.TRIGGERER: ["triggerer"],
@@ -114,7 +141,7 @@ def _sources(database: PostgresMetadata, broker: RedisBroker, clock: SystemClock
         CLUSTER,
         database=database,
         broker=broker,
-        workers=workers,
+        workers=workers if broker is not None else None,
         host=FakeHost(clock, programs),
         pooler=pooler,
         mariadb=FakeMariaDb(),

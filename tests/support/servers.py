@@ -72,6 +72,11 @@ class Child:
     def pid(self) -> int:
         return self.process.pid
 
+    def processor_seconds(self) -> float:
+        """Return the seconds of processor time that it has used."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def check(self) -> None:
         """Fail with the log's end if the process has ended."""
         if self.process.poll() is not None:

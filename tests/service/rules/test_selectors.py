@@ -115,13 +115,13 @@ def prometheus(
     mover = Mover(database.dsn, fleet(SMALL), Pace(per_day=30 * 86_400, speed=2000, trouble=8))
     with filled(database, session_redis, tmp_path_factory.mktemp("filled")) as made:
         eventually(
-            lambda: made.query("airwarden_dag_runs_finished_total"),
+            lambda: made.prometheus.query("airwarden_dag_runs_finished_total"),
             within=60,
             what="a scrape",
         )
         mover.live(20, within=90)
         mover.close()
-        yield made
+        yield made.prometheus
     postgres_server.drop(database)
 
 
