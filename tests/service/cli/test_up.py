@@ -125,10 +125,11 @@ def test_a_second_one_on_the_same_state_is_refused_and_bad_settings_stop_nothing
 
 def test_a_child_that_cannot_start_is_told_with_its_last_words(tmp_path: Path) -> None:
     site = Site(tmp_path)
-    nobody = 'remediator: {journal: {url: "postgresql://127.0.0.1:1/none"}}\n'
-    (tmp_path / "airwarden.yaml").write_text(SETTINGS + nobody)
+    (tmp_path / "journal.db").write_text("no database, and longer than the header of one" * 100)
+    spoilt = f'remediator: {{journal: {{url: "sqlite:///{tmp_path}/journal.db"}}}}\n'
+    (tmp_path / "airwarden.yaml").write_text(SETTINGS + spoilt)
     with airwarden("up", folder=tmp_path) as program:
         assert program.process.wait(timeout=120) == 1
     assert "remediator ended while starting" in program.output()
-    assert "Connection refused" in program.output()
+    assert "not a database" in program.output()
     assert site.processes() == []

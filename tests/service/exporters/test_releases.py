@@ -27,7 +27,16 @@ from support.release_rows import ReleaseRows, ago
 PLACE = ("default", "default_pool")
 
 
-@pytest.fixture(params=RELEASES)
+#: In `make test`: the oldest, the first of Airflow 3, the newest; all in `make reliability`.
+_ALWAYS = {"2.10.2", "3.0.2", "3.3.2"}
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(one, marks=() if one in _ALWAYS else pytest.mark.reliability)
+        for one in RELEASES
+    ]
+)
 def version(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

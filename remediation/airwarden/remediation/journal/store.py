@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
@@ -229,7 +230,8 @@ def open_journal(url: str, clock: Clock, *, database_time: bool = True) -> Journ
         database_time: See `Journal`.
 
     Raises:
-        WrongInputError: The URL is not one of these, or the schema is newer than this version knows.
+        WrongInputError: The URL is not one of these, the schema is newer than this version knows, or the
+            file is no database.
         UnavailableError: The database does not answer.
     """
     engines = connect(url)
@@ -240,6 +242,13 @@ def open_journal(url: str, clock: Clock, *, database_time: bool = True) -> Journ
             journal.go_on_in_time()
     except DBAPIError as error:
         engines.dispose()
+        # SQLite's plain DatabaseError: not a database, or malformed. No waiting mends it.
+        if type(error.orig) is sqlite3.DatabaseError:
+            raise WrongInputError(
+                f"{secretless(url)}: {error.orig}",
+                place="remediator.journal",
+                hint="move the file away, or put back a copy of it, then start again",
+            ) from None
         raise UnavailableError(f"journal: {type(error.orig).__name__}: {error.orig}") from None
     except BaseException:
         engines.dispose()
