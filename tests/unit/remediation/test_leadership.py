@@ -218,11 +218,13 @@ def test_a_leashed_port_reads_and_does_not_change(journal: Journal) -> None:
 READS = {
     "airflow": {
         "health", "jobs", "dags", "dag", "pools", "task_instances", "task_instance", "dag_runs",
-        "log_tail", "version",
+        "log_tail", "version", "backfills",
     },
     "breakers": {"load"},
+    "commands": set[str](),
     "host": {"processes"},
     "session_ender": set[str](),
+    "webhooks": set[str](),
     "workers": {"workers"},
 }  # fmt: skip
 
@@ -232,8 +234,10 @@ READS = {
     [
         ("airflow", ports.Airflow),
         ("breakers", world_module.BreakerStore),
+        ("commands", ports.Commands),
         ("host", ports.Host),
         ("session_ender", ports.SessionEnder),
+        ("webhooks", ports.Webhooks),
         ("workers", ports.Workers),
     ],
 )
