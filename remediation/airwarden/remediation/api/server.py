@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from airwarden.core.errors import UnavailableError, WrongInputError
+from airwarden.remediation.api.protocol import BoundedProtocol
 
 #: Connections that are answered at once; beyond it 503.
 MAX_CONNECTIONS = 1024
@@ -65,6 +66,7 @@ class Server:
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
+            http=BoundedProtocol,
             log_config=None,
             access_log=False,
             server_header=False,
