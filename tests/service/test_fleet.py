@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from bench.fleet.mover import Mover, Pace
 from bench.fleet.shape import TYPES, Shape, fleet
 from bench.fleet.truth import Truth
@@ -54,6 +56,7 @@ def test_the_same_seed_gives_the_same_fleet_and_another_one_another() -> None:
         assert abs(kinds[kind.name] / 15_000 - kind.share) < 0.02
 
 
+@pytest.mark.reliability
 def test_a_fleet_lives_with_retries_late_commits_and_clears(small_fleet: Database) -> None:
     truth = Truth(small_fleet)
     mover = Mover(small_fleet.dsn, fleet(SMALL), _FAST)

@@ -126,6 +126,7 @@ def test_the_other_follows_a_dead_one_and_one_that_is_stopped_at_once(site: Site
     eventually(lambda: leader.shows, within=TAKEN_OVER, every=0.1)
 
 
+@pytest.mark.reliability
 def test_a_frozen_one_that_wakes_up_serves_nothing_of_the_platform(site: Site) -> None:
     leader = site.leader
     heir = site.other(leader)

@@ -59,7 +59,7 @@ component-restart  | a tenth of the workers gone |  1          |  1          |  
 component-restart  | all workers gone            |  1          |  2          |  3          | 12          |  0; huge
 worker-silent      | one silent                  |  1 *        |  1          |  1          |  1          |  1
 worker-silent      | one silent and busy         |  0; busy    |  0; busy    |  0; busy    |  0; busy    |  0; busy
-worker-silent      | half silent                 |  1          |  1          |  1          |  0; pace *  |  0; floor
+worker-silent      | half silent                 |  1          |  1          |  1          |  0; pace    |  0; floor
 worker-silent      | all silent                  |  1          |  0; floor * |  0; floor   |  0; floor   |  0; floor
 worker-silent      | five silent                 |  1          |  0; floor   |  0; floor   |  5          |  5
 worker-silent      | eight silent                |  1          |  0; floor   |  0; floor   |  0; storm   |  0; storm
