@@ -5,6 +5,7 @@ Both ways to measure are held to it: the metadata database, and REST alone.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from urllib.parse import unquote, urlsplit
@@ -33,6 +34,9 @@ _PAUSE = (
     "UPDATE dag SET is_paused = true WHERE NOT is_paused AND NOT EXISTS (SELECT FROM dag_run AS r"
     " WHERE r.dag_id = dag.dag_id AND r.state IN ('running', 'queued'))"
 )
+_PAUSE_ALL = "UPDATE dag SET is_paused = true WHERE NOT is_paused"
+#: Seconds for the runs that are open to end.
+_PATIENCE = 180.0
 _AWAKE = "SELECT count(*) FROM dag WHERE NOT is_paused AND NOT is_stale"
 #: Changes when a run or a task does.
 _MOVED = "SELECT (SELECT max(updated_at) FROM dag_run), (SELECT max(updated_at) FROM task_instance)"
@@ -98,21 +102,24 @@ def stand_still(database: Database) -> None:
     """Pause each DAG when none of its runs is open, and wait until nothing moves any more.
 
     What is still to be done of an open run stays so while its DAG is paused, and what the scheduler alone
-    ends of it (skips, fails with what came before) is sure to be counted when the run ends.
+    ends of it (skips, fails with what came before) is sure to be counted when the run ends. Some of Airflow's
+    examples wait for what never comes: those are paused as they are.
     """
+    begun = time.monotonic()
 
     def at_rest() -> bool:
-        database.execute(_PAUSE)
+        database.execute(_PAUSE if time.monotonic() < begun + _PATIENCE else _PAUSE_ALL)
         return database.execute(_AWAKE) == [(0,)]
 
-    eventually(at_rest, within=600, every=1.0, what="every run has ended")
+    eventually(at_rest, within=_PATIENCE + 30, every=1.0, what="every DAG is paused")
     seen: list[object] = []
 
     def still() -> bool:
         seen.append(database.execute(_MOVED))
         return len(seen) > 1 and seen[-1] == seen[-2]
 
-    eventually(still, within=120, every=10.0, what="nothing moves any more")
+    # The scheduler was seen to skip a task 40 seconds after the last event of its run.
+    eventually(still, within=300, every=45.0, what="nothing moves any more")
 
 
 @pytest.mark.reliability
