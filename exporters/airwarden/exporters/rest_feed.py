@@ -22,6 +22,8 @@ from airwarden.exporters.run_feed import RunEvents, RunReading
 
 #: What is read again at each look.
 OVERLAP = timedelta(seconds=60)
+#: How far behind the newest something is still told apart from what was told before; older, it was told.
+APART = timedelta(hours=1)
 #: Rows that one look takes; the next one takes the rest.
 MOST = 5000
 #: Open runs, and unfinished tasks, that are read; where there are more, REST is no source.
@@ -46,8 +48,11 @@ class Window:
         return self._newest if self._cut else max(self._begin, self._newest - OVERLAP)
 
     def fresh(self, thing: object, moment: datetime | None) -> bool:
-        """Whether this has not been told before; it is from now on."""
-        if moment is None or moment < self._begin or (thing, moment) in self._seen:
+        """Whether this has not been told before; it is from now on.
+
+        What began long ago comes back when it ends, and what ended a while ago as long as nothing begins.
+        """
+        if moment is None or moment < self._limit or (thing, moment) in self._seen:
             return False
         self._seen[thing, moment] = moment
         return True
@@ -61,8 +66,11 @@ class Window:
         """
         self._newest = max([self._newest, *(at for at in moments if at is not None)])
         self._cut = rows >= MOST
-        limit = self._newest - 2 * OVERLAP
-        self._seen = {key: at for key, at in self._seen.items() if at >= limit}
+        self._seen = {key: at for key, at in self._seen.items() if at >= self._limit}
+
+    @property
+    def _limit(self) -> datetime:
+        return max(self._begin, self._newest - APART)
 
 
 class RestRunFeed:

@@ -103,6 +103,42 @@ def test_a_run_and_its_task_are_counted_once_however_often_they_are_read(world: 
     assert every(families, "dag_run_schedule_delay_seconds")[ORDERS] == 1
 
 
+def test_a_task_that_ran_for_long_began_once(world: World) -> None:
+    world.look()
+    world.run("running")
+    world.task("running")
+    world.look()
+    other = TaskKey("orders", "r", "later")
+    for _ in range(10):
+        world.look(60)
+    began = TaskInstance(other, "", "running", 1, 2, queued_when=world.now, start_date=world.now)
+    world.airflow.put_task(began)
+    world.look()
+    world.task("success")
+    for _ in range(4):
+        families = world.look(15)
+    assert every(families, "task_instances_started_total")["default",] == 2
+    assert tasks(families) == {"success": 1}
+
+
+def test_what_ended_is_counted_once_though_nothing_begins_for_long(world: World) -> None:
+    world.look()
+    world.run("running")
+    world.task("running")
+    other = TaskKey("orders", "r", "longer")
+    began = TaskInstance(other, "", "running", 1, 2, queued_when=world.now, start_date=world.now)
+    world.airflow.put_task(began)
+    world.look(10)
+    world.task("success")
+    for _ in range(10):
+        world.look(60)
+    world.airflow.put_task(replace(began, state="success", end_date=world.now))
+    for _ in range(4):
+        families = world.look(15)
+    assert tasks(families) == {"success": 2}
+    assert every(families, "task_instances_started_total")["default",] == 2
+
+
 def test_what_ended_before_the_start_is_not_counted(world: World) -> None:
     world.run("running")
     world.run("success")
