@@ -13,6 +13,8 @@ from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.operations import Operations
 from support.engine import Bench, Make, playbook
 
+pytestmark = pytest.mark.thorough
+
 ORDER = Order("machine-restart", {"name": "one"})
 
 

@@ -15,6 +15,8 @@ from airwarden.remediation.operations import Operations
 from support.engine import Bench, Make, playbook
 from support.many_targets import Fleet
 
+pytestmark = pytest.mark.thorough
+
 HELD = playbook(
     name="held",
     confirm={"check": "sick", "times": 1, "every": "5s"},

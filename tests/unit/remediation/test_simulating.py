@@ -16,6 +16,8 @@ from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.simulating import Simulated, Simulation
 from support.engine import START, Hold, Machine, Restart, alert, playbook
 
+pytestmark = pytest.mark.thorough
+
 ACTIONS = {one.name: one for one in (Restart(Machine()), Hold())}
 
 
