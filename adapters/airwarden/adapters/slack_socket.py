@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import structlog
@@ -19,6 +19,9 @@ from airwarden.core.errors import RejectedError
 from airwarden.core.settings.base import LOOPBACK
 
 if TYPE_CHECKING:
+    import socket
+    import ssl
+
     from slack_sdk.socket_mode.builtin import SocketModeClient
     from slack_sdk.socket_mode.client import BaseSocketModeClient
     from slack_sdk.socket_mode.request import SocketModeRequest
@@ -26,8 +29,6 @@ if TYPE_CHECKING:
 _log = structlog.get_logger(__name__)
 #: Seconds before the second attempt to connect, and the most before any.
 _FIRST_WAIT, _MOST_WAIT = 1.0, 60.0
-#: Seconds between two looks at whether the connection still stands.
-_PING_EVERY = 10.0
 
 
 class SlackSocket:
@@ -38,6 +39,7 @@ class SlackSocket:
         base_url: The Web API's address with a slash at its end.
         deadline: Seconds for one call.
         proxy: An HTTP proxy's URL, or None; the environment's is not used.
+        ping_every: Seconds between two looks at whether the connection stands; one that is gone is made anew.
     """
 
     def __init__(
@@ -47,7 +49,9 @@ class SlackSocket:
         base_url: str = "https://slack.com/api/",
         deadline: float = 5.0,
         proxy: str | None = None,
+        ping_every: float = 3.0,
     ) -> None:
+        self._ping_every = ping_every
         self._token, self._base_url, self._deadline = app_token, base_url, deadline
         self._proxy = proxy
         self._client: SocketModeClient | None = None
@@ -115,7 +119,13 @@ class SlackSocket:
         )
 
         class Client(SocketModeClient):
-            """The library's, which goes nowhere but to Slack, and by no proxy of the environment."""
+            """The library's, which goes nowhere but to Slack, and notices when that has hung up."""
+
+            def connect(self) -> None:
+                super().connect()
+                session = self.current_session
+                if session is not None and session.sock is not None:
+                    session.sock = cast("ssl.SSLSocket", _Line(session.sock))
 
             def issue_new_wss_url(self) -> str:
                 url = super().issue_new_wss_url()
@@ -131,11 +141,25 @@ class SlackSocket:
 
         web.proxy = self._proxy
         client = Client(
-            self._token, logger=quiet, web_client=web, ping_interval=_PING_EVERY, concurrency=2
+            self._token, logger=quiet, web_client=web, ping_interval=self._ping_every, concurrency=2
         )
         client.proxy = self._proxy
         client.socket_mode_request_listeners.append(hear)
         return client
+
+
+class _Line:
+    """A socket whose end is an error: the library takes it for silence, and reads on at full speed."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+        self.send, self.close = sock.send, sock.close
+
+    def recv(self, size: int) -> bytes:
+        found = self._sock.recv(size)
+        if not found:
+            raise ConnectionResetError("the other side has hung up")
+        return found
 
 
 def _belongs(url: str, base: str) -> bool:

@@ -263,17 +263,18 @@ def test_the_socket_comes_back_after_a_cut_and_on_request(
 ) -> None:
     mode = SocketMode(endpoints.slack)
     heard: list[str] = []
-    socket = SlackSocket("xapp-test-token", base_url=f"{endpoints.url}/api/")
+    socket = SlackSocket("xapp-test-token", base_url=f"{endpoints.url}/api/", ping_every=0.2)
     socket.open(lambda payload: heard.append(str(payload["n"])))
     try:
         eventually(lambda: mode.connections == 1, within=15)
         mode.send({"n": 1})
         eventually(lambda: heard == ["1"], within=5)
         mode.refresh()
-        eventually(lambda: len(endpoints.slack.tickets) == 0 and mode.connections >= 1, within=15)
+        eventually(lambda: mode.welcomed == 2, within=15, what="it connects anew when asked")
+        eventually(lambda: mode.connections == 1, within=15, what="the old connection is let go")
         mode.cut()
-        eventually(lambda: mode.connections == 0, within=5)
-        eventually(lambda: mode.connections == 1, within=30, what="it has connected again")
+        eventually(lambda: mode.welcomed == 3, within=30, what="it connects again after a cut")
+        eventually(lambda: mode.connections == 1, within=15)
         mode.send({"n": 2})
         eventually(lambda: heard == ["1", "2"], within=5)
     finally:

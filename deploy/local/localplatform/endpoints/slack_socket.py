@@ -31,11 +31,13 @@ class SocketMode:
 
     Attributes:
         acknowledged: The envelopes that were acknowledged, in order.
+        welcomed: How many connections have been let in so far.
     """
 
     def __init__(self, slack: Slack) -> None:
         self._slack = slack
         self.acknowledged: list[str] = []
+        self.welcomed = 0
         self._open: list[socket.socket] = []
         self._changed = threading.Condition()
         self._server = socket.create_server(("127.0.0.1", 0))
@@ -97,6 +99,7 @@ class SocketMode:
                 return
             with self._changed:
                 self._open.append(near)
+                self.welcomed += 1
                 near.sendall(
                     _frame(_TEXT, json.dumps({"type": "hello", "num_connections": 1}).encode())
                 )
