@@ -63,6 +63,7 @@ class ExporterProgram:
         self._reporting = Reporting(self.clock)
         self._desk = FailureDesk(self.clock)
         settings = self._started_with = load()
+        self._lease_url = lease_url(settings)
         failures = FailureDoor(self._desk)
         clusters, timings = self._compose(settings)
         self.exporter = Exporter(
@@ -104,6 +105,8 @@ class ExporterProgram:
 
     def _reload(self) -> Reloaded:
         settings = self._load()
+        for url in {self._lease_url, lease_url(settings)} - {None}:
+            check_lease(str(url), settings)
         clusters, timings = self._compose(settings)
         return Reloaded(clusters, timings, self._later(settings))
 
@@ -173,23 +176,36 @@ def tls(settings: Settings) -> Callable[[], ssl.SSLContext] | None:
 def lease(settings: Settings, clock: Clock) -> Lease | None:
     """Return the lease that several exporters share; raises WrongInputError where it cannot be one."""
     wanted = settings.exporter.lease
-    if wanted is None:
+    url = lease_url(settings)
+    if wanted is None or url is None:
         return None
     from airwarden.remediation.shared_lease import SharedLease
 
+    check_lease(url, settings)
+    return SharedLease(url, clock, name="exporter", life=wanted.life.total_seconds())
+
+
+def lease_url(settings: Settings) -> str | None:
+    """Return where the exporters' lease stands; raises WrongInputError where it cannot be read."""
+    wanted = settings.exporter.lease
+    if wanted is None:
+        return None
     if wanted.url is None:
         url = read_secret(settings.remediator.journal.url, place="remediator.journal.url")
     else:
         url = read_secret(wanted.url, place="exporter.lease.url")
+    return url.get_secret_value()
+
+
+def check_lease(url: str, settings: Settings) -> None:
+    """Raise WrongInputError where the exporters' lease stands in a database of Airflow's."""
     for place, dsn in composition.metadata_dsns(settings):
-        if same_database(url.get_secret_value(), dsn):
+        if same_database(url, dsn):
             raise WrongInputError(
                 f"the exporters' lease may not stand in Airflow's own database, that of {place}",
                 place="exporter.lease",
                 hint="give exporter.lease.url_file of another database",
             )
-    life = wanted.life.total_seconds()
-    return SharedLease(url.get_secret_value(), clock, name="exporter", life=life)
 
 
 def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:

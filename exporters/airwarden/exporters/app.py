@@ -31,6 +31,8 @@ from airwarden.exporters.standby import Standby
 _log = structlog.get_logger(__name__)
 #: Seconds that all collects under way have to end when they are stopped.
 _GRACE = 5.0
+#: Multiples of it, without their whole part, leave no large gap between them.
+_GOLDEN = 0.618034
 #: The `cluster` of what concerns the exporter itself and no platform.
 OWN_CLUSTER = "airwarden"
 
@@ -246,7 +248,13 @@ class Exporter:
                 timing = self._timings.get(collector.name, Timing())
                 if timing.enabled and not mapped.whole(collector.name):
                     publish = self._publisher(cluster.name, collector.name, mapped)
-                    runner = CollectorRunner(collector, publish, self._clock, timing=timing)
+                    runner = CollectorRunner(
+                        collector,
+                        publish,
+                        self._clock,
+                        timing=timing,
+                        phase=phase(len(self._runners)),
+                    )
                     self._runners.append((cluster.name, runner))
         for name, runner in self._runners:
             runner.start(name)
@@ -324,6 +332,13 @@ class Exporter:
             gauge("airwarden_config_last_reload_timestamp_seconds", round(self._reloaded_at, 3)),
             gauge("airwarden_render_duration_seconds", round(self._rendering.seconds, 6)),
         ]
+
+
+def phase(number: int) -> float:
+    """Return how much of its interval a collector lets pass after its first collect: however many there are, they
+    are spread over it, so that neither the database nor this process has everything to do at once.
+    """
+    return (number * _GOLDEN) % 1.0 or 1.0
 
 
 def _version() -> str:

@@ -103,6 +103,8 @@ class CollectorRunner:
         clock: Time; its `wait` ends when `stop` is asked for.
         timing: The operator's changes.
         keep: Seconds for which the last good values stay after failures began.
+        phase: How much of an interval after the first collect the second one follows. Collectors that begin
+            together need not come together each time after that.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class CollectorRunner:
         *,
         timing: Timing = Timing(),
         keep: float = 120.0,
+        phase: float = 1.0,
     ) -> None:
         self.name = collector.name
         self.interval = timing.interval or collector.interval
@@ -121,6 +124,7 @@ class CollectorRunner:
         self._publish = publish
         self._clock = clock
         self._keep = max(keep, 3 * self.interval)
+        self._phase = phase
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -226,7 +230,10 @@ class CollectorRunner:
             self._timeouts += 1
 
     def _loop(self) -> None:
+        due = self._clock.elapsed() + self.interval * self._phase
         while not self._stop.is_set():
-            begun = self._clock.elapsed()
             self.run_once()
-            self._stop.wait(max(0.05, self.interval - (self._clock.elapsed() - begun)))
+            now = self._clock.elapsed()
+            due = max(due, now + 0.05)  # one that took longer is not made up for
+            self._stop.wait(due - now)
+            due += self.interval

@@ -31,6 +31,8 @@ class Renderer:
     def __init__(self, cluster: str) -> None:
         self._cluster = _escape(cluster)
         self._kept: dict[str, dict[Labels, tuple[str, ...]]] = {}
+        #: The lines of histograms, which are many and of which few change between two calls.
+        self._made: dict[str, dict[Labels, tuple[Bins, str]]] = {}
 
     def render(self, family: Family) -> Block:
         """Return a family's lines."""
@@ -38,16 +40,23 @@ class Renderer:
         kept = self._kept.setdefault(entry.name, {})
         if len(kept) > 64 + 2 * len(family.samples):  # series that went away
             kept = self._kept[entry.name] = {}
+        before = self._made.get(entry.name, {})
+        made: dict[Labels, tuple[Bins, str]] = {}
         lines: list[str] = []
         for labels, value in family.samples:
             prefixes = kept.get(labels)
             if prefixes is None:
                 prefixes = kept[labels] = self._prefixes(entry, labels)
             if isinstance(value, Bins):
-                numbers: tuple[float, ...] = (*value.buckets, value.count, value.total, value.count)
-                lines += [p + _number(n) for p, n in zip(prefixes, numbers, strict=True)]
+                known = before.get(labels)
+                if known is None or known[0] is not value:
+                    known = (value, _histogram(prefixes, value))
+                made[labels] = known
+                lines.append(known[1])
             else:
                 lines.append(prefixes[0] + _number(value))
+        if entry.type is MetricType.HISTOGRAM:
+            self._made[entry.name] = made
         return Block(entry, "\n".join(lines) + "\n" if lines else "")
 
     def _prefixes(self, entry: Metric, labels: Labels) -> tuple[str, ...]:
@@ -86,6 +95,11 @@ def page(blocks: list[Block], *, openmetrics: bool) -> str:
     if openmetrics:
         parts.append("# EOF\n")
     return "".join(parts)
+
+
+def _histogram(prefixes: tuple[str, ...], value: Bins) -> str:
+    numbers: tuple[float, ...] = (*value.buckets, value.count, value.total, value.count)
+    return "\n".join([p + _number(n) for p, n in zip(prefixes, numbers, strict=True)])
 
 
 def _escape(value: str) -> str:

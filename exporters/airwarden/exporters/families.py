@@ -7,6 +7,7 @@ label whose values nobody has listed beforehand; a gauge that cannot be summed s
 from __future__ import annotations
 
 import bisect
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -159,6 +160,8 @@ class Histogram:
         self._metric = metric(name)
         self._counts: dict[Labels, list[int]] = {}
         self._totals: dict[Labels, float] = {}
+        #: What was made of those that have not changed since.
+        self._made: dict[Labels, Bins] = {}
         self._room = _Room(self._metric, most)
 
     def place(self, labels: Labels) -> Labels:
@@ -175,11 +178,13 @@ class Histogram:
         place = self._room.place(self._counts, labels)
         self._cells(place)[bisect.bisect_left(self._metric.buckets, value)] += 1
         self._totals[place] += value
+        self._made.pop(place, None)
 
     def retire(self, wanted: Callable[[Labels], bool]) -> None:
         """Drop the series that nobody wants any more."""
         for labels in [labels for labels in self._counts if not wanted(labels)]:
             del self._counts[labels], self._totals[labels]
+            self._made.pop(labels, None)
 
     def family(self) -> Family:
         """Return the present state."""
@@ -197,11 +202,11 @@ class Histogram:
         return self._counts[labels]
 
     def _bins(self, labels: Labels) -> Bins:
-        running, cumulative = 0, []
-        for count in self._counts[labels]:
-            running += count
-            cumulative.append(running)
-        return Bins(tuple(cumulative[:-1]), self._totals[labels], running)
+        made = self._made.get(labels)
+        if made is None:
+            *below, count = itertools.accumulate(self._counts[labels])
+            made = self._made[labels] = Bins(tuple(below), self._totals[labels], count)
+        return made
 
 
 class _Room:

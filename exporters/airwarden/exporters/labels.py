@@ -57,6 +57,10 @@ class DagLabels:
         return bool(self.model or self.report or self.value)
 
 
+#: Of a DAG that no longer exists.
+_GONE = DagLabels()
+
+
 def labels_of(dag_id: str, tags: Iterable[str], rules: Sequence[DagRule]) -> DagLabels:
     """Return a DAG's labels: its own tags win, then the first rule that gives a value."""
     tags = tuple(tags)
@@ -96,7 +100,8 @@ class DagRegistry:
         clock: Time.
         keep: Seconds after which everything is read again.
         miss: Seconds between two reads caused by a DAG that is not known yet, and after one that failed:
-            what is locked holds up who reads it once, and not one collector after the other.
+            what is locked holds up who reads it once, and not one collector after the other. A DAG that is
+            not there then, as one that is stale, causes no other one.
     """
 
     def __init__(
@@ -117,6 +122,8 @@ class DagRegistry:
         self._fleet = Fleet()
         self._rows: Sequence[Mapping[str, Any]] = ()
         self._read_at: float | None = None
+        #: DAGs that were looked for and are not there.
+        self._absent: set[str] = set()
         self._failure: tuple[float, AirwardenError] | None = None
         self._digest: tuple[object, ...] = ()
         self._teams = Sightings(clock, keep=HOUR, always=(UNSET, OVERFLOW))
@@ -129,7 +136,7 @@ class DagRegistry:
         """
         wanted = set(dag_ids)
         dags = self._fresh(wanted)
-        return {dag_id: dags.get(dag_id, DagLabels()) for dag_id in wanted}
+        return {dag_id: dags.get(dag_id, _GONE) for dag_id in wanted}
 
     def all(self) -> Mapping[str, DagLabels]:
         """Return the labels of every DAG that is not stale."""
@@ -158,10 +165,11 @@ class DagRegistry:
     def _fresh(self, wanted: set[str], *, strict: bool = False) -> Mapping[str, DagLabels]:
         with self._lock:
             age = None if self._read_at is None else self._clock.elapsed() - self._read_at
-            missing = not wanted <= self._fleet.dags.keys()
+            missing = wanted - self._fleet.dags.keys() - self._absent
             if age is None or age > self._keep or (missing and age > self._miss):
                 try:
                     self._try(pause=age is not None)
+                    self._absent |= missing - self._fleet.dags.keys()
                 except AirwardenError:
                     if age is None or strict:
                         raise  # old labels are better than none; none are worse than waiting
@@ -187,6 +195,7 @@ class DagRegistry:
             self._read_at = self._clock.elapsed()
             return
         self._take(self._database.rows("dags"))
+        self._absent.clear()
         self._digest = digest
 
     def _take(self, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -18,8 +18,8 @@ from airwarden.core.platform import Pool
 from airwarden.core.ports import MetadataDatabase
 from airwarden.core.work import left
 
-#: Seconds for which one read serves everybody; the fastest collector comes every five.
-FRESH = 3.0
+#: Seconds for which one read serves everybody; the fastest collectors come every five, each at its own moment.
+FRESH = 4.5
 #: Seconds to wait for the read of another collector: its two queries, each held up as long as one may be.
 PATIENCE = 12.0
 #: Airflow's `scheduler.task_queued_timeout`, after which it takes a queued task back itself.

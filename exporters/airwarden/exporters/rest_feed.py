@@ -22,6 +22,8 @@ from airwarden.exporters.run_feed import RunEvents, RunReading
 
 #: What is read again at each look.
 OVERLAP = timedelta(seconds=60)
+#: How far ahead of ours a clock may be that is right: beyond, it is not believed.
+AHEAD = timedelta(seconds=30)
 #: How far behind the newest something is still told apart from what was told before; older, it was told.
 APART = timedelta(hours=1)
 #: Rows that one look takes; the next one takes the rest.
@@ -35,17 +37,22 @@ REMEMBER = timedelta(hours=1)
 
 
 class Window:
-    """Tells what has happened since, each thing once."""
+    """Tells what has happened since, each thing once.
+
+    The clock of a machine that runs tasks may be wrong. What claims to be of the future is told, and does not
+    move the window: what happens until then is not passed over.
+    """
 
     def __init__(self, begin: datetime) -> None:
         self._begin = self._newest = begin
         self._seen: dict[object, datetime] = {}
-        self._cut = False
+        #: Where the next look goes on, if the last one was cut.
+        self._rest: datetime | None = None
 
     @property
     def since(self) -> datetime:
         """The moment to read from."""
-        return self._newest if self._cut else max(self._begin, self._newest - OVERLAP)
+        return self._rest or max(self._begin, self._newest - OVERLAP)
 
     def fresh(self, thing: object, moment: datetime | None) -> bool:
         """Whether this has not been told before; it is from now on.
@@ -57,15 +64,17 @@ class Window:
         self._seen[thing, moment] = moment
         return True
 
-    def read(self, moments: Iterable[datetime | None], *, rows: int) -> None:
+    def read(self, moments: Iterable[datetime | None], *, rows: int, now: datetime) -> None:
         """Take a look as done.
 
         Args:
             moments: Of what it read.
             rows: How many it read; where they were cut, the next look goes on at the last one.
+            now: The present.
         """
-        self._newest = max([self._newest, *(at for at in moments if at is not None)])
-        self._cut = rows >= MOST
+        last = max([self._newest, *(at for at in moments if at is not None)])
+        self._newest = max(self._newest, min(last, now + AHEAD))
+        self._rest = last if rows >= MOST else None
         self._seen = {key: at for key, at in self._seen.items() if at >= self._limit}
 
     @property
@@ -102,7 +111,8 @@ class RestRunFeed:
         """Take a reading; return what is to be counted."""
         self.open = {run.id: run for run in reading.open_now}
         finished = tuple(run for run in reading.ended if self._window.fresh(run.id, run.end_date))
-        self._window.read((run.end_date for run in reading.ended), rows=len(reading.ended))
+        ends = (run.end_date for run in reading.ended)
+        self._window.read(ends, rows=len(reading.ended), now=self._clock.now())
         started = tuple(run for run in (*reading.open_now, *finished) if self._has_begun(run))
         kept = {*self.open, *(run.id for run in reading.ended)}
         self._ids = {key: id_ for key, id_ in self._ids.items() if id_ in kept}
@@ -190,8 +200,9 @@ class RestTaskFeed:
         started = [a for a in attempts if a.ran and self._starts.fresh(a.id, a.start_date)]
         ended = [a for a in attempts if a.has_ended and self._ends.fresh(a.id, a.end_date)]
         rows_started, rows_ended = self._rows
-        self._starts.read((a.start_date for a in attempts), rows=rows_started)
-        self._ends.read((a.end_date for a in attempts), rows=rows_ended)
+        now = self._clock.now()
+        self._starts.read((a.start_date for a in attempts), rows=rows_started, now=now)
+        self._ends.read((a.end_date for a in attempts), rows=rows_ended, now=now)
         return started, ended
 
     def _missed(self, task: TaskInstance) -> list[Attempt]:

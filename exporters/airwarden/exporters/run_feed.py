@@ -36,6 +36,7 @@ class RunReading:
         gone: Ids that were open and no longer are.
         ended: Their rows.
         rerun: Cleared ones that ended again.
+        now: When it was read, by the clock of whoever keeps them; None where that is not told.
     """
 
     new: list[Run]
@@ -43,6 +44,7 @@ class RunReading:
     gone: list[int]
     ended: list[Run]
     rerun: list[Run]
+    now: datetime | None = None
 
     @property
     def dags(self) -> set[str]:
@@ -108,10 +110,9 @@ class RunFeed:
         new = self._rows("new_runs", after=follower.last_id, missing=list(follower.missing))
         # Before the open ones: a run that is found to have ended here is not open there.
         rerun = self._rows("rerun_runs", lookback=RERUN)
+        open_ids = self._database.rows("open_run_ids")
         states = {
-            int(id_): str(row["state"])
-            for row in self._database.rows("open_run_ids")
-            for id_ in (row["ids"] or "").split()
+            int(id_): str(row["state"]) for row in open_ids for id_ in (row["ids"] or "").split()
         }
         unsure = follower.unsure(states)
         gone = [id_ for id_ in follower.open if id_ not in states]
@@ -122,7 +123,7 @@ class RunFeed:
         open_now += [rows[id_] for id_ in unsure if id_ in rows and rows[id_].is_open]
         gone += [id_ for id_ in unsure if id_ in rows and not rows[id_].is_open]
         ended = [rows[id_] for id_ in gone if id_ in rows]
-        return RunReading(new, open_now, gone, ended, rerun)
+        return RunReading(new, open_now, gone, ended, rerun, open_ids[0]["now"])
 
     def take(self, reading: RunReading) -> RunEvents:
         """Take a reading; return what is to be counted."""

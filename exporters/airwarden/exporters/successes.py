@@ -41,12 +41,13 @@ class Successes:
         with self._lock:
             self._ends = {dag_id: end for dag_id, end in self._ends.items() if dag_id in dags}
 
-    def covers(self, read_at: float) -> bool:
-        """Whether every success since a moment (elapsed seconds) has been, or will be, noted."""
+    @property
+    def since(self) -> float | None:
+        """The moment (elapsed seconds) since which every success has been, or will be, noted."""
         with self._lock:
-            if self._began is None or self._looked is None:
-                return False
-            return self._began <= read_at and self._clock.elapsed() - self._looked < STALE
+            if self._looked is None or self._clock.elapsed() - self._looked >= STALE:
+                return None
+            return self._began
 
     def latest(self, dag_id: str, read: datetime | None) -> datetime | None:
         """Return the later of what was read once and what was noted since."""

@@ -59,7 +59,8 @@ def airflow_exporter(database: Database, sample: int = 200) -> Peer:
     seconds = found["sql_seconds"] + found["reads"] * found["read_seconds"]
     note = (
         f"its SQL in full {found['sql_seconds']:.1f} s; {found['reads']:,} reads of one serialized DAG, "
-        f"scaled from {found['sample']} at {found['read_seconds'] * 1000:.1f} ms"
+        f"scaled from {found['sample']} of {found['tasks_each']:.1f} tasks each at "
+        f"{found['read_seconds'] * 1000:.1f} ms"
     )
     return Peer(name, note, seconds, found["series"])
 

@@ -110,11 +110,17 @@ class Rig:
             also: Whose may, too.
         """
         eventually(lambda: self.old() >= wanted, within=20, what=f"{sorted(wanted)} are old")
-        holds_for(
-            lambda: self.old() <= wanted | also,
-            seconds=seconds,
-            what=lambda: f"{self.old()} are old",
-        )
+        self.stays_fresh(set(NAMES) - wanted - also, seconds)
+
+    def stays_fresh(self, wanted: set[str], seconds: float) -> None:
+        """Assert that none of these collectors' values becomes old, for so long."""
+        old: set[str] = set()
+
+        def fresh() -> bool:
+            old.update(self.old() & wanted)
+            return not old
+
+        holds_for(fresh, seconds=seconds, what=lambda: f"{sorted(old)} are old")
 
     def recovers(self) -> None:
         """Assert that all is fresh again, and that every page was served fast."""
@@ -180,11 +186,7 @@ def test_the_busiest_table_locked_leaves_what_does_not_need_it(rig: Rig, seconds
     with psycopg.connect(rig.airflow.dsn) as connection:
         connection.execute("LOCK TABLE task_instance IN ACCESS EXCLUSIVE MODE")
         eventually(lambda: rig.old() >= {"task_instances", "dag_runs", "waiting"}, within=20)
-        holds_for(
-            lambda: not rig.old() & free,
-            seconds=seconds,
-            what=lambda: f"{rig.old() & free} are old",
-        )
+        rig.stays_fresh(free, seconds)
     rig.recovers()
 
 

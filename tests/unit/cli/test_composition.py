@@ -253,6 +253,24 @@ def test_the_exporters_lease_never_stands_in_airflows_own_database(tmp_path: Pat
     lease.stop()
 
 
+def test_a_reload_brings_the_lease_into_no_database_of_airflows(tmp_path: Path) -> None:
+    (tmp_path / "airflow").write_text("a-token\n")
+    (tmp_path / "dsn").write_text("postgresql://watcher:w@127.0.0.1:1/airflow")
+    (tmp_path / "other").write_text("postgresql://watcher:w@127.0.0.1:1/airwarden")
+    (tmp_path / "lease").write_text("postgresql+psycopg://warden:x@127.0.0.1:1/airwarden")
+    now = [LEASED]
+    program = exporting.ExporterProgram(lambda: read(now[0], tmp_path))
+    try:
+        now[0] = LEASED.replace("dsn_file: dsn", "dsn_file: other")
+        reply = program.reload()
+        assert (reply.status, b"own database, that of" in reply.body) == (500, True)
+        assert program.reload().status == 500
+        now[0] = LEASED
+        assert program.reload().status == 200
+    finally:
+        program.stop()
+
+
 def test_a_reload_of_the_exporter_names_what_takes_effect_at_the_next_start(tmp_path: Path) -> None:
     for name in ("airflow", "api"):
         (tmp_path / name).write_text("a-token-of-some-length\n")

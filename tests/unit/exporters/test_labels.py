@@ -26,13 +26,14 @@ class Table:
     def __init__(self, *dags: tuple[str, Sequence[str]]) -> None:
         self.dags = list(dags)
         self.error: AirwardenError | None = None
-        self.reads = self.refused = 0
+        self.reads = self.refused = self.looks = 0
 
     def rows(self, query: str, **parameters: object) -> Sequence[Mapping[str, Any]]:
         if self.error:
             self.refused += 1
             raise self.error
         if query == "dags_digest":
+            self.looks += 1
             return [{"digest": repr(self.dags)}]
         assert (query, parameters) == ("dags", {})
         self.reads += 1
@@ -73,6 +74,25 @@ def test_labels_are_read_again_after_a_while_and_for_an_unknown_dag() -> None:
     table.dags.append(("c", ["tier:low"]))
     registry.of(["a"])
     assert table.reads == 3
+
+
+def test_a_dag_that_is_not_there_is_looked_for_once() -> None:
+    clock, table = FakeClock(), Table(("a", ["tier:low"]))
+    registry = DagRegistry(table, (), clock, keep=60)
+    registry.all()
+    for _ in range(5):
+        clock.advance(6)
+        assert registry.of(["a", "stale"])["stale"] == DagLabels()
+    assert table.looks == 2
+    table.dags.append(("stale", ["tier:high"]))
+    clock.advance(61)
+    assert registry.of(["stale"])["stale"].tier == "high"
+    table.dags.pop()
+    clock.advance(61)
+    registry.all()
+    clock.advance(6)
+    registry.of(["stale"])
+    assert table.looks == 5, "what is gone is looked for again"
 
 
 def test_old_labels_are_used_while_the_database_is_gone_and_none_never() -> None:

@@ -139,6 +139,25 @@ def test_what_ended_is_counted_once_though_nothing_begins_for_long(world: World)
     assert every(families, "task_instances_started_total")["default",] == 2
 
 
+def test_a_task_whose_machine_is_an_hour_ahead_hides_nothing_of_that_hour(world: World) -> None:
+    world.look()
+    world.run("running")
+    key = TaskKey("orders", "r", "ahead")
+    future = world.now + timedelta(hours=1)
+    begun = TaskInstance(key, "", "success", 1, 2, queued_when=world.now, start_date=future)
+    world.airflow.put_task(replace(begun, end_date=future + timedelta(seconds=1)))
+    for _ in range(3):
+        families = world.look(60)
+    assert tasks(families) == {"success": 1}
+    world.task("running")
+    world.look()
+    world.task("success")
+    for _ in range(70):
+        families = world.look(60)
+    assert tasks(families) == {"success": 2}
+    assert every(families, "task_instances_started_total")["default",] == 2
+
+
 def test_what_ended_before_the_start_is_not_counted(world: World) -> None:
     world.run("running")
     world.run("success")

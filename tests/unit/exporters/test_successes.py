@@ -14,22 +14,25 @@ def test_what_was_read_before_anybody_followed_is_not_enough() -> None:
     clock = FakeClock()
     successes = Successes(clock)
     before = clock.elapsed()
-    assert not successes.covers(before)
+    unknown = successes.since
+    assert unknown is None
     clock.advance(1)
     successes.note(())
-    assert not successes.covers(before)
-    assert successes.covers(clock.elapsed())
+    since = successes.since
+    assert since is not None
+    assert before < since <= clock.elapsed()
 
 
 def test_a_follower_that_stopped_looking_is_not_believed() -> None:
     clock = FakeClock()
     successes = Successes(clock)
     successes.note(())
-    read_at = clock.elapsed()
+    began = clock.elapsed()
     clock.advance(STALE)
-    assert not successes.covers(read_at)
+    unknown = successes.since
+    assert unknown is None
     successes.note(())
-    assert successes.covers(clock.elapsed())
+    assert successes.since == began
 
 
 def test_the_later_of_read_and_noted_counts() -> None:

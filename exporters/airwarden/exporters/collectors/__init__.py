@@ -63,6 +63,7 @@ from airwarden.exporters.failures.classify import Classifier
 from airwarden.exporters.failures.tails import LogTails
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.live_tasks import LiveTasks
+from airwarden.exporters.open_runs import OpenRuns
 from airwarden.exporters.queries import CountedDatabase
 from airwarden.exporters.sources import ClusterSources
 from airwarden.exporters.successes import Successes
@@ -169,12 +170,12 @@ def _of_database(
     live: LiveTasks,
     clock: Clock,
 ) -> list[Collector]:
-    successes, endings = Successes(clock), Endings(clock)
+    successes, endings, open_runs = Successes(clock), Endings(clock), OpenRuns(clock)
     details: list[Collector] = [
         DatabaseTablesCollector(database),
         DatabaseStatementsCollector(database),
         DagHealthCollector(database, registry, endings),
-        LateRunsCollector(database, registry),
+        LateRunsCollector(database, registry, open_runs),
         TaskEventsCollector(database, registry),
         WaitingCollector(database, live, cluster.parallelism),
         TriggersCollector(database),
@@ -192,7 +193,7 @@ def _of_database(
         DatabaseCollector(database),
         DatabaseActivityCollector(database),
         DagsCollector(registry),
-        DagRunsCollector(database, registry, clock, successes, endings),
+        DagRunsCollector(database, registry, clock, successes, endings, open_runs),
         TaskInstancesCollector(live, clock),
         SchedulerLagCollector(database, live),
         AssetsCollector(database, registry, cluster.targets, clock, successes),

@@ -21,6 +21,7 @@ KIND = "asset"
 AT_RISK = 0.8
 #: Days that are walked back over; an asset older than that is late in any calendar.
 _MAX_DAYS = 400
+_RANKS = {tier: rank for rank, tier in enumerate((*TIERS, UNSET))}
 
 
 class AssetsCollector:
@@ -45,6 +46,8 @@ class AssetsCollector:
         self._successes = successes or Successes(clock)
         #: `dag_id` → when its last success was read (elapsed seconds), and what was read.
         self._read: dict[str, tuple[float, datetime | None]] = {}
+        #: The targets that DAGs carry as tags, and the reading of all DAGs that they are from.
+        self._tagged: tuple[Fleet, Mapping[str, FreshnessTarget]] = (Fleet(), {})
         #: Assets that were past their target at the look before; None before the first.
         self._late: set[str] | None = None
         self._breaches = Counter("airwarden_sla_breaches_total")
@@ -98,12 +101,19 @@ class AssetsCollector:
     def _dags(
         self, fleet: Fleet
     ) -> list[tuple[FreshnessTarget, str, datetime | None, Sequence[str]]]:
-        tagged = {
-            dag_id: FreshnessTarget(dag_id, seconds, is_dag=True)
-            for dag_id, sla in fleet.with_sla.items()
-            if (seconds := seconds_of(sla))
+        if self._tagged[0] is not fleet:
+            self._tagged = (
+                fleet,
+                {
+                    dag_id: FreshnessTarget(dag_id, seconds, is_dag=True)
+                    for dag_id, sla in fleet.with_sla.items()
+                    if (seconds := seconds_of(sla))
+                },
+            )
+        wanted = {
+            **self._tagged[1],
+            **{target.subject: target for target in self._targets if target.is_dag},
         }
-        wanted = tagged | {target.subject: target for target in self._targets if target.is_dag}
         if not wanted:
             return []
         self._read_successes(wanted)
@@ -121,10 +131,11 @@ class AssetsCollector:
     def _read_successes(self, wanted: Mapping[str, FreshnessTarget]) -> None:
         """Read the last successes of those DAGs of which nobody else will tell."""
         self._read = {dag_id: read for dag_id, read in self._read.items() if dag_id in wanted}
+        since = self._successes.since
         unsure = [
             dag_id
             for dag_id in sorted(wanted)
-            if dag_id not in self._read or not self._successes.covers(self._read[dag_id][0])
+            if since is None or dag_id not in self._read or self._read[dag_id][0] < since
         ]
         if unsure:
             now = self._clock.elapsed()
@@ -153,8 +164,7 @@ def counted_from(updated: datetime, now: datetime, target: FreshnessTarget) -> d
 
 def _owner(makers: Sequence[DagLabels]) -> tuple[str, str]:
     """Return tier and team of the most important maker."""
-    ranks = {tier: rank for rank, tier in enumerate((*TIERS, UNSET))}
     if not makers:
         return UNSET, UNSET
-    first = min(makers, key=lambda dag: (ranks.get(dag.tier, len(ranks)), dag.team))
+    first = min(makers, key=lambda dag: (_RANKS.get(dag.tier, len(_RANKS)), dag.team))
     return first.tier, first.team

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter as Tally
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
@@ -13,6 +13,7 @@ from airwarden.exporters.fleet import Fleet
 from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.follow_tasks import Attempt
 from airwarden.exporters.labels import TYPES, UNSET, DagLabels, DagRegistry
+from airwarden.exporters.open_runs import OpenRuns
 from airwarden.exporters.run_feed import RunFeed, Runs, TaskFeed, Tasks
 from airwarden.exporters.sightings import DAY, Sightings
 from airwarden.exporters.successes import Successes
@@ -40,10 +41,11 @@ class DagRunsCollector:
         clock: Clock,
         successes: Successes | None = None,
         endings: Endings | None = None,
+        open_runs: OpenRuns | None = None,
     ) -> None:
         runs = RunFeed(database, clock)
         tasks = TaskFeed(database, clock, runs)
-        self._follow(runs, tasks, registry, clock, successes, endings)
+        self._follow(runs, tasks, registry, clock, successes, endings, open_runs)
 
     def _follow(
         self,
@@ -53,12 +55,14 @@ class DagRunsCollector:
         clock: Clock,
         successes: Successes | None = None,
         endings: Endings | None = None,
+        open_runs: OpenRuns | None = None,
     ) -> None:
         """Set up to follow these feeds; counters start at 0."""
         self._registry = registry
         self._clock = clock
         self._successes = successes or Successes(clock)
         self._endings = endings or Endings(clock)
+        self._open_to_others = open_runs or OpenRuns(clock)
         self._runs = runs
         self._tasks = tasks
         self._began = False
@@ -84,10 +88,10 @@ class DagRunsCollector:
             self._tasks.begin()
             self._began = True
             self._successes.note(())
-        open_now = self._follow_runs()
+        open_now = self._follow_runs(fleet)
         self._follow_tasks()
         return [
-            self._open_runs(open_now, fleet),
+            open_now,
             self._finished.family(),
             self._duration.family(),
             self._delay.family(),
@@ -97,15 +101,12 @@ class DagRunsCollector:
             self._task_wait.family(),
         ]
 
-    def _follow_runs(self) -> list[Run]:
+    def _follow_runs(self, fleet: Fleet) -> Family:
+        """Count what became of runs; return the open ones."""
         reading = self._runs.read()
         # Whatever can fail comes before the state changes: then the look is repeated as a whole.
         labels = self._registry.of(reading.dags)
-        self._expect(
-            (run.run_type, labels[run.dag_id])
-            for run in reading.open_now
-            if not labels[run.dag_id].canary
-        )
+        self._expect(reading.open_now, labels)
         seen = self._runs.take(reading)
         self._count_starts(seen.started, labels)
         self._count_ends(seen.finished, labels)
@@ -115,8 +116,9 @@ class DagRunsCollector:
             if run.state == "success" and run.end_date is not None
         )
         self._endings.note(seen.finished)
+        self._open_to_others.note(self._runs.open.values(), reading.now)
         self._tasks.settle([run.id for run in seen.finished])
-        return list(self._runs.open.values())
+        return self._open_runs(labels, fleet)
 
     def _count_starts(self, started: Sequence[Run], labels: Mapping[str, DagLabels]) -> None:
         for run in started:
@@ -157,15 +159,15 @@ class DagRunsCollector:
         if (seconds := attempt.duration) is not None:
             self._task_duration.observe((attempt.queue, dag.tier), seconds)
 
-    def _open_runs(self, open_now: Sequence[Run], fleet: Fleet) -> Family:
-        labels = self._registry.of({run.dag_id for run in open_now})
+    def _open_runs(self, labels: Mapping[str, DagLabels], fleet: Fleet) -> Family:
         counts: Tally[Labels] = Tally(
             {(state, tier, team): 0 for _, tier, team in fleet.kinds for state in OPEN_STATES}
         )
-        for run in open_now:
-            dag = labels[run.dag_id]
-            if not dag.canary:
-                counts[run.state, dag.tier, dag.team] += 1
+        counts.update(
+            (run.state, dag.tier, dag.team)
+            for run in self._runs.open.values()
+            if not (dag := labels[run.dag_id]).canary
+        )
         return gauge("airwarden_dag_runs", counts)
 
     def _retire(self, fleet: Mapping[str, DagLabels]) -> None:
@@ -181,9 +183,13 @@ class DagRunsCollector:
         self._task_wait.retire(lambda labels: labels[0] in queues)
         self._successes.forget_others(fleet.keys())
 
-    def _expect(self, runs: Iterable[tuple[str, DagLabels]]) -> None:
+    def _expect(self, runs: Sequence[Run], labels: Mapping[str, DagLabels]) -> None:
         """Born at 0 while a run is open: the runs that nobody scheduled are of few kinds."""
-        kinds = {(run_type, dag.type, dag.tier, dag.team) for run_type, dag in runs}
+        kinds = {
+            (run.run_type, dag.type, dag.tier, dag.team)
+            for run in runs
+            if not (dag := labels[run.dag_id]).canary
+        }
         self._finished.born(
             (state, run_type if run_type in RUN_TYPES else "other", *kind)
             for state in _ENDINGS

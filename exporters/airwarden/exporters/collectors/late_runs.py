@@ -10,6 +10,7 @@ from typing import Any
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.families import Counter, Family, Labels, gauge
 from airwarden.exporters.labels import UNSET, DagRegistry
+from airwarden.exporters.open_runs import OpenNow, OpenRuns, waiting_since
 
 #: Seconds after which a run is late: two turns of a healthy scheduler, and some.
 GRACE = 15.0
@@ -24,9 +25,15 @@ class LateRunsCollector:
     interval = 15.0
     timeout = 15.0
 
-    def __init__(self, database: MetadataDatabase, registry: DagRegistry) -> None:
+    def __init__(
+        self,
+        database: MetadataDatabase,
+        registry: DagRegistry,
+        open_runs: OpenRuns | None = None,
+    ) -> None:
         self._database = database
         self._registry = registry
+        self._open = open_runs
         #: DAG → logical date of the run that was due and not made at the look before.
         self._due: dict[str, datetime] = {}
         #: What was ever late; it stays, at 0. All kinds of all owners would be a thousand series.
@@ -35,16 +42,12 @@ class LateRunsCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return ages, overdue runs and lost ones."""
-        ages = self._database.rows("open_run_ages")
         overdue = self._database.rows("overdue_runs", grace=GRACE)
         fleet = self._registry.fleet().owners
-        labels = self._registry.of({row["dag_id"] for row in (*ages, *overdue)})
+        oldest = self._ages({(state, tier): 0.0 for state in _OPEN for tier, _ in fleet})
+        labels = self._registry.of({row["dag_id"] for row in overdue})
         self._never.born(fleet)
         self._follow({row["dag_id"]: row["due"] for row in overdue if row["due"] is not None})
-        oldest: dict[Labels, float] = {(state, tier): 0.0 for state in _OPEN for tier, _ in fleet}
-        for row in ages:
-            key = (row["state"], labels[row["dag_id"]].tier)
-            oldest[key] = max(oldest.get(key, 0.0), round(row["age"] or 0.0, 3))
         late: Tally[Labels] = Tally(dict.fromkeys(self._late, 0))
         for row in overdue:
             dag = labels[row["dag_id"]]
@@ -57,6 +60,18 @@ class LateRunsCollector:
             gauge("airwarden_dag_runs_overdue", late),
             self._never.family(),
         ]
+
+    def _ages(self, oldest: dict[Labels, float]) -> dict[Labels, float]:
+        """Add the age of the oldest open run by state and tier, from who follows runs or by a query."""
+        found = self._open.look() if self._open is not None else None
+        if found is not None:
+            return oldest_of(found, self._registry, oldest)
+        rows = self._database.rows("open_run_ages")
+        labels = self._registry.of({row["dag_id"] for row in rows})
+        for row in rows:
+            key = (row["state"], labels[row["dag_id"]].tier)
+            oldest[key] = max(oldest.get(key, 0.0), round(row["age"] or 0.0, 3))
+        return oldest
 
     def _follow(self, due: Mapping[str, datetime]) -> None:
         """Count what was due, is no longer, and was not made: the schedule went on without it."""
@@ -72,6 +87,27 @@ class LateRunsCollector:
                     dag = labels[row["dag_id"]]
                     self._never.add((dag.tier, dag.team), lost)
         self._due = dict(due)
+
+
+def oldest_of(
+    found: OpenNow, registry: DagRegistry, ages: dict[Labels, float]
+) -> dict[Labels, float]:
+    """Add the age of the oldest open run by state and tier; what a paused DAG has queued waits for nobody."""
+    labels = registry.of({run.dag_id for run in found.runs})
+    known = registry.fleet().dags
+    first: dict[Labels, datetime] = {}
+    for run in found.runs:
+        dag, since = labels[run.dag_id], waiting_since(run)
+        if run.state == "queued" and (dag.paused or run.dag_id not in known):
+            continue
+        if since is None:
+            continue
+        key = (run.state, dag.tier)
+        if key not in first or since < first[key]:
+            first[key] = since
+    return ages | {
+        key: round(max(0.0, (found.now - since).total_seconds()), 3) for key, since in first.items()
+    }
 
 
 def runs_lost(row: Mapping[str, Any], due: datetime) -> int:

@@ -14,12 +14,14 @@ from airwarden.exporters.collector import Collector
 from airwarden.exporters.collectors.assets import AssetsCollector
 from airwarden.exporters.collectors.dag_runs import DagRunsCollector
 from airwarden.exporters.collectors.dags import DagsCollector
+from airwarden.exporters.collectors.late_runs import oldest_of
 from airwarden.exporters.collectors.task_instances import TaskInstancesCollector
 from airwarden.exporters.collectors.waiting import oldest
 from airwarden.exporters.families import Family, Labels, gauge
 from airwarden.exporters.follow_runs import OPEN_STATES
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.live_tasks import LiveTasks
+from airwarden.exporters.open_runs import OpenNow
 from airwarden.exporters.rest_feed import RestRunFeed, RestTaskFeed
 from airwarden.exporters.rest_reads import RestDagRegistry, RestLiveTasks, RestQueries
 from airwarden.exporters.sources import ClusterSources
@@ -113,22 +115,11 @@ class RestLateRunsCollector:
         """Return the age of the oldest open run by state and tier."""
         if not self._runs.is_fresh:
             raise UnavailableError("the open runs have not been read for two minutes")
-        fleet = self._registry.fleet()
-        now = self._clock.now()
-        ages: dict[Labels, float] = {
-            (state, tier): 0.0 for state in OPEN_STATES for tier, _ in fleet.owners
+        none: dict[Labels, float] = {
+            (state, tier): 0.0 for state in OPEN_STATES for tier, _ in self._registry.fleet().owners
         }
-        open_now = list(self._runs.open.values())
-        labels = self._registry.of({run.dag_id for run in open_now})
-        for run in open_now:
-            dag = labels[run.dag_id]
-            waits = max(run.queued_at or run.run_after, run.run_after)
-            since = waits if run.state == "queued" else run.start_date
-            if since is None or (run.state == "queued" and dag.paused):
-                continue  # a queued run of a paused DAG waits for nobody
-            key = (run.state, dag.tier)
-            age = max(0.0, (now - since).total_seconds())
-            ages[key] = max(ages.get(key, 0.0), round(age, 3))
+        found = OpenNow(tuple(self._runs.open.values()), self._clock.now())
+        ages = oldest_of(found, self._registry, none)
         return [gauge("airwarden_dag_run_oldest_age_seconds", ages)]
 
 
