@@ -279,12 +279,14 @@ def _places(numbers: NDArray[Any], known: Mapping[int, int], other: int) -> NDAr
     return np.where(keys[found] == numbers, values[found], other).astype(np.int32)
 
 
-def _joined(pieces: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+def _joined(pieces: Sequence[dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """Put pieces together, column by column, so that no more than one column is there twice."""
     import numpy as np
 
     if not pieces:
         return {}
-    return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
+    names = list(pieces[0])
+    return {name: np.concatenate([piece.pop(name) for piece in pieces]) for name in names}
 
 
 def _uuid(moment: float) -> str:

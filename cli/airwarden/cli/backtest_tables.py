@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from airwarden.rules.backtest.html import length, moment, number
-from airwarden.rules.backtest.report import Report
+from airwarden.rules.backtest.report import Page, Report
 
-#: Pages that a terminal shows; the HTML report and JSON have all.
+#: What a terminal shows one by one; the HTML report and JSON have all.
 _SHOWN = 40
 _COLOURS = {"page": "red", "message": "yellow"}
 
@@ -31,36 +34,76 @@ def show(report: Report, console: Console) -> None:
         f"({number(report.per_day('warning'))} warnings a day){naive}",
         highlight=False,
     )
-    console.print(_pages(report))
-    if len(report.pages) > _SHOWN:
-        console.print(f"… and {len(report.pages) - _SHOWN} more; the HTML report has all of them")
+    for table in _told(report):
+        console.print(table)
     if report.incidents:
         console.print(_incidents(report))
     if report.tried:
         console.print(_tried(report))
     console.print(_thresholds(report))
     if report.not_judged:
-        console.print(f"[bold]Not judged[/] ({len(report.not_judged)}):", highlight=False)
-        for alert, why in report.not_judged.items():
-            console.print(f"  {alert}: {why}", highlight=False, soft_wrap=True)
+        console.print(
+            f"[bold]Not judged[/] ({len(report.not_judged)}): Airflow's history does not tell of them; a Prometheus"
+            " that has scraped the exporter may (--prometheus)",
+            highlight=False,
+            soft_wrap=True,
+        )
+        for why, alerts in report.not_judged_by_reason.items():
+            console.print(f"  {why}: {', '.join(alerts)}", highlight=False, soft_wrap=True)
 
 
-def _pages(report: Report) -> Table:
-    asked = any(page.playbook for page in report.pages)
+def _told(report: Report) -> Iterator[Table]:
+    """Yield what was told: one by one where a terminal holds it, else pages one by one, messages by alert."""
+    if len(report.pages) <= _SHOWN:
+        yield _pages("Pages and messages", report.pages)
+        return
+    pages = [page for page in report.pages if page.kind == "page"]
+    if pages:
+        some = f", the first {_SHOWN} of {len(pages)}" if len(pages) > _SHOWN else ""
+        yield _pages(f"Pages{some}", pages[:_SHOWN])
+    yield _by_alert([page for page in report.pages if page.kind != "page"])
+
+
+def _by_alert(messages: Sequence[Page]) -> Table:
     table = Table(
-        "began", "lasted", "what", "about", "told", "failing DAGs", title="Pages and messages"
-    )
+        "alert", "messages", "told", "first", "last", "longest", "most often about",
+        title="Messages by alert; the HTML report has each",
+    )  # fmt: skip
+    alerts: dict[str, list[Page]] = {}
+    for message in messages:
+        alerts.setdefault(message.alert, []).append(message)
+    for alert, own in sorted(alerts.items(), key=lambda item: -len(item[1])):
+        about = Counter(_about(message) for message in own).most_common(3)
+        table.add_row(
+            alert,
+            str(len(own)),
+            f"{sum(message.notifications for message in own)}×",
+            moment(own[0].began),
+            moment(own[-1].began),
+            length(max(message.seconds for message in own)),
+            "\n".join(f"{what} ({times}×)" for what, times in about),
+        )
+    return table
+
+
+def _about(page: Page) -> str:
+    labels = " ".join(f"{n}={v}" for n, v in page.labels.items() if n != "cluster")
+    return escape(labels) or f"{page.series} alerts"
+
+
+def _pages(title: str, pages: Sequence[Page]) -> Table:
+    asked = any(page.playbook for page in pages)
+    table = Table("began", "lasted", "what", "about", "told", "failing DAGs", title=title)
     if asked:
         table.add_column("playbook")
-    for page in report.pages[:_SHOWN]:
-        about = " ".join(f"{n}={v}" for n, v in page.labels.items() if n != "cluster")
+    for page in pages:
         dags = ", ".join(dag for dag, _ in page.failing[:2])
         others = len(page.failing) - 2 + page.others
         cells = [
             moment(page.began),
             length(page.seconds),
             f"[{_COLOURS[page.kind]}]{page.alert}[/]",
-            about or f"{page.series} alerts",
+            _about(page),
             f"{page.notifications}×",
             dags + (f" and {others} more" if others > 0 else ""),
         ]

@@ -105,15 +105,10 @@ class Backtest:
         runs = replace(runs, dag=_gone_last(runs.dag, len(kinds) - 1))
         past = PastOfRuns(grid, runs, kinds, request.cluster)
         sources: dict[str, Source] = _Joined(past)
+        sets = [rules, *(variant.rules for variant in tries)]
         if request.tasks:
-            from airwarden.rules.backtest.past_tasks import task_sources
-
-            tasks = self.history.tasks(
-                since, grid.end, lambda share: self.steps("reading tasks", share)
-            )
-            if tasks is not None:
-                sources.update(task_sources(grid, tasks, kinds, request.cluster))
-        sources.update(self._measured([rules, *(v.rules for v in tries)], sources, grid))
+            sources.update(self._of_tasks(sets, sources, grid, kinds))
+        sources.update(self._measured(sets, sources, grid))
         return self._report(rules, tries, sources, past, grid)
 
     def _variant(self, config: RuleConfig, name: str, words: str) -> Variant:
@@ -122,6 +117,21 @@ class Backtest:
 
         rule = alert(FRAMEWORK_ALERTS.get(name, name), place="--try")
         return Variant.of(config, rule.name, parse_threshold(words, place=f"--try {name}"))
+
+    def _of_tasks(
+        self, sets: Sequence[RuleSet], known: Mapping[str, Any], grid: Grid, dags: Sequence[DagKind]
+    ) -> Mapping[str, Source]:
+        """Return what the rules ask of task attempts, which are let go of then: a month of them is large."""
+        from airwarden.rules.backtest.measured import wanted
+        from airwarden.rules.backtest.past_tasks import PastOfTasks, task_sources
+
+        tasks = self.history.tasks(
+            grid.at(-grid.before), grid.end, lambda share: self.steps("reading tasks", share)
+        )
+        if tasks is None:
+            return {}
+        past = PastOfTasks(grid, tasks, dags, self.request.cluster)
+        return task_sources(past, wanted(sets, known))
 
     def _measured(
         self, sets: Sequence[RuleSet], known: Mapping[str, Any], grid: Grid

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
-from airwarden.cli.main import app
+from airwarden.cli.main import application
 
 _HEAD = """\
 # Command reference
@@ -24,7 +24,7 @@ none it reads `./airwarden.yaml`.
 
 def render() -> str:
     """Return the page as Markdown; every command and option has its line."""
-    group = get_command(app)
+    group = get_command(application())
     if not isinstance(group, TyperGroup):
         raise TypeError("the program has no commands")
     return "\n".join([_HEAD, *_sections(group, "")])

@@ -4,60 +4,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from airwarden.cli import failures
-from airwarden.cli.commands import (
-    acknowledge,
-    airflow,
-    approve,
-    audit,
-    backtest,
-    build,
-    check,
-    close,
-    deny,
-    doctor,
-    explain,
-    exporter,
-    incidents,
-    init,
-    maintenance,
-    mode,
-    pause,
-    playbooks,
-    release,
-    remediator,
-    resume,
-    scorecard,
-    up,
-    verdict,
-    why,
-    windows,
-)
-from airwarden.cli.commands import (
-    run as run_by_hand,
-)
 
-app = typer.Typer(
-    name="airwarden",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    add_completion=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+#: In the order in which help lists them; each is a module of `commands` of the same name.
+COMMANDS = (
+    "init", "doctor", "backtest", "up", "build", "check", "exporter", "remediator",
+    "why", "airflow", "incidents", "explain", "approve", "deny", "acknowledge", "release", "close", "pause", "resume",
+    "maintenance", "windows", "run", "playbooks", "mode", "scorecard", "verdict", "audit",
+)  # fmt: skip
 
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version
+
         typer.echo(f"airwarden {version('airwarden')}")
         raise typer.Exit
 
 
-@app.callback()
 def _root(
     _version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
@@ -69,12 +38,25 @@ def _root(
     """Monitoring, alerting and self-healing control plane for Apache Airflow."""
 
 
-for _command in (
-    init, doctor, backtest, up, build, check, exporter, remediator,
-    why, airflow, incidents, explain, approve, deny, acknowledge, release, close, pause, resume, maintenance, windows,
-    run_by_hand, playbooks, mode, scorecard, verdict, audit,
-):  # fmt: skip
-    _command.register(app)
+def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
+    """Return the program with these commands."""
+    app = typer.Typer(
+        name="airwarden",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for name in names:
+        import_module(f"airwarden.cli.commands.{name}").register(app)
+    return app
+
+
+def _asked_for(arguments: Sequence[str]) -> Sequence[str]:
+    """Return the one command that is asked for: reading the others' options takes longer than to run it."""
+    first = next((one for one in arguments if not one.startswith("-")), "")
+    return (first,) if first in COMMANDS else COMMANDS
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -84,7 +66,7 @@ def run(arguments: Sequence[str]) -> int:
     changed; 70: an error of ours.
     """
     try:
-        app(args=list(arguments))
+        application(_asked_for(arguments))(args=list(arguments))
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyboardInterrupt:

@@ -33,6 +33,7 @@ from airwarden.rules.config import (
 )
 from airwarden.rules.framework import FRAMEWORK_ALERTS, framework_overrides
 from airwarden.rules.mapping import MappedRule, mapped_rules
+from airwarden.rules.model import Rules
 
 #: A panel's limit and the alert whose threshold it draws.
 LIMITS = {
@@ -91,17 +92,26 @@ def render_all(settings: Settings, *, dashboards: bool = True) -> Mapping[str, s
         WrongInputError: The settings name an alert that does not exist, a threshold that does not
             fit it, or a secret where only a file will do.
     """
-    config = rule_config(settings)
-    try:
-        rules = rules_build.build(config)
-    except WrongInputError as error:
-        raise _as_written(settings, error) from None
+    rules = resolved(settings)
+    files = rules_build.written(rules)
     if not dashboards:
-        return rules
+        return files
     # Slow to import, and most commands draw nothing.
     from airwarden.dashboards import generate
 
-    return {**rules, **generate.build(dashboard_config(settings, config))}
+    return {**files, **generate.build(dashboard_config(settings, rules))}
+
+
+def resolved(settings: Settings) -> Rules:
+    """Return the rules of an installation.
+
+    Raises:
+        WrongInputError: As `render_all`.
+    """
+    try:
+        return resolve(rule_config(settings))
+    except WrongInputError as error:
+        raise _as_written(settings, error) from None
 
 
 def _as_written(settings: Settings, error: WrongInputError) -> WrongInputError:
@@ -339,9 +349,8 @@ def _timing(settings: Settings) -> AlertmanagerTiming:
     )
 
 
-def dashboard_config(settings: Settings, config: RuleConfig) -> DashboardConfig:
+def dashboard_config(settings: Settings, rules: Rules) -> DashboardConfig:
     """Return what the dashboards need to know; their limits are the thresholds of the alerts."""
-    rules = resolve(config)
     limits: dict[str, float] = {}
     for limit, name in LIMITS.items():
         context = rules.get(name)

@@ -8,7 +8,7 @@ from typing import Any
 
 from airwarden.cli.checks.finding import Finding, Level
 from airwarden.cli.options import Part, RuleFormat, read_text
-from airwarden.cli.outputs import render_all, rule_config
+from airwarden.cli.outputs import render_all, resolved, rule_config
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import Settings
 from airwarden.rules import formats
@@ -42,7 +42,6 @@ def render_parts(
     Raises:
         WrongInputError: The settings or that configuration are wrong.
     """
-    rules = resolve(rule_config(settings))
     wanted = set(only) or set(_PLACES)
     left_out = tuple(
         place for part, places in _PLACES.items() if part not in wanted for place in places
@@ -53,9 +52,9 @@ def render_parts(
     rendered = render_all(settings, dashboards=Part.DASHBOARDS in wanted)
     files = {path: text for path, text in rendered.items() if not path.startswith(left_out)}
     if elsewhere:
-        files |= formats.formatted(rules, formats.RuleFormat(rules_for.value))
+        files |= formats.formatted(resolved(settings), formats.RuleFormat(rules_for.value))
     if Part.ALERTMANAGER_SUBTREE in wanted or merge_into is not None:
-        part = subtree(rules)
+        part = subtree(resolved(settings))
         files[_SUBTREE] = dump(part)
         if merge_into is not None:
             files[_MERGED] = dump(merged(read_alertmanager(merge_into), part))

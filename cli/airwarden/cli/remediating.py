@@ -80,7 +80,7 @@ class RemediatorProgram:
         self._ports = OpenPorts("heal", ends_sessions=True)
         self.clock = SystemClock()
         settings = load()
-        self._started_with = settings
+        self._started_with = self._settings = settings
         self._config = config = remediator_config(settings)
         playbooks = playbook_set(settings)
         self._journal = await_journal(journal_url(settings), self.clock, patience=_JOURNAL_PATIENCE)
@@ -93,7 +93,7 @@ class RemediatorProgram:
                 checks=checks(),
                 config=config,
                 reload=self._reload,
-                runbook=runbook.read,
+                runbook=self._runbook,
                 chat_socket=chat_socket(settings),
             )
         except BaseException:  # whatever ends the start, what is open is closed
@@ -120,12 +120,19 @@ class RemediatorProgram:
         self.remediator.stop()
         self._ports.close()
 
+    def _runbook(self, name: str) -> str:
+        # Slow to import, and read only when somebody reads.
+        from airwarden.cli.outputs import rule_config
+
+        return runbook.filled(name, rule_config(self._settings))
+
     def _reload(self) -> Composition:
         settings = self._load()
         playbooks = playbook_set(settings)
         later = self._later(settings)
         if later:
             _log.warning("these settings take effect at the next start", keys=later)
+        self._settings = settings
         return replace(self._compose(settings, playbooks), restart_for=tuple(later))
 
     def _later(self, settings: Settings) -> list[str]:

@@ -7,15 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-
-class Component(StrEnum):
-    """The processes an Airflow platform is made of, by the names Airflow uses."""
-
-    SCHEDULER = "scheduler"
-    DAG_PROCESSOR = "dag-processor"
-    TRIGGERER = "triggerer"
-    API_SERVER = "api-server"
-    WORKER = "worker"
+from airwarden.core.components import Component as Component
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
@@ -94,10 +95,17 @@ def _not_taken(context: Context) -> str:
     )
 
 
-NOT_TAKEN = AlertRule(
+_alert = partial(AlertRule, component="airwarden")
+#: Told in chat: what Airwarden knows is old or has gaps.
+_warning = partial(_alert, severity=Severity.WARNING)
+#: Told in chat, of one of its programs rather than of a platform.
+_own_warning = partial(_warning, about_airwarden=True)
+#: Told people past the remediator, which may be what is broken; it is over when its series say so.
+_page = partial(_alert, severity=Severity.CRITICAL, route=Route.PAGER, keeps=False)
+
+
+NOT_TAKEN = _page(
     name="AirwardenAlertNotTaken",
-    component="airwarden",
-    severity=Severity.CRITICAL,
     hold=timedelta(minutes=2),
     expr=_not_taken,
     summary="{{ $labels.untaken }} fires on {{ $labels.cluster }} and nothing has taken it",
@@ -106,13 +114,9 @@ NOT_TAKEN = AlertRule(
         "<<hold>> without the remediator having taken them. Treat the alert itself: its runbook "
         "applies, nobody else is working on it."
     ),
-    route=Route.PAGER,
-    keeps=False,
 )
-REMEDIATOR_DOWN = AlertRule(
+REMEDIATOR_DOWN = _page(
     name="AirwardenRemediatorDown",
-    component="airwarden",
-    severity=Severity.CRITICAL,
     threshold=parse_threshold("> 60s"),
     units=(Unit.SECONDS,),
     # Longer than NOT_TAKEN's, so that a fault nobody handles is one page, and names the fault.
@@ -124,13 +128,9 @@ REMEDIATOR_DOWN = AlertRule(
         "No remediator answers, or the leader's loop has stood still for more than <<limit>>, for "
         "<<hold>>. Critical alerts reach you directly meanwhile, as AirwardenAlertNotTaken."
     ),
-    route=Route.PAGER,
-    keeps=False,
 )
-EXPORTER_DOWN = AlertRule(
+EXPORTER_DOWN = _page(
     name="AirflowExporterDown",
-    component="airwarden",
-    severity=Severity.CRITICAL,
     hold=timedelta(minutes=5),
     expr=_exporter_down,
     summary="Nothing is measured on {{ $labels.cluster }}: its exporter is down",
@@ -138,13 +138,9 @@ EXPORTER_DOWN = AlertRule(
         "Prometheus has had no sample of this platform for <<hold>>. No other alert of it can "
         "fire, and those that fired have ended without anything being healed."
     ),
-    route=Route.PAGER,
-    keeps=False,
 )
-PAGE_NOT_DELIVERED = AlertRule(
+PAGE_NOT_DELIVERED = _page(
     name="AirwardenPageNotDelivered",
-    component="airwarden",
-    severity=Severity.CRITICAL,
     threshold=parse_threshold("> 5m"),
     units=(Unit.SECONDS,),
     hold=timedelta(minutes=1),
@@ -155,19 +151,14 @@ PAGE_NOT_DELIVERED = AlertRule(
         "The oldest has waited for {{ $value | humanizeDuration }}, more than <<limit>>. Somebody "
         "should have been called: look at `airwarden incidents`."
     ),
-    # Who cannot page does not page for that either.
-    route=Route.PAGER,
-    keeps=False,
 )
 AIRWARDEN_ITSELF = Subject(
     name="airwarden",
     recordings=_recordings,
     alerts=(
         EXPORTER_DOWN,
-        AlertRule(
+        _warning(
             name="AirflowCollectorFailing",
-            component="airwarden",
-            severity=Severity.WARNING,
             hold=timedelta(minutes=5),
             expr=lambda c: (
                 f"max by (cluster, collector) ({c.series('airwarden_collector_success')}) == 0"
@@ -178,10 +169,8 @@ AIRWARDEN_ITSELF = Subject(
                 "alerts on them are blind."
             ),
         ),
-        AlertRule(
+        _warning(
             name="AirflowSnapshotStale",
-            component="airwarden",
-            severity=Severity.WARNING,
             threshold=parse_threshold("> 1m"),
             units=(Unit.SECONDS,),
             hold=timedelta(minutes=5),
@@ -192,10 +181,8 @@ AIRWARDEN_ITSELF = Subject(
                 "<<hold>>, although it answers scrapes."
             ),
         ),
-        AlertRule(
+        _warning(
             name="AirflowCardinalityDropped",
-            component="airwarden",
-            severity=Severity.WARNING,
             threshold=parse_threshold("> 0"),
             units=(Unit.COUNT,),
             over=timedelta(minutes=10),
@@ -207,10 +194,8 @@ AIRWARDEN_ITSELF = Subject(
                 "on it do not see them one by one."
             ),
         ),
-        AlertRule(
+        _warning(
             name="AirflowMappedMetricSilent",
-            component="airwarden",
-            severity=Severity.WARNING,
             over=timedelta(hours=6),
             hold=timedelta(minutes=15),
             expr=_mapped_silent,
@@ -222,22 +207,18 @@ AIRWARDEN_ITSELF = Subject(
         ),
         REMEDIATOR_DOWN,
         NOT_TAKEN,
-        AlertRule(
+        _own_warning(
             name="AirwardenConfigReloadFailed",
-            component="airwarden",
-            severity=Severity.WARNING,
             hold=timedelta(minutes=1),
             expr=lambda _: "min by (job) (airwarden_config_reload_success) == 0",
-            about_airwarden=True,
             summary="{{ $labels.job }} refused its new configuration",
             description=(
                 "For <<hold>> it has been running on the old configuration because the new one is "
                 "wrong; its log names file, line and key."
             ),
         ),
-        AlertRule(
+        _alert(
             name="AirwardenAuditBroken",
-            component="airwarden",
             severity=Severity.CRITICAL,
             hold=timedelta(minutes=1),
             expr=lambda _: "min(airwarden_audit_intact) == 0",
@@ -248,55 +229,43 @@ AIRWARDEN_ITSELF = Subject(
                 "was signed off. It is no longer signed off, and nothing of it is archived."
             ),
         ),
-        AlertRule(
+        _own_warning(
             name="AirwardenRetentionFailing",
-            component="airwarden",
-            severity=Severity.WARNING,
             hold=timedelta(hours=1),
             expr=lambda _: "min(airwarden_retention_success) == 0",
-            about_airwarden=True,
             summary="Airwarden's journal grows: nothing old leaves it",
             description=(
                 "For <<hold>> no sweep has reached its end; the remediator's log says why. Most often "
                 "the archive's folder is missing, full or not writable."
             ),
         ),
-        AlertRule(
+        _own_warning(
             name="AirwardenDeliverySetAside",
-            component="airwarden",
-            severity=Severity.WARNING,
             hold=timedelta(minutes=1),
             expr=lambda _: "max(airwarden_inbox_set_aside) > 0",
-            about_airwarden=True,
             summary="Airwarden could not work off {{ $value | humanize }} delivery(ies) of alerts",
             description=(
                 "They were acknowledged, tried several times, and set aside with their bodies. What "
                 "else they held was taken; what failed is in the remediator's log."
             ),
         ),
-        AlertRule(
+        _own_warning(
             name="AirwardenDeliveryTruncated",
-            component="airwarden",
-            severity=Severity.WARNING,
             hold=timedelta(0),
             over=timedelta(minutes=15),
             expr=_truncated,
-            about_airwarden=True,
             summary="Alertmanager left alerts out of what it delivered",
             description=(
                 "It did so within the last <<over>>. The remediator fetched them from Alertmanager's "
                 "API at once; where it cannot reach that, they are not taken."
             ),
         ),
-        AlertRule(
+        _own_warning(
             name="AirwardenChatNotDelivered",
-            component="airwarden",
-            severity=Severity.WARNING,
             threshold=parse_threshold("> 15m"),
             units=(Unit.SECONDS,),
             hold=timedelta(minutes=1),
             expr=lambda context: _undelivered("chat", context),
-            about_airwarden=True,
             summary="Airwarden's chat messages do not get out",
             description=(
                 "The oldest has waited for {{ $value | humanizeDuration }}, more than <<limit>>. "
@@ -304,9 +273,8 @@ AIRWARDEN_ITSELF = Subject(
             ),
         ),
         PAGE_NOT_DELIVERED,
-        AlertRule(
+        _alert(
             name="Watchdog",
-            component="airwarden",
             severity=Severity.NONE,
             hold=timedelta(0),
             expr=lambda _: "vector(1)",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 
 from airwarden.core.alerts import Severity
@@ -63,122 +64,120 @@ def _fewer(context: Context) -> str:
     return f"{context.exceeds()}\nand on (cluster) {measure.usual} >= {context.at_least}"
 
 
-_DELAYED = "Runs on {{ $labels.cluster }} start {{ $value | humanizeDuration }} after they were due"
+def _delayed(name: str, severity: Severity, limit: str, more: str = "") -> AlertRule:
+    """Return the alert on how late runs start, with this limit."""
+    return AlertRule(
+        name=name,
+        component="scheduler",
+        severity=severity,
+        threshold=parse_threshold(limit),
+        units=(Unit.SECONDS,),
+        quantiles=True,
+        scopes=("tier", "team"),
+        over=timedelta(minutes=5),
+        at_least=10,
+        # Longer than the range: what starts at once when a stall is over is late no more.
+        hold=timedelta(minutes=10),
+        keeps=False,
+        expr=_delay,
+        summary=(
+            "Runs on {{ $labels.cluster }} start {{ $value | humanizeDuration }} after they were due"
+        ),
+        description=(
+            "On average of at least <<at_least>> scheduled runs that started within <<over>>, more "
+            f"than <<limit>> for <<hold>>.{more}"
+        ),
+    )
+
+
+def _counted(
+    name: str,
+    component: str,
+    expr: Callable[[Context], str],
+    summary: str,
+    description: str,
+    *,
+    severity: Severity = Severity.WARNING,
+    hold: timedelta = timedelta(0),
+    over: timedelta | None = None,
+    kinds: bool = False,
+    keeps: bool = True,
+) -> AlertRule:
+    """Return an alert on things of a team of which one is too many.
+
+    Args:
+        name, component, expr, summary, description, severity, hold, over, keeps: Of the alert.
+        kinds: Whether its series are told apart by `kind` as well.
+    """
+    return AlertRule(
+        name=name,
+        component=component,
+        severity=severity,
+        threshold=parse_threshold("> 0"),
+        units=(Unit.COUNT,),
+        scopes=("tier", "team", *(("kind",) if kinds else ())),
+        over=over,
+        hold=hold,
+        keeps=keeps,
+        expr=expr,
+        summary=summary,
+        description=description,
+    )
+
+
 LATENESS = Subject(
     name="lateness",
     alerts=(
-        AlertRule(
-            name="AirflowScheduleDelayWarn",
-            component="scheduler",
-            severity=Severity.WARNING,
-            threshold=parse_threshold("> 10s"),
-            units=(Unit.SECONDS,),
-            quantiles=True,
-            scopes=("tier", "team"),
-            over=timedelta(minutes=5),
-            at_least=10,
-            # Longer than the range: what starts at once when a stall is over is late no more.
-            hold=timedelta(minutes=10),
-            keeps=False,
-            expr=_delay,
-            summary=_DELAYED,
-            description=(
-                "On average of at least <<at_least>> scheduled runs that started within <<over>>, more "
-                "than <<limit>> for <<hold>>."
-            ),
+        _delayed("AirflowScheduleDelayWarn", Severity.WARNING, "> 10s"),
+        _delayed(
+            "AirflowScheduleDelayCrit",
+            Severity.CRITICAL,
+            "> 60s",
+            " Every promise about time is in danger.",
         ),
-        AlertRule(
-            name="AirflowScheduleDelayCrit",
-            component="scheduler",
+        _counted(
+            "AirflowDagRunOverdue",
+            "pipelines",
+            _overdue,
+            "{{ $value | humanize }} run(s) of critical DAGs of team {{ $labels.team }} on "
+            "{{ $labels.cluster }} are overdue: {{ $labels.kind }}",
+            "For <<hold>> more than <<limit>>. They are due and were not created, or were created "
+            "and have not started although their DAG has room.",
             severity=Severity.CRITICAL,
-            threshold=parse_threshold("> 60s"),
-            units=(Unit.SECONDS,),
-            quantiles=True,
-            scopes=("tier", "team"),
-            over=timedelta(minutes=5),
-            at_least=10,
-            # Longer than the range: what starts at once when a stall is over is late no more.
-            hold=timedelta(minutes=10),
-            keeps=False,
-            expr=_delay,
-            summary=_DELAYED,
-            description=(
-                "On average of at least <<at_least>> scheduled runs that started within <<over>>, more "
-                "than <<limit>> for <<hold>>. Every promise about time is in danger."
-            ),
-        ),
-        AlertRule(
-            name="AirflowDagRunOverdue",
-            component="pipelines",
-            severity=Severity.CRITICAL,
-            threshold=parse_threshold("> 0"),
-            units=(Unit.COUNT,),
-            scopes=("tier", "team", "kind"),
             # Longer than a scheduler that is behind takes to be told of, or its symptom pages first.
             hold=timedelta(minutes=10),
+            kinds=True,
             keeps=False,
-            expr=_overdue,
-            summary=(
-                "{{ $value | humanize }} run(s) of critical DAGs of team {{ $labels.team }} on "
-                "{{ $labels.cluster }} are overdue: {{ $labels.kind }}"
-            ),
-            description=(
-                "For <<hold>> more than <<limit>>. They are due and were not created, or were created "
-                "and have not started although their DAG has room."
-            ),
         ),
-        AlertRule(
-            name="AirflowSlaAtRisk",
-            component="data",
-            severity=Severity.WARNING,
-            threshold=parse_threshold("> 0"),
-            units=(Unit.COUNT,),
-            scopes=("tier", "team", "kind"),
+        _counted(
+            "AirflowSlaAtRisk",
+            "data",
+            _at_risk,
+            "{{ $value | humanize }} promise(s) of team {{ $labels.team }} on "
+            "{{ $labels.cluster }} will be broken: {{ $labels.kind }}",
+            "For <<hold>> more than <<limit>>. A run under way will end after its deadline if it "
+            "takes as long as usual, or an asset is nearly as old as it may become.",
             hold=timedelta(minutes=5),
-            expr=_at_risk,
-            summary=(
-                "{{ $value | humanize }} promise(s) of team {{ $labels.team }} on "
-                "{{ $labels.cluster }} will be broken: {{ $labels.kind }}"
-            ),
-            description=(
-                "For <<hold>> more than <<limit>>. A run under way will end after its deadline if it "
-                "takes as long as usual, or an asset is nearly as old as it may become."
-            ),
+            kinds=True,
         ),
-        AlertRule(
-            name="AirflowDeadlineMissed",
-            component="data",
-            severity=Severity.WARNING,
-            threshold=parse_threshold("> 0"),
-            units=(Unit.COUNT,),
-            scopes=("tier", "team"),
+        _counted(
+            "AirflowDeadlineMissed",
+            "data",
+            lambda c: _lost("airwarden_sla_breaches_total", c, 'kind="dag"'),
+            "{{ $value | humanize }} deadline(s) of team {{ $labels.team }}'s DAGs were missed on "
+            "{{ $labels.cluster }}",
+            "More than <<limit>> within <<over>>.",
             over=timedelta(minutes=15),
-            hold=timedelta(0),
-            expr=lambda c: _lost("airwarden_sla_breaches_total", c, 'kind="dag"'),
-            summary=(
-                "{{ $value | humanize }} deadline(s) of team {{ $labels.team }}'s DAGs were missed on "
-                "{{ $labels.cluster }}"
-            ),
-            description="More than <<limit>> within <<over>>.",
         ),
-        AlertRule(
-            name="AirflowRunsNeverCreated",
-            component="scheduler",
-            severity=Severity.WARNING,
-            threshold=parse_threshold("> 0"),
-            units=(Unit.COUNT,),
-            scopes=("tier", "team"),
+        _counted(
+            "AirflowRunsNeverCreated",
+            "scheduler",
+            lambda c: _lost("airwarden_dag_runs_never_created_total", c),
+            "{{ $value | humanize }} scheduled run(s) of team {{ $labels.team }} on "
+            "{{ $labels.cluster }} were never made",
+            "More than <<limit>> within <<over>>: the schedule went on without them (catchup is "
+            "off), and Airflow shows nothing where they should be.",
             over=timedelta(minutes=30),
-            hold=timedelta(0),
-            expr=lambda c: _lost("airwarden_dag_runs_never_created_total", c),
-            summary=(
-                "{{ $value | humanize }} scheduled run(s) of team {{ $labels.team }} on "
-                "{{ $labels.cluster }} were never made"
-            ),
-            description=(
-                "More than <<limit>> within <<over>>: the schedule went on without them (catchup is "
-                "off), and Airflow shows nothing where they should be."
-            ),
         ),
         AlertRule(
             name="AirflowRunsBelowUsual",

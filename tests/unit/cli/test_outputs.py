@@ -161,7 +161,7 @@ def test_a_secret_that_alertmanager_cannot_read_is_refused(text: str, key: str) 
 
 def test_panels_draw_the_thresholds_of_the_alerts() -> None:
     settings = read('alerts: {AirflowTaskQueueDepthHigh: {threshold: ">50 for 1m"}}')
-    config = outputs.dashboard_config(settings, outputs.rule_config(settings))
+    config = outputs.dashboard_config(settings, outputs.resolved(settings))
     assert config.limits.queue_depth == 50
     assert config.limits.scheduler_lag_seconds == 300
 

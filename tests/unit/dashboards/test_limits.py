@@ -6,7 +6,7 @@ from dataclasses import asdict
 
 import yaml
 
-from airwarden.cli.outputs import LIMITS, dashboard_config, rule_config
+from airwarden.cli.outputs import LIMITS, dashboard_config, resolved
 from airwarden.core.settings import parse
 from airwarden.core.thresholds import Unit
 from airwarden.dashboards.config import Limits
@@ -24,7 +24,7 @@ WORDS = {
 
 def limits(text: str) -> Limits:
     settings = parse(text, source="airwarden.yaml", environ={})
-    return dashboard_config(settings, rule_config(settings)).limits
+    return dashboard_config(settings, resolved(settings)).limits
 
 
 def test_defaults_are_those_of_the_alerts() -> None:

@@ -10,7 +10,7 @@ import pytest
 import typer.main
 import yaml
 
-from airwarden.cli.main import app
+from airwarden.cli.main import application
 from airwarden.core.settings import Settings, parse
 from stories.registry import FIRST_FIVE, MORE
 from support.repository import ROOT, committed
@@ -99,7 +99,7 @@ def shell_lines() -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("path", [page for page in PAGES if page != "ROADMAP.md"])
 def test_every_airwarden_command_that_is_named_exists(path: str) -> None:
-    group = typer.main.get_command(app)
+    group = typer.main.get_command(application())
     known = set(getattr(group, "commands", {}))
     named = set(
         re.findall(r"(?:^|bin/|\s)airwarden ([a-z][a-z-]+)", code_of(path), flags=re.MULTILINE)
@@ -110,7 +110,7 @@ def test_every_airwarden_command_that_is_named_exists(path: str) -> None:
 @pytest.mark.parametrize(("path", "line"), shell_lines())
 def test_every_command_line_is_one_that_the_program_understands(path: str, line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(application())
     while words and (inner := getattr(command, "commands", {}).get(words[0])):
         command, words = inner, words[1:]
     if words not in (["--help"], ["--version"]):

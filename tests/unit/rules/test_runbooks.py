@@ -10,7 +10,7 @@ import pytest
 import typer
 import yaml
 
-from airwarden.cli.main import app
+from airwarden.cli.main import application
 from airwarden.cli.reference import playbooks
 from airwarden.core.errors import NotFoundError
 from airwarden.core.metrics import metric
@@ -18,14 +18,14 @@ from airwarden.core.thresholds import Threshold, Unit, parse_threshold
 from airwarden.rules import runbook
 from airwarden.rules.build import build
 from airwarden.rules.catalogue import ALERTS, resolve
-from airwarden.rules.config import AlertOverride, RuleConfig
+from airwarden.rules.config import AlertOverride, RuleConfig, ServerAccess
 from airwarden.rules.lint import selected_metrics
 from support.repository import ROOT
 
 HEADINGS = [
     "Meaning", "Impact", "Diagnosis", "What Airwarden does", "What you do", "Threshold", "Silence",
 ]  # fmt: skip
-COMMANDS = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+COMMANDS = set(typer.main.get_command(application()).commands)  # type: ignore[attr-defined]
 PLAYBOOKS = playbooks()
 RUNBOOKS = ROOT / "rules/airwarden/rules/runbooks"
 _FENCE = re.compile(r"^ *```(\w+)\n(.*?)^ *```$", re.S | re.M)
@@ -130,3 +130,30 @@ def test_the_threshold_it_shows_is_todays_default_in_the_settings_own_words(name
         assert words.pop("at_least") == context.at_least
     assert words == {}
     resolve(RuleConfig(overrides={name: AlertOverride(threshold=written)}))
+
+
+def test_what_is_built_names_the_installations_own_addresses() -> None:
+    config = RuleConfig(
+        clusters=("prod",),
+        exporters=("exporter.example.com:9810",),
+        exporter_access=ServerAccess(https=True),
+        alertmanagers=("https://alerts.example.com/am/",),
+    )
+    files = build(config)
+    silence = files["runbooks/AirflowExporterDown.md"]
+    assert (
+        "amtool silence add --alertmanager.url=https://alerts.example.com/am "
+        "alertname=AirflowExporterDown cluster=prod --duration=1h"
+    ) in silence
+    assert "curl -s https://exporter.example.com:9810/healthz" in silence
+    for path, text in files.items():
+        if path.startswith("runbooks/"):
+            assert "127.0.0.1:9093" not in text
+            assert "cluster=default" not in text
+
+
+@pytest.mark.parametrize("name", ALERTS)
+def test_its_commands_can_be_copied(name: str) -> None:
+    """Without the address amtool refuses to do anything."""
+    for command in re.findall(r"amtool [a-z]+ [a-z]+ [^`\n]+", runbook.read(name)):
+        assert "--alertmanager.url=http" in command

@@ -402,7 +402,7 @@ class MonitoringFramework(Section):
     business_metrics: tuple[str, ...] = ()
     """Names of what is measured of the business; documentation only."""
 
-    alerts: FrameworkAlerts = FrameworkAlerts()
+    alerts: FrameworkAlerts = FrameworkAlerts.default()
     """Thresholds of the six alerts."""
 
 

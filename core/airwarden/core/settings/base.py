@@ -78,15 +78,24 @@ class Section(BaseModel):
         addresses: Those of them that are addresses: `NAME` itself is allowed if without password.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    # Each section is built with the whole, once, and not by itself when its class is made.
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
     secrets: ClassVar[tuple[str, ...]] = ()
     addresses: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def default(cls) -> Self:
+        """Return the section in which nothing is given, as another one's default.
+
+        Not validated: that would build each section by itself, and every command waits for it.
+        """
+        return cls.model_construct()
 
     @model_validator(mode="before")
     @classmethod
     def _fold_secrets(cls, data: Any, info: ValidationInfo) -> Any:
         """Turn `password_file: x` and `password_env: X` into the field `password`."""
-        if not isinstance(data, Mapping):
+        if not cls.secrets or not isinstance(data, Mapping):
             return data
         folded = dict(data)
         for name in cls.secrets:

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
+from airwarden.core.components import Component
 from airwarden.core.durations import Duration
-from airwarden.core.platform import Component
 from airwarden.core.settings.base import (
     ConfigPath,
     HttpUrl,
@@ -335,7 +335,7 @@ class Cluster(Section):
     broker: Broker | None = None
     """Its Celery broker; leave out with other executors."""
 
-    workers: Workers = Workers()
+    workers: Workers = Workers.default()
     """Its Celery workers."""
 
     host: Host | None = None

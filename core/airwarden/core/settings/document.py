@@ -18,6 +18,7 @@ Path = tuple[str | int, ...]
 _PREFIX = "AIRWARDEN_"
 _LIMIT = 100_000
 _TAG = "tag:yaml.org,2002:"
+_TEXT = f"{_TAG}str"
 _SCALARS = frozenset({"str", "int", "float", "bool", "null"})
 
 
@@ -178,6 +179,8 @@ class _Builder:
     def value(self, node: yaml.Node, path: Path) -> Any:
         if len(self._document.lines) > _LIMIT or id(node) in self._open:
             raise WrongInputError("aliases expand without end", place=self._at(node))
+        if node.tag == _TEXT and isinstance(node, yaml.ScalarNode):
+            return node.value
         if isinstance(node, yaml.MappingNode):
             return self.mapping(node, path)
         if isinstance(node, yaml.SequenceNode):
@@ -198,8 +201,10 @@ class _Builder:
     def mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
         self._open.add(id(node))
         first: dict[str, int] = {}
+        merges = False
         for key_node, _ in node.value:
             if key_node.tag == "tag:yaml.org,2002:merge":
+                merges = True
                 continue
             key = str(key_node.value)
             if not isinstance(key_node, yaml.ScalarNode):
@@ -211,7 +216,8 @@ class _Builder:
                     hint=f"first on line {first[key]}",
                 )
             first[key] = key_node.start_mark.line + 1
-        self._loader.flatten_mapping(node)
+        if merges:
+            self._loader.flatten_mapping(node)
         result: dict[str, Any] = {}
         for key_node, value_node in node.value:
             key = str(key_node.value)

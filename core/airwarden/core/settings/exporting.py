@@ -56,7 +56,7 @@ class ExporterTls(Section):
     """Who must have signed the certificate that each client shows (mutual TLS), those that ask `/healthz`
     too. None: clients show none."""
 
-    prometheus: ClientTls = ClientTls()
+    prometheus: ClientTls = ClientTls.default()
     """What the generated scrape configuration says of it."""
 
 
@@ -128,7 +128,7 @@ class Exporter(Server):
     collectors: dict[str, CollectorOverride] = Field(default_factory=dict)
     """Changes to single collectors, by name."""
 
-    failures: Failures = Failures()
+    failures: Failures = Failures.default()
     """How failed task attempts get their cause."""
 
     max_series: int = Field(default=50_000, ge=1_000)

@@ -74,7 +74,7 @@ class RemediatorTls(Section):
     """Who must have signed the certificate that each client shows (mutual TLS), beside its token: then no
     Slack and no PagerDuty reaches it directly. None: clients show none."""
 
-    clients: ClientTls = ClientTls()
+    clients: ClientTls = ClientTls.default()
     """How Prometheus, Alertmanager and the operators' commands check it, and what they show of themselves."""
 
 
@@ -121,13 +121,13 @@ class Remediator(Server):
     admins: tuple[str, ...] = ()
     """Groups whose members may let a playbook act before it has earned it. None: every person may."""
 
-    journal: Journal = Journal()
+    journal: Journal = Journal.default()
     """The journal."""
 
-    audit: keeping.Audit = keeping.Audit()
+    audit: keeping.Audit = keeping.Audit.default()
     """The audit and its checkpoints."""
 
-    retention: keeping.Retention = keeping.Retention()
+    retention: keeping.Retention = keeping.Retention.default()
     """What is taken out of the journal, and when."""
 
     mode: Mode = Mode.SHADOW
@@ -244,13 +244,13 @@ class PlaybookOverride(Section):
     """Why it may act (`mode: approve` or `auto`) before it has earned it in shadow; goes into the audit,
     and is shown by `airwarden scorecard`."""
 
-    confirm: ConfirmOverride = ConfirmOverride()
+    confirm: ConfirmOverride = ConfirmOverride.default()
     """How the fault is confirmed."""
 
-    verify: VerifyOverride = VerifyOverride()
+    verify: VerifyOverride = VerifyOverride.default()
     """How healing is verified."""
 
-    page: PageOverride = PageOverride()
+    page: PageOverride = PageOverride.default()
     """When a person is paged."""
 
     attempts: int | None = Field(default=None, ge=1, le=5)

@@ -39,7 +39,7 @@ class Settings(Section):
     time_intervals: dict[str, Intervals] = Field(default_factory=dict)
     """Hours of the week by name, for those who want to hear of warnings in some of them only."""
 
-    business: Business = Business()
+    business: Business = Business.default()
     """What pipelines are worth and deliver."""
 
     alerts: dict[str, alerting.AlertOverride] = Field(default_factory=dict)
@@ -51,31 +51,31 @@ class Settings(Section):
     monitoring_framework: alerting.MonitoringFramework | None = None
     """Thresholds in the operators' words. `alerts` wins where both speak of one alert."""
 
-    normal: Normal = Normal()
+    normal: Normal = Normal.default()
     """What is normal on this platform; `airwarden check` names thresholds that lie within it."""
 
     resource_allocation: alerting.ResourceAllocation | None = None
     """Priority classes and scaling thresholds in the operators' words."""
 
-    prometheus: alerting.Prometheus = alerting.Prometheus()
+    prometheus: alerting.Prometheus = alerting.Prometheus.default()
     """The Prometheus that evaluates our rules."""
 
-    alertmanager: alerting.Alertmanager = alerting.Alertmanager()
+    alertmanager: alerting.Alertmanager = alerting.Alertmanager.default()
     """The Alertmanager that routes alerts."""
 
-    notifications: alerting.Notifications = alerting.Notifications()
+    notifications: alerting.Notifications = alerting.Notifications.default()
     """Slack, PagerDuty and the dead man's switch."""
 
-    links: alerting.Links = alerting.Links()
+    links: alerting.Links = alerting.Links.default()
     """Addresses of runbooks and dashboards."""
 
-    dashboards: alerting.Dashboards = alerting.Dashboards()
+    dashboards: alerting.Dashboards = alerting.Dashboards.default()
     """The generated dashboards."""
 
-    exporter: Exporter = Exporter()
+    exporter: Exporter = Exporter.default()
     """The exporter."""
 
-    remediator: Remediator = Remediator()
+    remediator: Remediator = Remediator.default()
     """The remediator."""
 
     windows: tuple[Window, ...] = ()

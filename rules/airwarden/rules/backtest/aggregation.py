@@ -6,37 +6,48 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from airwarden.rules.backtest.plans import Groups, Plans
 from airwarden.rules.backtest.vectors import (
+    Bools,
     Floats,
     Labels,
     NotJudgedError,
-    Signature,
     Vector,
     signature,
     without,
 )
 
 
-def _extreme(rows: Floats, pick: np.ufunc, nothing: float) -> Floats:
+def _sum(groups: Groups, rows: Floats, there: Bools) -> Floats:
+    numbers = rows if there.all() else np.where(there, rows, 0.0)
+    return np.asarray(groups.reduced(np.add, numbers), dtype=np.float64)
+
+
+def _count(groups: Groups, there: Bools) -> Floats:
+    return np.asarray(groups.reduced(np.add, there.astype(np.float64)), dtype=np.float64)
+
+
+def _extreme(groups: Groups, rows: Floats, there: Bools, pick: np.ufunc, nothing: float) -> Floats:
     """Return the highest or lowest; what is no number counts only where there is no other."""
-    best: Floats = pick.reduce(rows, axis=0)
+    best = np.asarray(groups.reduced(pick, np.where(there, rows, nothing)), dtype=np.float64)
     return np.where(best == nothing, np.nan, best)
 
 
-#: Over the rows of one group, absent ones left out by a mask that is passed beside them.
-_PLAIN: Mapping[str, Callable[..., Floats]] = {
-    "sum": lambda rows, there: np.where(there, rows, 0.0).sum(axis=0),
-    "count": lambda _, there: there.sum(axis=0).astype(np.float64),
-    "group": lambda rows, _: np.ones(rows.shape[1]),
-    "avg": lambda rows, there: (
-        np.where(there, rows, 0.0).sum(axis=0) / np.maximum(there.sum(axis=0), 1)
+#: Over the rows of each group, absent ones left out by a mask that is passed beside them.
+_PLAIN: Mapping[str, Callable[[Groups, Floats, Bools], Floats]] = {
+    "sum": _sum,
+    "count": lambda groups, _, there: _count(groups, there),
+    "group": lambda groups, rows, _: np.ones((len(groups.labels), rows.shape[1])),
+    "avg": lambda groups, rows, there: (
+        _sum(groups, rows, there) / np.maximum(_count(groups, there), 1)
     ),
-    "max": lambda rows, there: _extreme(np.where(there, rows, -np.inf), np.fmax, -np.inf),
-    "min": lambda rows, there: _extreme(np.where(there, rows, np.inf), np.fmin, np.inf),
+    "max": lambda groups, rows, there: _extreme(groups, rows, there, np.fmax, -np.inf),
+    "min": lambda groups, rows, there: _extreme(groups, rows, there, np.fmin, np.inf),
 }
 
 #: Of one series these are its own value.
 _ITSELF = frozenset({"sum", "avg", "max", "min"})
+_PLANS: Plans[Groups] = Plans()
 
 
 def aggregate(
@@ -54,32 +65,28 @@ def aggregate(
     Raises:
         NotJudgedError: The aggregation is not known here.
     """
-    groups: dict[Signature, list[int]] = {}
-    labels: list[Labels] = []
-    for row, own in enumerate(vector.labels):
-        kept = {n: own[n] for n in names if own.get(n)} if by else without(own, names)
-        key = signature(kept)
-        if key not in groups:
-            groups[key] = []
-            labels.append(kept)
-        groups[key].append(row)
+    groups = _PLANS.of((vector.labels,), (tuple(names), by), lambda: _groups(vector, names, by=by))
     if operator in ("topk", "bottomk") and share is not None:
-        return _extremes(vector, list(groups.values()), share, highest=operator == "topk")
+        return _extremes(vector, groups.rows, share, highest=operator == "topk")
     if operator not in _PLAIN and operator != "quantile":
         raise NotJudgedError(f"the aggregation {operator}")
-    if not labels:
+    if not groups.labels:
         return Vector.empty(vector.values.shape[1])
-    if operator in _ITSELF and len(groups) == len(vector.labels):
-        return Vector(tuple(labels), vector.values, vector.present)
-    values, present = [], []
-    for rows in groups.values():
-        numbers, there = vector.values[rows], vector.present[rows]
-        if operator == "quantile":
-            values.append(_quantile(np.where(there, numbers, np.nan), share))
-        else:
-            values.append(_PLAIN[operator](numbers, there))
-        present.append(there.any(axis=0))
-    return Vector(tuple(labels), np.stack(values), np.stack(present))
+    if operator in _ITSELF and groups.single:
+        return Vector(groups.labels, vector.values, vector.present)
+    if operator == "quantile":
+        numbers = np.where(vector.present, vector.values, np.nan)
+        values = np.stack([_quantile(numbers[rows], share) for rows in groups.rows])
+    else:
+        values = _PLAIN[operator](groups, vector.values, vector.present)
+    return Vector(groups.labels, values, groups.present(vector.present))
+
+
+def _groups(vector: Vector, names: Sequence[str], *, by: bool) -> Groups:
+    def kept(own: Labels) -> Labels:
+        return {n: own[n] for n in names if own.get(n)} if by else without(own, names)
+
+    return Groups.of(vector.labels, lambda own: signature(kept(own)), kept)
 
 
 def _quantile(numbers: Floats, share: Floats | None) -> Floats:

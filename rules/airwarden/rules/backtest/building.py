@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,8 +11,18 @@ from numpy.typing import NDArray
 
 from airwarden.rules.backtest.aggregation import aggregate
 from airwarden.rules.backtest.grid import Grid
+from airwarden.rules.backtest.plans import Plans
 from airwarden.rules.backtest.sources import Flow, Matcher, Stored
-from airwarden.rules.backtest.vectors import Floats, Ints, Labels, Span, Vector
+from airwarden.rules.backtest.vectors import (
+    Floats,
+    Ints,
+    Labels,
+    Signature,
+    Span,
+    Vector,
+    signature,
+    without,
+)
 
 #: Combinations of labels that are told apart by a table instead of by sorting.
 _TABLE = 10_000_000
@@ -176,6 +186,17 @@ def _oldest_of_all(
     return order[there], begins[there].astype(np.int32)
 
 
+@dataclass(frozen=True, slots=True)
+class _Cumulated:
+    """How buckets add up: of each series the row of each bound (one past the last where there is none),
+    and which of the sums are wanted, with their labels.
+    """
+
+    places: Ints
+    kept: Ints
+    labels: tuple[Labels, ...]
+
+
 @dataclass(slots=True)
 class Buckets:
     """A histogram's `_bucket` series, kept as one event each and added up by bound when asked for.
@@ -190,6 +211,7 @@ class Buckets:
     phase: float = field(init=False)
     born_early: bool = True
     lasting: bool = False
+    _plans: Plans[_Cumulated] = field(default_factory=Plans)
 
     def __post_init__(self) -> None:
         self.phase = self.flow.phase
@@ -197,41 +219,54 @@ class Buckets:
     def vector(self, matchers: Sequence[Matcher], span: Span, by: Sequence[str] | None) -> Vector:
         """See `Source`."""
         others = [matcher for matcher in matchers if matcher.label != "le"]
-        wanted = [matcher for matcher in matchers if matcher.label == "le"]
         grouped = None if by is None else (*(n for n in by if n != "le"), "le")
         found = self.flow.vector(others, span, grouped)
-        rows: dict[tuple[tuple[str, str], ...], dict[str, int]] = {}
-        for row, labels in enumerate(found.labels):
-            rest = tuple(sorted((n, v) for n, v in labels.items() if n != "le"))
-            rows.setdefault(rest, {})[labels["le"]] = row
-        labels_: list[Labels] = []
-        values = []
-        for rest, places in rows.items():
-            total = np.zeros(span.count)
-            for bound in self.bounds:
-                if bound in places:
-                    total = total + found.values[places[bound]]
-                own = {**dict(rest), "le": bound}
-                if all(matcher.fits(own) for matcher in wanted):
-                    labels_.append(own)
-                    values.append(total)
-        if not values:
+        wanted = tuple(matcher for matcher in matchers if matcher.label == "le")
+        plan = self._plans.of(
+            (found.labels,), wanted, lambda: self._cumulated(found.labels, wanted)
+        )
+        if not plan.labels:
             return Vector.empty(span.count)
-        whole = Vector.full(labels_, np.stack(values))
+        nothing = np.zeros((1, span.count))
+        values = np.concatenate([found.values, nothing])[plan.places]
+        np.cumsum(values, axis=1, out=values)
+        whole = Vector.full(plan.labels, values.reshape(-1, span.count)[plan.kept])
         return whole if by is None or "le" in by else aggregate("sum", whole, by, by=True)
+
+    def _cumulated(self, labels: Sequence[Labels], wanted: Sequence[Matcher]) -> _Cumulated:
+        rows: dict[Signature, dict[str, int]] = {}
+        for row, own in enumerate(labels):
+            rows.setdefault(signature(without(own, ["le"])), {})[own["le"]] = row
+        made = [{**dict(rest), "le": bound} for rest in rows for bound in self.bounds]
+        kept = [n for n, own in enumerate(made) if all(matcher.fits(own) for matcher in wanted)]
+        return _Cumulated(
+            np.array(
+                [[own.get(bound, len(labels)) for bound in self.bounds] for own in rows.values()]
+            ),
+            np.array(kept, dtype=np.int64),
+            tuple(made[n] for n in kept),
+        )
+
+
+#: The series of a histogram, by the ends of their names.
+KINDS = ("bucket", "count", "sum")
 
 
 def histogram(
     grid: Grid,
-    name: str,
+    kind: str,
     moments: Floats,
     seconds: Floats,
     columns: Sequence[Column],
     common: Labels,
     born: Collection[Sequence[str]],
     buckets: Sequence[float],
-) -> Mapping[str, Flow | Buckets]:
-    """Return the three kinds of series of a histogram, by name."""
+) -> Flow | Buckets:
+    """Return one of the three kinds of series of a histogram."""
+    if kind == "count":
+        return counter(grid, moments, columns, common, born)
+    if kind == "sum":
+        return counter(grid, moments, columns, common, born, seconds.astype(np.float32))
     bounds = [*(repr(float(bound)) for bound in buckets), "+Inf"]
     place = np.searchsorted(np.asarray(buckets), seconds, side="left").astype(np.int32)
     inner = counter(
@@ -241,8 +276,4 @@ def histogram(
         common,
         [(*values, bounds[-1]) for values in born],
     )
-    return {
-        f"{name}_bucket": Buckets(inner, bounds),
-        f"{name}_count": counter(grid, moments, columns, common, born),
-        f"{name}_sum": counter(grid, moments, columns, common, born, seconds.astype(np.float32)),
-    }
+    return Buckets(inner, bounds)

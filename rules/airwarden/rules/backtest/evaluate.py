@@ -7,6 +7,7 @@ names; it is never guessed. Values follow Prometheus 3: ranges are open on the l
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -16,6 +17,7 @@ import numpy as np
 from airwarden.rules.backtest import functions, windows
 from airwarden.rules.backtest.aggregation import aggregate
 from airwarden.rules.backtest.matching import (
+    COMPARISONS,
     SETS,
     Matching,
     binary,
@@ -24,6 +26,7 @@ from airwarden.rules.backtest.matching import (
     with_number,
 )
 from airwarden.rules.backtest.needs import Recorded, Recordings, needs
+from airwarden.rules.backtest.plans import Plans, shrunk
 from airwarden.rules.backtest.sources import Source
 from airwarden.rules.backtest.tree import (
     Aggregate,
@@ -39,6 +42,8 @@ from airwarden.rules.backtest.tree import (
 )
 from airwarden.rules.backtest.vectors import (
     Floats,
+    Ints,
+    Labels,
     NotJudgedError,
     Span,
     Vector,
@@ -50,6 +55,7 @@ from airwarden.rules.backtest.windows import OVER_TIME, Window
 Value: TypeAlias = Vector | Floats
 #: Functions whose result changes when series are summed before instead of after: never here.
 _SUMMABLE = ("rate", "increase")
+_NO_LABELS: tuple[Labels, ...] = ({},)
 
 
 @dataclass(slots=True)
@@ -62,6 +68,7 @@ class Evaluator:
         start: Unix time of evaluation 0.
         step: Seconds between evaluations.
         block: Evaluations that are worked on at once, so that memory stays small.
+        begin: The first evaluation of which anything is known: before, nothing was recorded.
     """
 
     sources: Mapping[str, Source]
@@ -69,9 +76,14 @@ class Evaluator:
     start: float
     step: float
     block: int = 2880
+    begin: int = -sys.maxsize
     _known: dict[tuple[str, int, int], Value] = field(default_factory=dict)
     _recorded: dict[tuple[str, int], Vector] = field(default_factory=dict)
+    _now: int = 0
+    _reach: dict[str, int] = field(default_factory=dict)
     _unknown: dict[str, bool] = field(default_factory=dict)
+    _chosen: Plans[tuple[Ints, tuple[Labels, ...]] | None] = field(default_factory=Plans)
+    _relabelled: Plans[tuple[Labels, ...]] = field(default_factory=Plans)
 
     def vector(self, expression: str, span: Span) -> Vector:
         """Return an expression's series over a span.
@@ -79,16 +91,21 @@ class Evaluator:
         Raises:
             NotJudgedError: It needs what is not here, or what is not supported.
         """
-        found = self._evaluate(parsed(expression), span)
-        if not isinstance(found, Vector):
-            return Vector.full([{}], np.broadcast_to(found, (1, span.count)))
-        return found
+        self._now = span.first
+        return self._series(expression, span)
 
     def forget(self, before: int) -> None:
-        """Drop what was kept of evaluations before this one."""
+        """Drop what no range reaches back to from this evaluation on."""
         self._known.clear()
-        for key in [key for key in self._recorded if (key[1] + 1) * self.block <= before]:
-            del self._recorded[key]
+        for name, block in list(self._recorded):
+            if (block + 1) * self.block <= before - self._reach.get(name, 0):
+                del self._recorded[name, block]
+
+    def _series(self, expression: str, span: Span) -> Vector:
+        found = self._evaluate(parsed(expression), span)
+        if not isinstance(found, Vector):
+            return Vector.full(_NO_LABELS, np.broadcast_to(found, (1, span.count)))
+        return found
 
     def _evaluate(self, node: Node, span: Span) -> Value:
         """Evaluate a node once for each span: alerts share much of their expressions."""
@@ -140,37 +157,65 @@ class Evaluator:
     def _samples(self, selector: Selector, span: Span, by: Sequence[str] | None) -> Vector:
         name = selector.name
         if name in self.recordings and name not in self.sources:
-            found = self._recording(name, span)
-            rows = [
-                row
-                for row, labels in enumerate(found.labels)
-                if all(matcher.fits(labels) for matcher in selector.matchers)
-            ]
-            return found if len(rows) == len(found.labels) else found.rows(rows)
+            return self._recording(selector, span)
         if name not in self.sources:
             raise NotJudgedError(name)
         return self.sources[name].vector(selector.matchers, span, by)
 
-    def _recording(self, name: str, span: Span) -> Vector:
-        """Return a recorded series, from blocks that are evaluated once each."""
+    def _recording(self, selector: Selector, span: Span) -> Vector:
+        """Return recorded series, from blocks that are evaluated once each."""
+        name = selector.name
+        self._reach[name] = max(self._reach.get(name, 0), self._now - span.first)
         parts = []
-        for block in range(span.first // self.block, (span.end - 1) // self.block + 1):
+        first = max(span.first, self.begin // self.block * self.block)
+        if first > span.first:
+            parts.append(Vector.empty(min(first, span.end) - span.first))
+        for block in range(first // self.block, (span.end - 1) // self.block + 1):
             whole = Span(block * self.block, self.block)
             if (name, block) not in self._recorded:
                 self._recorded[name, block] = self._record(self.recordings[name], whole)
-            found = self._recorded[name, block]
+            found = self._selected(self._recorded[name, block], selector)
             low, high = max(span.first, whole.first), min(span.end, whole.end)
             cut = slice(low - whole.first, high - whole.first)
             parts.append(Vector(found.labels, found.values[:, cut], found.present[:, cut]))
         return stacked(parts)
 
+    def _selected(self, vector: Vector, selector: Selector) -> Vector:
+        """Return the rows that a selector selects."""
+
+        def chosen() -> tuple[Ints, tuple[Labels, ...]] | None:
+            rows = [
+                row
+                for row, own in enumerate(vector.labels)
+                if all(matcher.fits(own) for matcher in selector.matchers)
+            ]
+            if len(rows) == len(vector.labels):
+                return None
+            return np.array(rows, dtype=np.int64), tuple(vector.labels[row] for row in rows)
+
+        found = self._chosen.of((vector.labels,), selector.matchers, chosen)
+        if found is None:
+            return vector
+        rows, labels = found
+        return Vector(labels, vector.values[rows], vector.present[rows])
+
     def _record(self, rules: Sequence[Recorded], span: Span) -> Vector:
         found = Vector.empty(span.count)
         for rule in rules:
-            labels = dict(rule.labels)
-            own = self.vector(rule.expr, span).relabelled(lambda old, new=labels: {**old, **new})  # type: ignore[misc]
+            fresh = self._series(rule.expr, span)
+            own = Vector(self._named(fresh, rule.labels), fresh.values, fresh.present)
             found = set_operation("or", found, own, Matching())
         return found
+
+    def _named(self, vector: Vector, added: tuple[tuple[str, str], ...]) -> tuple[Labels, ...]:
+        """Return the labels of a recorded vector: its own, and those that the rule sets."""
+        if not added:
+            return vector.labels
+        return self._relabelled.of(
+            (vector.labels,),
+            added,
+            lambda: vector.relabelled(lambda own: {**own, **dict(added)}).labels,
+        )
 
     def _aggregated(self, node: Aggregate, span: Span) -> Vector:
         if node.operator == "sum" and node.by:
@@ -235,18 +280,24 @@ class Evaluator:
     def _binary(self, node: Binary, span: Span) -> Value:
         operator, matching = node.operator, node.matching
         if operator in SETS:
-            left, right = self._side(node.left, span), self._side(node.right, span)
-            return set_operation(operator, left, right, matching)
+            left = self._side(node.left, span)
+            if operator != "or" and not left.present.any():
+                # Nothing to keep or to leave out: whatever the other side is.
+                return Vector.empty(span.count)
+            return set_operation(operator, left, self._side(node.right, span), matching)
         first, second = self._evaluate(node.left, span), self._evaluate(node.right, span)
-        if isinstance(first, Vector) and isinstance(second, Vector):
-            return binary(operator, first, second, matching)
+        as_bool = matching.as_bool
         if isinstance(first, Vector):
-            number = self._number(node.right, span)
-            as_bool = matching.as_bool
-            return with_number(operator, first, number, number_first=False, as_bool=as_bool)
-        if isinstance(second, Vector):
-            return with_number(operator, second, first, number_first=True, as_bool=matching.as_bool)
-        return of_numbers(operator, first, second)
+            if isinstance(second, Vector):
+                found = binary(operator, first, second, matching)
+            else:
+                found = with_number(operator, first, second, number_first=False, as_bool=as_bool)
+        elif isinstance(second, Vector):
+            found = with_number(operator, second, first, number_first=True, as_bool=as_bool)
+        else:
+            return of_numbers(operator, first, second)
+        # A condition rarely holds: of what it leaves out nothing is worked out any further.
+        return shrunk(found) if operator in COMPARISONS and not as_bool else found
 
     def _side(self, node: Node, span: Span) -> Vector:
         """Return a side of a set operation; one that nothing is known of is empty there.
@@ -269,7 +320,8 @@ class Evaluator:
         if name == "pi":
             return np.full(span.count, math.pi)
         if name == "vector":
-            return Vector.full([{}], np.broadcast_to(self._number(args[0], span), (1, span.count)))
+            number = self._number(args[0], span)
+            return Vector.full(_NO_LABELS, np.broadcast_to(number, (1, span.count)))
         if name == "absent":
             return functions.absent(self._vector(args[0], span), _named_by(args[0]))
         if name == "scalar":

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
+from airwarden.rules.backtest.plans import Groups, Plans
 from airwarden.rules.backtest.vectors import (
     Bools,
     Floats,
+    Ints,
     Labels,
     NotJudgedError,
     Signature,
@@ -63,57 +65,110 @@ class Matching:
         return signature(labels, self.names) if self.on else signature(without(labels, self.names))
 
 
-def _by_signature(labels: Sequence[Labels], matching: Matching) -> dict[Signature, list[int]]:
-    found: dict[Signature, list[int]] = {}
-    for row, own in enumerate(labels):
-        found.setdefault(matching.of(own), []).append(row)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """Which series of one side meet which of the other.
+
+    Attributes:
+        others: The other side, grouped by what is matched.
+        met: The group that each row meets; the number of groups where it meets none.
+    """
+
+    others: Groups
+    met: Ints
 
 
-def _any(present: Bools, rows: Iterable[int]) -> Bools:
-    found: Bools = np.any(present[list(rows)], axis=0)
-    return found
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Series of the side of many that meet one of the other side, and what their results are called.
+
+    Attributes:
+        ones: The side of one, grouped by what is matched.
+        rows: The rows of the side of many; None for all of them.
+        met: The group that each of them meets.
+        labels: What the results are called.
+        names: Those that are called the same.
+    """
+
+    ones: Groups
+    rows: Ints | None
+    met: Ints
+    labels: tuple[Labels, ...]
+    names: Groups
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """The series of both sides of an `or`.
+
+    Attributes:
+        new: Rows of the right side that the left one has not.
+        same: Those that it has, and its rows for them.
+    """
+
+    labels: tuple[Labels, ...]
+    new: Ints
+    same: tuple[tuple[int, int], ...]
+
+
+_MEETINGS: Plans[_Meeting] = Plans()
+_PAIRS: Plans[_Pairs] = Plans()
+_MERGED: Plans[_Merged] = Plans()
+
+
+def _meeting(one: Vector, other: Vector, matching: Matching) -> _Meeting:
+    def made() -> _Meeting:
+        others = Groups.of(other.labels, matching.of)
+        none = len(others.labels)
+        met = [others.index.get(matching.of(labels), none) for labels in one.labels]
+        return _Meeting(others, np.array(met, dtype=np.int64))
+
+    return _MEETINGS.of((one.labels, other.labels), matching, made)
+
+
+def _there(meeting: _Meeting, present: Bools) -> Bools:
+    """Return, for each row of the one side, where any of those that it meets is there."""
+    grouped = meeting.others.present(present)
+    nobody = np.zeros((1, present.shape[1]), dtype=bool)
+    return np.asarray(np.concatenate([grouped, nobody])[meeting.met], dtype=bool)
 
 
 def set_operation(operator: str, left: Vector, right: Vector, matching: Matching) -> Vector:
     """Return `left and right`, `left or right`, `left unless right`."""
     if operator == "or":
         return _either(left, right, matching)
-    others = _by_signature(right.labels, matching)
-    present = left.present.copy()
-    for row, labels in enumerate(left.labels):
-        rows = others.get(matching.of(labels))
-        if rows is None:
-            if operator == "and":
-                present[row] = False
-        else:
-            there = _any(right.present, rows)
-            present[row] &= there if operator == "and" else ~there
+    there = _there(_meeting(left, right, matching), right.present)
+    present = left.present & (there if operator == "and" else ~there)
     return Vector(left.labels, left.values, present)
 
 
 def _either(left: Vector, right: Vector, matching: Matching) -> Vector:
-    own = _by_signature(left.labels, matching)
-    there = right.present.copy()
-    for row, labels in enumerate(right.labels):
-        rows = own.get(matching.of(labels))
-        if rows is not None:
-            there[row] &= ~_any(left.present, rows)
+    if not right.labels:
+        return left
+    if not left.labels:
+        return right
+    there = right.present & ~_there(_meeting(right, left, matching), left.present)
+    plan = _MERGED.of((left.labels, right.labels), None, lambda: _merged(left.labels, right.labels))
+    values = np.concatenate([left.values, right.values[plan.new]])
+    present = np.concatenate([left.present, there[plan.new]])
     # The same series may come from one side at one time and from the other at another.
-    values, present, labels_ = [left.values], [left.present], list(left.labels)
-    index = {signature(labels): row for row, labels in enumerate(left.labels)}
-    merged_values, merged_present = left.values.copy(), left.present.copy()
-    for row, labels in enumerate(right.labels):
-        same = index.get(signature(labels))
-        if same is None:
-            labels_.append(labels)
-            values.append(right.values[row : row + 1])
-            present.append(there[row : row + 1])
+    for row, place in plan.same:
+        values[place] = np.where(there[row], right.values[row], values[place])
+        present[place] |= there[row]
+    return Vector(plan.labels, values, present)
+
+
+def _merged(left: tuple[Labels, ...], right: tuple[Labels, ...]) -> _Merged:
+    places = {signature(labels): row for row, labels in enumerate(left)}
+    new, same = [], []
+    for row, labels in enumerate(right):
+        place = places.get(signature(labels))
+        if place is None:
+            new.append(row)
         else:
-            merged_values[same] = np.where(there[row], right.values[row], merged_values[same])
-            merged_present[same] |= there[row]
-    values[0], present[0] = merged_values, merged_present
-    return Vector(tuple(labels_), np.concatenate(values), np.concatenate(present))
+            same.append((row, place))
+    labels_ = (*left, *(right[row] for row in new))
+    return _Merged(labels_, np.array(new, dtype=np.int64), tuple(same))
 
 
 def binary(operator: str, left: Vector, right: Vector, matching: Matching) -> Vector:
@@ -125,26 +180,61 @@ def binary(operator: str, left: Vector, right: Vector, matching: Matching) -> Ve
     many, one, swapped = left, right, False
     if matching.many == "right":
         many, one, swapped = right, left, True
-    ones = {key: _only(one, rows) for key, rows in _by_signature(one.labels, matching).items()}
-    rows: list[int] = []
-    labels: list[Labels] = []
-    there: list[tuple[Floats, Bools]] = []
-    for row, own in enumerate(many.labels):
-        met = ones.get(matching.of(own))
-        if met is None:
-            continue
-        rows.append(row)
-        there.append((met[1], met[2]))
-        labels.append(_result(own, met[0], matching))
-    if not rows:
+    pairs = _PAIRS.of(
+        (many.labels, one.labels), matching, lambda: _paired(many.labels, one.labels, matching)
+    )
+    if not pairs.labels:
         return Vector.empty(left.values.shape[1])
-    own_values, own_present = many.values[rows], many.present[rows]
-    met_values = np.stack([values for values, _ in there])
-    met_present = np.stack([present for _, present in there])
+    ones = _taking_turns(one, pairs.ones)
+    own_values, own_present = many.values, many.present
+    if pairs.rows is not None:
+        own_values, own_present = own_values[pairs.rows], own_present[pairs.rows]
+    met_values, met_present = ones.values[pairs.met], ones.present[pairs.met]
     first, second = (met_values, own_values) if swapped else (own_values, met_values)
     values, kept = _calculated(operator, first, second, matching.as_bool)
-    found = Vector(tuple(labels), values, own_present & met_present & kept)
-    return _one_a_name(found)
+    present = own_present & met_present
+    if kept is not None:
+        present &= kept
+    found = Vector(pairs.labels, values, present)
+    # Series that came out with the same labels are one, as long as they take turns.
+    return _taking_turns(found, pairs.names)
+
+
+def _paired(many: tuple[Labels, ...], one: tuple[Labels, ...], matching: Matching) -> _Pairs:
+    ones = Groups.of(one, matching.of)
+    rows: list[int] = []
+    met: list[int] = []
+    labels: list[Labels] = []
+    for row, own in enumerate(many):
+        place = ones.index.get(matching.of(own))
+        if place is not None:
+            rows.append(row)
+            met.append(place)
+            labels.append(_result(own, ones.labels[place], matching))
+    every = len(rows) == len(many)
+    return _Pairs(
+        ones,
+        None if every else np.array(rows, dtype=np.int64),
+        np.array(met, dtype=np.int64),
+        tuple(labels),
+        Groups.of(labels, signature),
+    )
+
+
+def _taking_turns(vector: Vector, groups: Groups) -> Vector:
+    """Return one series a group, of which at most one may be there at a time.
+
+    Raises:
+        NotJudgedError: Several are.
+    """
+    if groups.single:
+        return vector
+    if (groups.reduced(np.add, vector.present.astype(np.int8)) > 1).any():
+        raise NotJudgedError("several series where a match needs one")
+    values = groups.reduced(np.add, np.where(vector.present, vector.values, 0.0))
+    return Vector(
+        groups.labels, np.asarray(values, dtype=np.float64), groups.present(vector.present)
+    )
 
 
 def with_number(
@@ -156,7 +246,7 @@ def with_number(
     values, kept = _calculated(operator, first, second, as_bool)
     if operator in COMPARISONS and not as_bool:
         values = vector.values
-    return Vector(vector.labels, values, vector.present & kept)
+    return Vector(vector.labels, values, vector.present if kept is None else vector.present & kept)
 
 
 def of_numbers(operator: str, left: Floats, right: Floats) -> Floats:
@@ -167,30 +257,17 @@ def of_numbers(operator: str, left: Floats, right: Floats) -> Floats:
 
 def _calculated(
     operator: str, first: Floats, second: Floats, as_bool: bool
-) -> tuple[Floats, Bools]:
+) -> tuple[Floats, Bools | None]:
+    """Return the values, and where a series is kept; None for everywhere."""
     with np.errstate(all="ignore"):
         if operator in ARITHMETIC:
-            values = ARITHMETIC[operator](first, second)
-            return values, np.ones(values.shape, dtype=bool)
+            return ARITHMETIC[operator](first, second), None
         if operator not in COMPARISONS:
             raise NotJudgedError(f"the operator {operator}")
         holds = COMPARISONS[operator](first, second)
     if as_bool:
-        return holds.astype(np.float64), np.ones(holds.shape, dtype=bool)
+        return holds.astype(np.float64), None
     return np.asarray(first), holds
-
-
-def _only(vector: Vector, rows: Sequence[int]) -> tuple[Labels, Floats, Bools]:
-    """Return the one series of a signature: of several, at most one may be there at a time."""
-    first = rows[0]
-    if len(rows) == 1:
-        return vector.labels[first], vector.values[first], vector.present[first]
-    present = vector.present[list(rows)]
-    if (present.sum(axis=0) > 1).any():
-        raise NotJudgedError("several series where a match needs one")
-    values = np.where(present, vector.values[list(rows)], 0.0).sum(axis=0)
-    there: Bools = np.any(present, axis=0)
-    return vector.labels[first], values, there
 
 
 def _result(own: Labels, met: Labels, matching: Matching) -> Labels:
@@ -200,18 +277,3 @@ def _result(own: Labels, met: Labels, matching: Matching) -> Labels:
     if matching.on:
         return {name: own[name] for name in matching.names if own.get(name)}
     return without(own, matching.names)
-
-
-def _one_a_name(vector: Vector) -> Vector:
-    """Put together series that came out with the same labels, as long as they take turns."""
-    rows: dict[Signature, list[int]] = {}
-    for row, labels in enumerate(vector.labels):
-        rows.setdefault(signature(labels), []).append(row)
-    if len(rows) == len(vector.labels):
-        return vector
-    parts = [_only(vector, places) for places in rows.values()]
-    return Vector(
-        tuple(labels for labels, _, _ in parts),
-        np.stack([values for _, values, _ in parts]),
-        np.stack([present for _, _, present in parts]),
-    )

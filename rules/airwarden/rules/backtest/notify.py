@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import bisect
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from airwarden.rules.backtest.vectors import Labels, Signature, signature
 from airwarden.rules.routing import Condition, Node, parse_conditions, parse_route
@@ -99,6 +99,25 @@ class Episode:
         return sum(notification.kind != "resolved" for notification in self.notifications)
 
 
+#: A route's place, and the labels that its group has in common.
+_Group: TypeAlias = tuple[str, Signature]
+
+
+@dataclass(slots=True)
+class Batch:
+    """Alerts, sorted by what they take part in.
+
+    Attributes:
+        names: Of the alerts.
+        groups: Route and group → the alerts in it.
+        causes: Inhibition, and what must be equal → the alerts that inhibit so.
+    """
+
+    names: set[str] = field(default_factory=set)
+    groups: dict[_Group, tuple[Node, list[Sent]]] = field(default_factory=dict)
+    causes: dict[tuple[int, Signature], list[Sent]] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class _Inhibition:
     source: tuple[Condition, ...]
@@ -132,7 +151,7 @@ class Alertmanager:
             str(receiver["name"]): _sends_resolved(receiver)
             for receiver in config.get("receivers") or ()
         }
-        self._taken: dict[Signature, tuple[Node, ...]] = {}
+        self._taken: dict[Signature, tuple[tuple[_Group, Node], ...]] = {}
         self._sides = _Sides(self._inhibitions)
 
     def episodes(self, alerts: Sequence[Sent], until: float, about: str = "") -> list[Episode]:
@@ -143,24 +162,41 @@ class Alertmanager:
             until: Where the past ends.
             about: Only groups with this alert in them; empty for all.
         """
-        muting = _Muting(self._sides, alerts)
-        groups: dict[tuple[str, Signature], tuple[Node, list[Sent]]] = {}
-        wanted: set[tuple[str, Signature]] = set()
+        return self.told_of([self.batch(alerts)], until, about)
+
+    def batch(self, alerts: Sequence[Sent]) -> Batch:
+        """Sort alerts by what they take part in; worth keeping where others are told of beside them."""
+        found = Batch()
         for alert in alerts:
-            for node in self._routes(alert):
-                key = (node.place, node.group(alert.labels))
-                groups.setdefault(key, (node, []))[1].append(alert)
-                if not about or alert.labels.get("alertname") == about:
-                    wanted.add(key)
+            found.names.add(alert.labels.get("alertname", ""))
+            for key, node in self._groups(alert):
+                found.groups.setdefault(key, (node, []))[1].append(alert)
+            for side in self._sides.sources(alert):
+                found.causes.setdefault(side, []).append(alert)
+        return found
+
+    def told_of(self, batches: Sequence[Batch], until: float, about: str = "") -> list[Episode]:
+        """Return the same as `episodes` of all that the batches hold."""
+        muting = _Muting(self._sides, batches)
+        wanted = {
+            key: node
+            for batch in batches
+            for key, (node, alerts) in batch.groups.items()
+            if not about
+            or (about in batch.names and any(a.labels.get("alertname") == about for a in alerts))
+        }
         found: list[Episode] = []
-        for key, (node, own) in groups.items():
-            if key in wanted:
-                found += self._follow(node, key[1], own, muting, until)
+        for key, node in wanted.items():
+            own = [a for batch in batches if key in batch.groups for a in batch.groups[key][1]]
+            found += self._follow(node, key[1], own, muting, until)
         return sorted(found, key=lambda episode: episode.began)
 
-    def _routes(self, alert: Sent) -> tuple[Node, ...]:
+    def _groups(self, alert: Sent) -> tuple[tuple[_Group, Node], ...]:
         if alert.key not in self._taken:
-            self._taken[alert.key] = tuple(self.root.match(alert.labels))
+            nodes = self.root.match(alert.labels)
+            self._taken[alert.key] = tuple(
+                ((node.place, node.group(alert.labels)), node) for node in nodes
+            )
         return self._taken[alert.key]
 
     def _follow(
@@ -168,7 +204,7 @@ class Alertmanager:
     ) -> list[Episode]:
         """Follow one group through all its lives, from one flush that may matter to the next."""
         alerts = sorted(alerts, key=lambda alert: alert.starts)
-        turns = sorted({turn for alert in alerts for turn in muting.turns(alert)})
+        turns = muting.turns(alerts)
         group_wait, interval, repeat = node.waits
         interval = max(interval, 1.0)
         log = _Log(node, labels, self._resolves.get(node.receiver, True))
@@ -307,43 +343,74 @@ class _Sides:
 class _Muting:
     """Which alert is inhibited when: for each label set, when what inhibits it fires."""
 
-    def __init__(self, sides: _Sides, alerts: Sequence[Sent]) -> None:
+    def __init__(self, sides: _Sides, batches: Sequence[Batch]) -> None:
         self._sides = sides
-        self._sources: dict[tuple[int, Signature], list[Sent]] = {}
-        for alert in alerts:
-            for side in sides.sources(alert):
-                self._sources.setdefault(side, []).append(alert)
-        self._muted: dict[Signature, tuple[tuple[float, float], ...]] = {}
+        self._batches = [batch.causes for batch in batches if batch.causes]
+        self._muted: dict[object, _Stretches] = {}
 
     def audible(self, alerts: Sequence[Sent], now: float) -> Sequence[Sent]:
         """Return the alerts that are not inhibited at a moment."""
-        if not self._sources:
+        if not self._batches:
             return alerts
-        return [
-            alert
-            for alert in alerts
-            if not any(begin <= now < end for begin, end in self._of(alert))
-        ]
+        return [alert for alert in alerts if not self._of(alert).hold(now)]
 
-    def turns(self, alert: Sent) -> Iterator[float]:
-        """Yield the moments at which an alert begins or ends, or begins or ends to be inhibited."""
-        yield alert.starts
-        yield alert.ends
-        for stretch in self._of(alert):
-            yield from stretch
+    def turns(self, alerts: Sequence[Sent]) -> list[float]:
+        """Return the moments at which one begins or ends, or begins or ends to be inhibited, in order."""
+        stretches = {id(one): one for one in map(self._of, alerts)}
+        return sorted(
+            {
+                *(alert.starts for alert in alerts),
+                *(alert.ends for alert in alerts),
+                *(begin for one in stretches.values() for begin in one.begins),
+                *(end for one in stretches.values() for end in one.ends),
+            }
+        )
 
-    def _of(self, alert: Sent) -> tuple[tuple[float, float], ...]:
+    def _of(self, alert: Sent) -> _Stretches:
+        """Return when an alert is inhibited; most alerts of a group share that."""
         if alert.key not in self._muted:
-            self._muted[alert.key] = tuple(self._causes(alert))
+            targets = self._sides.targets(alert)
+            own = frozenset(number for number, _ in self._sides.sources(alert))
+            alike = targets, own
+            if alike not in self._muted:
+                self._muted[alike] = _Stretches.of(self._causes(targets, own))
+            self._muted[alert.key] = self._muted[alike]
         return self._muted[alert.key]
 
-    def _causes(self, alert: Sent) -> Iterator[tuple[float, float]]:
-        own = {number for number, _ in self._sides.sources(alert)}
-        for number, equal in self._sides.targets(alert):
-            for cause in self._sources.get((number, equal), ()):
+    def _causes(
+        self, targets: Sequence[tuple[int, Signature]], own: frozenset[int]
+    ) -> Iterator[tuple[float, float]]:
+        for side in targets:
+            for cause in (one for causes in self._batches for one in causes.get(side, ())):
                 # Of two that are source and target of the same inhibition, neither holds the other back.
-                if number not in own or (number, equal) not in self._sides.targets(cause):
+                if side[0] not in own or side not in self._sides.targets(cause):
                     yield cause.starts, cause.ends
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretches:
+    """Half-open stretches of time, in order and apart from each other."""
+
+    begins: tuple[float, ...]
+    ends: tuple[float, ...]
+
+    @classmethod
+    def of(cls, stretches: Iterable[tuple[float, float]]) -> _Stretches:
+        """Return stretches that may overlap as such that do not."""
+        begins: list[float] = []
+        ends: list[float] = []
+        for begin, end in sorted(stretches):
+            if ends and begin <= ends[-1]:
+                ends[-1] = max(ends[-1], end)
+            elif begin < end:
+                begins.append(begin)
+                ends.append(end)
+        return cls(tuple(begins), tuple(ends))
+
+    def hold(self, now: float) -> bool:
+        """Return whether a moment lies in one of them."""
+        place = bisect.bisect_right(self.begins, now) - 1
+        return place >= 0 and now < self.ends[place]
 
 
 def _sends_resolved(receiver: Mapping[str, Any]) -> bool:

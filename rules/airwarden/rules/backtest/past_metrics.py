@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from airwarden.core.history import RUN_STATES, RUN_TYPES, PastRuns
 from airwarden.core.metrics import metric
 from airwarden.rules.backtest.building import (
+    KINDS,
     Column,
     counter,
     histogram,
@@ -33,6 +35,8 @@ _ENDINGS = ("success", "failed")
 _SUCCESS, _FAILED = RUN_STATES.index("success"), RUN_STATES.index("failed")
 _SCHEDULED, _BACKFILL = RUN_TYPES.index("scheduled"), RUN_TYPES.index("backfill")
 CRITICAL = "critical"
+_DURATION = "airwarden_dag_run_duration_seconds"
+_DELAY = "airwarden_dag_run_schedule_delay_seconds"
 
 Build = Callable[["PastOfRuns"], Mapping[str, Source]]
 
@@ -73,6 +77,10 @@ class PastOfRuns(Mapping[str, Source]):
         if name not in self._built:
             self._built.update(BUILDERS[name](self))
         return self._built[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether history tells of a metric; builds nothing."""
+        return name in BUILDERS
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the metrics that history tells of."""
@@ -130,8 +138,7 @@ def _finished(past: PastOfRuns) -> Mapping[str, Source]:
     return {"airwarden_dag_runs_finished_total": flow}
 
 
-def _duration(past: PastOfRuns) -> Mapping[str, Source]:
-    name = "airwarden_dag_run_duration_seconds"
+def _duration(kind: str, past: PastOfRuns) -> Mapping[str, Source]:
     chosen = _ended(past) & ~np.isnan(past.runs.started)
     columns = [
         past.code_column("state", RUN_STATES, chosen),
@@ -140,19 +147,20 @@ def _duration(past: PastOfRuns) -> Mapping[str, Source]:
     ended = past.runs.ended[chosen]
     seconds = np.maximum(ended - past.runs.started[chosen], 0.0)
     born = [(state, *kind) for state in _ENDINGS for kind in past.kinds("type", "tier")]
-    buckets = metric(name).buckets
-    return histogram(past.grid, name, ended, seconds, columns, past.common, born, buckets)
+    buckets = metric(_DURATION).buckets
+    found = histogram(past.grid, kind, ended, seconds, columns, past.common, born, buckets)
+    return {f"{_DURATION}_{kind}": found}
 
 
-def _delay(past: PastOfRuns) -> Mapping[str, Source]:
-    name = "airwarden_dag_run_schedule_delay_seconds"
+def _delay(kind: str, past: PastOfRuns) -> Mapping[str, Source]:
     chosen = (past.runs.run_type == _SCHEDULED) & ~np.isnan(past.runs.started)
     started = past.runs.started[chosen]
     seconds = np.maximum(started - past.runs.due[chosen], 0.0)
     columns = [past.dag_column(label, chosen) for label in ("tier", "team")]
     born = past.kinds("tier", "team")
-    buckets = metric(name).buckets
-    return histogram(past.grid, name, started, seconds, columns, past.common, born, buckets)
+    buckets = metric(_DELAY).buckets
+    found = histogram(past.grid, kind, started, seconds, columns, past.common, born, buckets)
+    return {f"{_DELAY}_{kind}": found}
 
 
 def _open_runs(past: PastOfRuns) -> Mapping[str, Source]:
@@ -356,14 +364,8 @@ def _in_a_row(past: PastOfRuns) -> Mapping[str, Source]:
 #: Metric's name → what builds it, and perhaps others with it.
 BUILDERS: Mapping[str, Build] = {
     "airwarden_dag_runs_finished_total": _finished,
-    **{
-        f"airwarden_dag_run_duration_seconds_{kind}": _duration
-        for kind in ("bucket", "count", "sum")
-    },
-    **{
-        f"airwarden_dag_run_schedule_delay_seconds_{kind}": _delay
-        for kind in ("bucket", "count", "sum")
-    },
+    **{f"{_DURATION}_{kind}": partial(_duration, kind) for kind in KINDS},
+    **{f"{_DELAY}_{kind}": partial(_delay, kind) for kind in KINDS},
     "airwarden_dag_runs": _open_runs,
     "airwarden_dag_run_oldest_age_seconds": _oldest,
     "airwarden_scheduler_lag_seconds": _lag,

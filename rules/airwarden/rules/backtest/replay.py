@@ -15,7 +15,14 @@ from airwarden.rules.backtest.evaluate import Evaluator
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.holding import Active, Firing, fired
 from airwarden.rules.backtest.needs import Needs, Recorded, Recordings, needs
-from airwarden.rules.backtest.notify import Alertmanager, Calendar, Episode, Sent, never_ends
+from airwarden.rules.backtest.notify import (
+    Alertmanager,
+    Batch,
+    Calendar,
+    Episode,
+    Sent,
+    never_ends,
+)
 from airwarden.rules.backtest.sources import Source
 from airwarden.rules.backtest.tree import parsed
 from airwarden.rules.backtest.vectors import NotJudgedError, Span
@@ -38,6 +45,7 @@ class Alert:
     Attributes:
         hold, keep: `for` and `keep_firing_for`, seconds.
         labels: Those that the rule adds, `alertname` included.
+        key: What tells two of them apart.
     """
 
     name: str
@@ -45,11 +53,12 @@ class Alert:
     hold: float
     keep: float
     labels: Mapping[str, str]
+    key: tuple[object, ...] = field(init=False, compare=False, repr=False)
 
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What tells two of them apart."""
-        return self.expr, self.hold, self.keep, *sorted(self.labels.items())
+    def __post_init__(self) -> None:
+        """Work out the key once: hundreds of sets of rules have the same alerts."""
+        key = self.expr, self.hold, self.keep, *sorted(self.labels.items())
+        object.__setattr__(self, "key", key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +115,17 @@ class RuleSet:
         """
         config = with_threshold(self.config, name, threshold)
         rules = resolve(config)
+        changed = {name, *self.asked_by.get(name, ())}
         fresh = {
             one: tuple(_alert(alert_entry(context)) for context in rules.variants(one))
-            for one in {name, *self.asked_by.get(name, ())}
+            for one in changed
         }
         alerts: list[Alert] = []
-        for one in dict.fromkeys(alert.name for alert in self.alerts):
-            alerts += fresh.get(one) or (alert for alert in self.alerts if alert.name == one)
+        for alert in self.alerts:
+            # The new ones stand where the first of the old ones stood.
+            alerts += fresh.pop(alert.name, ())
+            if alert.name not in changed:
+                alerts.append(alert)
         return replace(self, config=config, rules=rules, alerts=tuple(alerts), changed=name)
 
 
@@ -217,7 +230,7 @@ def replay(
     recordings: dict[str, tuple[Recorded, ...]] = {}
     for rules in sets:
         recordings |= rules.recordings
-    evaluator = Evaluator(sources, recordings, grid.start, grid.step, _BLOCK)
+    evaluator = Evaluator(sources, recordings, grid.start, grid.step, _BLOCK, grid.whole.first)
     reasons: dict[str, str] = {}
     excused: dict[str, str] = {}
     active: dict[str, Active] = {}
@@ -282,7 +295,7 @@ def _evaluate(
             else:
                 active[expression].add(found, first)
         first = span.end
-        evaluator.forget(first - grid.before)
+        evaluator.forget(first)
         progress(first / grid.count)
 
 
@@ -304,6 +317,7 @@ class _Told:
         self._grid = grid
         self._sent: dict[tuple[object, ...], list[Sent]] = {}
         self._alertmanagers: dict[int, Alertmanager] = {}
+        self._batches: dict[tuple[int, tuple[object, ...]], Batch] = {}
         self.firings: list[Firing] = []
 
     def episodes(self, rules: RuleSet) -> tuple[Episode, ...]:
@@ -315,8 +329,14 @@ class _Told:
             self._alertmanagers[id(document)] = known
         grid = self._grid
         until = math.nextafter(grid.count * grid.step, 0)
-        sent = [one for alert in rules.alerts for one in self._of(alert)]
-        return tuple(known.episodes(sent, until, rules.changed))
+        batches = [self._batch(known, alert) for alert in rules.alerts if self._of(alert)]
+        return tuple(known.told_of(batches, until, rules.changed))
+
+    def _batch(self, alertmanager: Alertmanager, alert: Alert) -> Batch:
+        key = id(alertmanager), alert.key
+        if key not in self._batches:
+            self._batches[key] = alertmanager.batch(self._of(alert))
+        return self._batches[key]
 
     def _of(self, alert: Alert) -> list[Sent]:
         """Return an alert's firings as Alertmanager has them."""

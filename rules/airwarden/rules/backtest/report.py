@@ -164,6 +164,14 @@ class Report:
         """How many days were looked at."""
         return (self.end - self.start) / 86_400
 
+    @property
+    def not_judged_by_reason(self) -> Mapping[str, Sequence[str]]:
+        """The alerts that were not judged, by why."""
+        found: dict[str, list[str]] = {}
+        for alert, why in self.not_judged.items():
+            found.setdefault(why, []).append(alert)
+        return found
+
     def count(self, kind: str) -> int:
         """Return how many pages, or messages, there would have been."""
         return sum(page.kind == kind for page in self.pages)

@@ -172,23 +172,33 @@ class Stored:
     born_early: bool = False
     lasting: bool = False
     phase: float = PHASE
+    _chosen: dict[tuple[Matcher, ...], tuple[tuple[Labels, ...], list[int]]] = field(
+        default_factory=dict
+    )
 
     def vector(self, matchers: Sequence[Matcher], span: Span, by: Sequence[str] | None) -> Vector:
         """See `Source`."""
         if by is not None:
             raise AssertionError("stored samples are summed by the evaluator")
-        rows = [
-            row
-            for row, own in enumerate(self.labels)
-            if all(matcher.fits(own) for matcher in matchers)
-        ]
+        labels, rows = self._rows(tuple(matchers))
         values = np.full((len(rows), span.count), np.nan)
         low, high = max(span.first, self.first), min(span.end, self.first + self.samples.shape[1])
         if low < high and rows:
             values[:, low - span.first : high - span.first] = self.samples[
                 rows, low - self.first : high - self.first
             ]
-        return Vector(tuple(self.labels[row] for row in rows), values, ~np.isnan(values))
+        return Vector(labels, values, ~np.isnan(values))
+
+    def _rows(self, matchers: tuple[Matcher, ...]) -> tuple[tuple[Labels, ...], list[int]]:
+        """Return the labels and rows of those that match: the same tuple each time."""
+        if matchers not in self._chosen:
+            rows = [
+                row
+                for row, own in enumerate(self.labels)
+                if all(matcher.fits(own) for matcher in matchers)
+            ]
+            self._chosen[matchers] = tuple(self.labels[row] for row in rows), rows
+        return self._chosen[matchers]
 
 
 @dataclass(slots=True)

@@ -95,19 +95,21 @@ def stacked(parts: Sequence[Vector]) -> Vector:
     """Return consecutive stretches as one; a series that a part lacks is absent there."""
     if len(parts) == 1:
         return parts[0]
+    labels = next((part.labels for part in parts if part.labels), ())
+    alike = all(part.labels is labels or not part.labels for part in parts)
     index: dict[Signature, int] = {}
-    labels: list[Labels] = []
-    for part in parts:
-        for row in part.labels:
-            if index.setdefault(signature(row), len(labels)) == len(labels):
-                labels.append(row)
+    if not alike:
+        different = {signature(row): row for part in reversed(parts) for row in part.labels}
+        labels = tuple(different.values())
+        index = {key: place for place, key in enumerate(different)}
     width = sum(part.values.shape[1] for part in parts)
     values, present = np.zeros((len(labels), width)), np.zeros((len(labels), width), dtype=bool)
     at = 0
     for part in parts:
         to = at + part.values.shape[1]
-        rows = [index[signature(row)] for row in part.labels]
-        values[rows, at:to] = part.values
-        present[rows, at:to] = part.present
+        if part.labels:
+            rows = slice(None) if alike else [index[signature(row)] for row in part.labels]
+            values[rows, at:to] = part.values
+            present[rows, at:to] = part.present
         at = to
-    return Vector(tuple(labels), values, present)
+    return Vector(labels, values, present)

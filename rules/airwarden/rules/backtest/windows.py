@@ -47,12 +47,13 @@ Answer = tuple[Floats, Bools]
 
 def _sums(window: Window, numbers: Floats) -> Floats:
     """Return each window's sum; one with a sample that is no number is none."""
-    strange = ~np.isfinite(numbers)
-    if strange.any():
-        found = _sums(window, np.where(strange, 0.0, numbers))
-        return np.where(_sums(window, strange.astype(np.float64)) > 0, np.nan, found)
     sums = np.zeros((numbers.shape[0], numbers.shape[1] + 1))
     np.cumsum(numbers, axis=1, out=sums[:, 1:])
+    # What is no number, or without end, makes no number of all sums behind it.
+    if not np.isfinite(sums[:, -1]).all():
+        strange = ~np.isfinite(numbers)
+        found = _sums(window, np.where(strange, 0.0, numbers))
+        return np.where(_sums(window, strange.astype(np.float64)) > 0, np.nan, found)
     return np.asarray(sums[:, window.samples :] - sums[:, : -window.samples])
 
 
@@ -123,7 +124,10 @@ def _without_resets(values: Floats, present: Bools) -> Floats:
     """Return a counter as if it had never begun again at 0."""
     if present.all():
         before = values[:, :-1]
-        lost = np.where(values[:, 1:] < before, before, 0.0)
+        fell = values[:, 1:] < before
+        if not fell.any():
+            return values
+        lost = np.where(fell, before, 0.0)
     else:
         places = np.arange(values.shape[1])
         last = np.maximum.accumulate(np.where(present, places, 0), axis=1)
@@ -155,12 +159,18 @@ def _extreme(window: Window, pick: Callable[..., Floats], nothing: float) -> Ans
 
 def _average(window: Window) -> Answer:
     counts = _counts(window)
-    sums = _sums(window, np.where(window.present, window.values, 0.0))
-    return sums / np.maximum(counts, 1), counts > 0
+    return _sums(window, _values(window)) / np.maximum(counts, 1), counts > 0
 
 
 def _sum(window: Window) -> Answer:
-    return _sums(window, np.where(window.present, window.values, 0.0)), _counts(window) > 0
+    return _sums(window, _values(window)), _counts(window) > 0
+
+
+def _values(window: Window) -> Floats:
+    """Return the samples, 0 where there is none."""
+    if window.present.all():
+        return window.values
+    return np.where(window.present, window.values, 0.0)
 
 
 def _count(window: Window) -> Answer:
