@@ -140,12 +140,13 @@ def test_what_is_built_names_the_installations_own_addresses() -> None:
         alertmanagers=("https://alerts.example.com/am/",),
     )
     files = build(config)
-    silence = files["runbooks/AirflowExporterDown.md"]
+    silence = files["runbooks/AirflowBrokerDown.md"]
     assert (
         "amtool silence add --alertmanager.url=https://alerts.example.com/am "
-        "alertname=AirflowExporterDown cluster=prod --duration=1h"
+        "alertname=AirflowBrokerDown cluster=prod --duration=2h"
     ) in silence
-    assert "curl -s https://exporter.example.com:9810/healthz" in silence
+    exporter = files["runbooks/AirflowExporterDown.md"]
+    assert "curl -s https://exporter.example.com:9810/healthz" in exporter
     for path, text in files.items():
         if path.startswith("runbooks/"):
             assert "127.0.0.1:9093" not in text
