@@ -235,6 +235,19 @@ def test_one_task_instance_is_read_by_its_key(case: Case) -> None:
         case.airflow.task_instance(TaskKey(DAG_ID, run_id, "nobody"))
 
 
+def test_airflow_says_what_holds_a_task_back_and_nothing_of_one_that_is_queued(case: Case) -> None:
+    run_id = case.run(first="scheduled", second="queued")
+    first, second = (TaskKey(DAG_ID, run_id, task) for task in ("first", "second"))
+    case.airflow.set_paused(DAG_ID, paused=True)
+    try:
+        assert any("paused" in reason for reason in case.airflow.held_back(first))
+        assert list(case.airflow.held_back(second)) == []
+    finally:
+        case.airflow.set_paused(DAG_ID, paused=False)
+    with pytest.raises(NotFoundError):
+        case.airflow.held_back(TaskKey(DAG_ID, run_id, "nobody"))
+
+
 def test_a_clear_gives_a_new_id_no_state_and_new_retries(case: Case) -> None:
     run_id = case.run(first="failed", second="upstream_failed")
     key, other = (TaskKey(DAG_ID, run_id, task) for task in ("first", "second"))
@@ -283,6 +296,23 @@ def test_a_clear_refuses_what_is_not_exactly_there(case: Case) -> None:
 
 
 # Only the real one.
+
+
+def test_a_deferred_task_names_its_trigger_and_who_has_it(airflow_api: AirflowApi) -> None:
+    case = real_case(airflow_api)
+    key = TaskKey(DAG_ID, case.run(first="deferred"), "first")
+    case.add_job(Component.TRIGGERER, "triggerer-7", "running")
+    airflow_api.database.execute(
+        "WITH t AS (INSERT INTO trigger (classpath, kwargs, created_date, triggerer_id)"
+        " SELECT 'acme.triggers.Wait', '{}', now(), max(id) FROM job RETURNING id)"
+        " UPDATE task_instance SET trigger_id = (SELECT id FROM t)"
+        " WHERE dag_id = %s AND run_id = %s AND task_id = 'first'",
+        key.dag_id, key.run_id,
+    )  # fmt: skip
+    (task,) = (t for t in case.airflow.task_instances(states=["deferred"]) if t.key == key)
+    assert (task.trigger, task.triggerer) == ("acme.triggers.Wait", "triggerer-7")
+    assert task.deferred_since is not None
+    assert abs(datetime.now(UTC) - task.deferred_since) < timedelta(minutes=1)
 
 
 def test_a_note_and_a_conf_arrive(airflow_api: AirflowApi) -> None:

@@ -25,7 +25,8 @@ from datetime import datetime
 from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.sdk import DAG
 
-with DAG("{DAG_ID}", schedule=None, start_date=datetime(2026, 1, 1), tags=["team:ops", "tier:low"]):
+# A schedule, because only what has one can be back-filled; no scheduler is here to follow it.
+with DAG("{DAG_ID}", schedule="@daily", catchup=False, start_date=datetime(2026, 1, 1), tags=["team:ops", "tier:low"]):
     EmptyOperator(task_id="first", retries=2) >> EmptyOperator(task_id="second", pool="{POOL}")
 '''
 

@@ -118,6 +118,7 @@ class SmallAirflow:
     tasks: list[TaskInstance] = field(default_factory=list)
     runs: list[DagRun] = field(default_factory=list)
     backfill_rows: list[Backfill] = field(default_factory=list)
+    reasons: dict[TaskKey, list[str]] = field(default_factory=dict)
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     error: AirwardenError | None = None
 
@@ -186,6 +187,10 @@ class SmallAirflow:
             if task.key == key:
                 return task
         raise NotFoundError(str(key))
+
+    def held_back(self, key: TaskKey) -> Sequence[str]:
+        self._answer()
+        return self.reasons.get(key, [])
 
     def log_tail(self, key: TaskKey, try_number: int, *, most: int, keep: int) -> LogTail:
         self._answer()

@@ -3,30 +3,50 @@
 from __future__ import annotations
 
 import json
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sidebyside import by_playbook, results
+from sidebyside.course import LAPSE, STEADY, UNNOTICED, Course, Together
 from sidebyside.faults import FAULTS
 from sidebyside.measuring import twice
-from sidebyside.results import ALONE, WITH, Measured, complaints, keep, load, page
+from sidebyside.results import (
+    ALONE,
+    HARNESS,
+    WITH,
+    Measured,
+    Missing,
+    complaints,
+    forget,
+    keep,
+    load,
+    missing,
+    page,
+)
+from stories import measured
 
 
 def run(fault: str, side: str, **figures: Any) -> Measured:
     values: dict[str, Any] = {
         "page_seconds": None, "heal_seconds": 100.0, "health_seconds": None, "ticks_lost": 0,
-        "tasks_lost": 0, "retries_burned": 0, "run_twice": 0, "starts_worst": 0,
-    }  # fmt: skip
+        "tasks_lost": 0, "retries_burned": 0, "run_twice": 0, "starts_worst": 0, "harness": HARNESS,
+    } | figures  # fmt: skip
     return Measured(
         fault=fault,
         side=side,
+        harness=values.pop("harness"),
+        revision="0123456789",
+        load=2.0,
         measured_at="2026-03-01T12:00:00+00:00",
         effects=("restart scheduler",) if side == WITH else (),
+        incidents=("scheduler-restart resolved: it beats",) if side == WITH else (),
         liveness=(),
         watched_seconds=480.0,
-        **{**values, **figures},
+        **values,
     )
 
 
@@ -83,9 +103,12 @@ def test_runs_are_kept_and_shown_in_the_page(tmp_path: Path) -> None:
     for one in (run("lock-held", ALONE, heal_seconds=None), run("lock-held", WITH)):
         keep(one, kept)
     text = page(load(kept))
-    assert "| scheduler's lock held by an idle session | alone | 1 | never | never | 0 |" in text
     assert (
-        "| scheduler's lock held by an idle session | airwarden | 1 | never | 100 s | 0 |" in text
+        "| scheduler's lock held by an idle session | alone | 1 | 2 | never | never | 0 |" in text
+    )
+    assert (
+        "| scheduler's lock held by an idle session | airwarden | 1 | 2 | never | 100 s | 0 |"
+        in text
     )
     assert "restart scheduler" in text
 
@@ -115,3 +138,108 @@ def test_what_ended_twice_was_run_twice(tmp_path: Path) -> None:
     ledger.write_text("".join(json.dumps(line) + "\n" for line in lines))
     assert twice(ledger, began) == 1
     assert twice(tmp_path / "none", began) == 0
+
+
+def test_only_what_is_missing_is_run_and_the_first_runs_come_first(tmp_path: Path) -> None:
+    kept = tmp_path / "results.json"
+    for one in (run("lock-held", ALONE), run("lock-held", WITH), run("redis-out", WITH)):
+        keep(one, kept)
+    wanted = missing(load(kept), ["lock-held", "redis-out"], (ALONE, WITH), 2)
+    assert wanted == [
+        Missing("redis-out", 1, (ALONE,)),
+        Missing("lock-held", 2, (ALONE, WITH)),
+        Missing("redis-out", 2, (ALONE, WITH)),
+    ]
+
+
+def test_runs_of_another_version_of_the_harness_count_for_nothing(tmp_path: Path) -> None:
+    kept = tmp_path / "results.json"
+    keep(run("lock-held", ALONE, harness=HARNESS - 1), kept)
+    assert load(kept) == []
+    assert missing(load(kept), ["lock-held"], (ALONE,), 1) == [Missing("lock-held", 1, (ALONE,))]
+
+
+def test_what_is_forgotten_is_measured_again(tmp_path: Path) -> None:
+    kept = tmp_path / "results.json"
+    for one in (run("lock-held", ALONE), run("lock-held", WITH), run("redis-out", WITH)):
+        keep(one, kept)
+    forget(["lock-held"], (WITH,), kept)
+    assert [(one.fault, one.side) for one in load(kept)] == [
+        ("lock-held", ALONE),
+        ("redis-out", WITH),
+    ]
+
+
+def test_the_page_is_made_of_what_is_committed_and_says_what_is_open() -> None:
+    assert results.PAGE.read_text() == page(load())
+    assert "- Open: triggerer frozen (0 of 2 runs on both sides)." in page([])
+
+
+def test_the_table_of_playbooks_is_made_of_what_is_committed() -> None:
+    assert by_playbook.PAGE.read_text() == by_playbook.page(measured.load(), load())
+
+
+def test_the_table_of_playbooks_names_what_was_done_and_what_was_not_measured() -> None:
+    story = {
+        "playbooks": ["dag-flood"], "ended": "healed", "ok": True, "detected_seconds": 4.2,
+        "total_seconds": 61.0, "action": "paused it", "measured_at": "2026-03-01",
+    }  # fmt: skip
+    ours = [run("scheduler-frozen", WITH, heal_seconds=seconds) for seconds in (90.0, 110.0)]
+    text = by_playbook.page({"flood": story}, ours)
+    assert (
+        "| [scheduler-restart](playbooks.md#scheduler-restart) | scheduler frozen | production, 2 runs"
+        " | restart scheduler | resolved | – | 100 s | 2026-03-01 |" in text
+    )
+    assert "| story `flood` | demo | paused it | healed | 4 s | 61 s | 2026-03-01 |" in text
+    measured_part, _, rest = text.partition("## Not measured there")
+    assert "[lost-tasks](" in rest
+    assert "[lost-tasks](" not in measured_part
+    assert "[dag-flood](" not in rest
+
+
+def see(course: Course, well: bool, *seconds: float) -> None:
+    for second in seconds:
+        course.look(second, well=well, paged=second >= 40, unhealthy=not well)
+
+
+def test_it_is_healed_from_the_first_second_of_what_lasts() -> None:
+    course = Course()
+    see(course, True, 0, 5)
+    see(course, False, 10, 40)
+    see(course, True, 70, 80)
+    assert (course.healed, course.paged, course.unhealthy) == (70, 40, 10)
+    assert not course.decided(70 + STEADY - 1)
+    see(course, True, 70 + STEADY)
+    assert course.decided(70 + STEADY)
+
+
+def test_a_short_lapse_is_borne_and_a_long_one_takes_the_healing_back() -> None:
+    course = Course()
+    see(course, False, 10)
+    see(course, True, 70)
+    see(course, False, 90, 90 + LAPSE - 1)
+    seen = [course.healed]
+    assert not course.decided(90 + LAPSE - 1)
+    see(course, False, 90 + LAPSE)
+    seen.append(course.healed)
+    see(course, True, 200)
+    assert [*seen, course.healed] == [70, None, 200]
+
+
+def test_what_was_never_ill_is_well_after_a_minute() -> None:
+    course = Course()
+    see(course, True, 0, UNNOTICED - 1)
+    before = course.healed
+    see(course, True, UNNOTICED)
+    assert (before, course.healed) == (None, UNNOTICED)
+
+
+def test_nobody_ends_before_all_are_decided_nor_waits_for_who_failed() -> None:
+    together = Together(2)
+    together.say(ALONE, False)
+    together.say(WITH, True)
+    before = together.over
+    together.fail()
+    assert (before, together.over) == (False, True)
+    with pytest.raises(threading.BrokenBarrierError):
+        together.start(patience=5)

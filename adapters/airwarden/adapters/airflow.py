@@ -198,6 +198,15 @@ class AirflowRest:
             )  # fmt: skip
         return task_instance_of(answer)
 
+    def held_back(self, key: TaskKey) -> Sequence[str]:
+        """Return why Airflow does not start a task instance; it tells of none that it has queued."""
+        arguments: tuple[object, ...] = (key.dag_id, key.run_id, key.task_id)
+        method = "get_task_instance_dependencies"
+        if key.map_index >= 0:
+            method, arguments = f"{method}_by_map_index", (*arguments, key.map_index)
+        answer = self._calls.read("TaskInstanceApi", method, *arguments)
+        return [f"{one.name}: {one.reason}" for one in answer.dependencies]
+
     def log_tail(self, key: TaskKey, try_number: int, *, most: int, keep: int) -> LogTail:
         """Return the end of an attempt's log; Airflow itself reads and sends it from the beginning.
 

@@ -64,7 +64,20 @@ def task_instance_of(instance: Any) -> TaskInstance:
         scheduled_when=utc(instance.scheduled_when),
         pool_slots=instance.pool_slots,
         operator=instance.operator or "",
+        **_deferral(instance),
     )
+
+
+def _deferral(instance: Any) -> dict[str, Any]:
+    """Return what a deferred task instance waits with, and where; an attempt of the past has neither."""
+    trigger, job = (getattr(instance, name, None) for name in ("trigger", "triggerer_job"))
+    if trigger is None:
+        return {}
+    return {
+        "trigger": str(trigger.classpath),
+        "triggerer": (job.hostname or "") if job else "",
+        "deferred_since": utc(trigger.created_date),
+    }
 
 
 def dag_run_of(run: Any) -> DagRun:

@@ -30,6 +30,7 @@ from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.playbook import (
     ActionStep,
     CheckUse,
+    Diagnosis,
     HumanStep,
     PageWhen,
     Playbook,
@@ -234,6 +235,7 @@ def _playbook_facts(book: Playbook) -> list[str]:
             f"- Healed when {_check(book.verify)} within {format_duration(book.verify.within)}, "
             f"and still so for {format_duration(book.verify.stable)}."
         )
+    facts += [f"- Read for whoever is called{_only(use)}: {_check(use)}." for use in book.diagnosis]
     when = (
         "at once"
         if book.page.when is PageWhen.AT_ONCE
@@ -243,6 +245,10 @@ def _playbook_facts(book: Playbook) -> list[str]:
     tries = ", then ".join(str(remedy.attempts) for remedy in book.ordered) or str(book.attempts)
     facts.append(f"- Attempts: {tries}; each given up after {format_duration(book.deadline)}.")
     return facts
+
+
+def _only(use: Diagnosis) -> str:
+    return f", for {', '.join(f'`{name}`' for name in use.alerts)}" if use.alerts else ""
 
 
 def _check(use: CheckUse) -> str:
@@ -299,7 +305,10 @@ def _actions_page() -> str:
         ["## Actions"],
         _table(heads, acts),
         ["## Checks"],
-        ["Live re-reads: they confirm a fault before anything is done, and verify health after."],
+        [
+            "Live re-reads: they confirm a fault before anything is done, verify health after, and tell",
+            "whoever is called what is the matter.",
+        ],
         _table(("check", "needs", "asks"), questions),
     )
 

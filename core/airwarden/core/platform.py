@@ -89,6 +89,10 @@ class TaskInstance:
     scheduled_when: datetime | None = None
     pool_slots: int = 1
     operator: str = ""
+    #: The class of the trigger that it is deferred to, and the host of the triggerer that has it.
+    trigger: str = ""
+    triggerer: str = ""
+    deferred_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

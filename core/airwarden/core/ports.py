@@ -97,6 +97,10 @@ class Airflow(Protocol):
         """Return one task instance; raises NotFoundError."""
         ...
 
+    def held_back(self, key: TaskKey) -> Sequence[str]:
+        """Return why Airflow does not start a task instance, in its words; empty where nothing holds it."""
+        ...
+
     def log_tail(self, key: TaskKey, try_number: int, *, most: int, keep: int) -> LogTail:
         """Return the last `keep` bytes of an attempt's log, read up to `most` bytes; or NotFoundError."""
         ...

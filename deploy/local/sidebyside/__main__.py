@@ -1,41 +1,29 @@
-"""`python -m sidebyside`: run faults on one side or both, keep what came of it, write the page."""
+"""`python -m sidebyside`: run faults on both sides at the same time, keep what came of it, write the page."""
 
 from __future__ import annotations
 
-import contextlib
-import shutil
+import subprocess
 import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-import httpx
-import psycopg
 import typer
 from rich.console import Console
 
-from localplatform import faults as platform_faults
 from localplatform import lifecycle
-from localplatform.errors import PlatformError
-from localplatform.layout import REPOSITORY, Platform
+from localplatform.layout import REPOSITORY
 from localplatform.progress import Steps
-from localplatform.waiting import wait_until
-from sidebyside import results
-from sidebyside.faults import FAULTS, Fault
-from sidebyside.liveness import Liveness
-from sidebyside.measuring import cost, started
-from sidebyside.results import ALONE, WITH, Measured
-from stories import installation
-from stories.scene import Scene
-from stories.timeline import Timeline
+from sidebyside import by_playbook, results
+from sidebyside.course import Together
+from sidebyside.faults import FAULTS
+from sidebyside.results import ALONE, WITH, Measured, Missing
+from sidebyside.side import Side
+from stories import measured
 
 STATE = REPOSITORY / "var" / "bench-faults"
-STEADY = Path(__file__).parents[1] / "bench_dags" / "steady.py"
-#: Seconds of steady load before a fault, and after its end before what it cost is counted.
-WARM, SETTLE = 75.0, 45.0
-#: Slots of the pool that the hung tasks fill.
-SLOTS = 4
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 
@@ -48,28 +36,43 @@ def run(
     sides: Annotated[str, typer.Option(help="alone, airwarden or both.", envvar="SIDES")] = "both",
     runs: Annotated[int, typer.Option(min=1, help="How often each.", envvar="RUNS")] = 2,
     limit: Annotated[float, typer.Option(help="Seconds watched; the fault's own if 0.")] = 0.0,
-    state: Annotated[Path, typer.Option(help="The platform's state folder.")] = STATE,
-    keep: Annotated[bool, typer.Option(help="Leave the platform running.")] = False,
+    minutes: Annotated[
+        float,
+        typer.Option(help="Begin no further fault after so many; 0: no end.", envvar="MINUTES"),
+    ] = 0.0,
+    again: Annotated[
+        bool, typer.Option(help="Forget the kept runs of these faults first.", envvar="AGAIN")
+    ] = False,
+    state: Annotated[Path, typer.Option(help="The platforms' state folders.")] = STATE,
+    keep: Annotated[bool, typer.Option(help="Leave the platforms running.")] = False,
 ) -> None:
-    """Make the faults and measure; each result is kept as soon as it is there."""
+    """Make the faults and measure; only what is missing is run, and each result is kept at once."""
     console = Console(highlight=False)
-    chosen = [FAULTS[name] for name in (faults.split(",") if faults else FAULTS)]
+    chosen = [FAULTS[name].name for name in (faults.split(",") if faults else FAULTS)]
     wanted = (ALONE, WITH) if sides == "both" else (sides,)
+    if again:
+        results.forget(chosen, wanted)
+    missing = results.missing(results.load(), chosen, wanted, runs)
+    console.print(f"{len(missing)} measurements are missing")
+    failed = 0
+    began = time.monotonic()
+    platforms: dict[str, Side] = {}
     try:
-        platform = lifecycle.up(state, steps=Steps(console))
-        _prepare(platform)
-        for side in wanted:
-            installed = _install(platform, side, console)
-            for fault in chosen:
-                for number in range(1, runs + 1):
-                    console.print(f"{side}: {fault.title} ({number} of {runs})")
-                    found = _measure(platform, installed, fault, side, limit or fault.limit)
-                    results.keep(found)
-                    console.print(f"  {asdict(found)}")
+        for side in dict.fromkeys(side for one in missing for side in one.sides):
+            # One after the other: each chooses ports that are free when it looks.
+            platform = lifecycle.up(state / side, steps=Steps(console))
+            platforms[side] = Side(side, platform, _revision())
+        for one in missing:
+            if minutes and time.monotonic() - began > 60 * minutes:
+                console.print(f"stopped after {minutes:g} minutes; call again for the rest")
+                break
+            failed += not _measure(console, one, platforms, limit)
     finally:
         if not keep:
-            lifecycle.down(state, steps=Steps(console))
+            for side in platforms:
+                lifecycle.down(state / side, steps=Steps(console))
     _write(console)
+    raise typer.Exit(1 if failed else 0)
 
 
 @app.command()
@@ -78,124 +81,55 @@ def page() -> None:
     _write(Console(highlight=False))
 
 
+def _measure(console: Console, one: Missing, platforms: Mapping[str, Side], limit: float) -> bool:
+    """Measure one fault on all the sides that miss it; return whether all of them came to a result."""
+    fault = FAULTS[one.fault]
+    console.print(f"{fault.title}: run {one.number}, {' and '.join(one.sides)}")
+    together = Together(len(one.sides))
+    with ThreadPoolExecutor(thread_name_prefix="side") as pool:
+        futures = {
+            side: pool.submit(platforms[side].measure, fault, together, limit=limit or fault.limit)
+            for side in one.sides
+        }
+    good = True
+    for side, future in futures.items():
+        if (error := future.exception()) is not None:
+            console.print(f"  [red]{side}: {type(error).__name__}: {error}[/]")
+            good = False
+            continue
+        found = future.result()
+        results.keep(found)
+        console.print(f"  {side}: {_short(found)}")
+    return good
+
+
+def _short(found: Measured) -> str:
+    figures = asdict(found)
+    for name in ("fault", "side", "harness", "revision", "measured_at"):
+        del figures[name]
+    return ", ".join(f"{name} {value}" for name, value in figures.items())
+
+
 def _write(console: Console) -> None:
     runs = results.load()
     results.PAGE.write_text(results.page(runs))
+    by_playbook.write(measured.load(), runs)
     for complaint in results.complaints(runs):
         console.print(f"[red]{complaint}[/]")
 
 
-def _prepare(platform: Platform) -> None:
-    """Bring the steady load into the platform, and the pool that hung tasks fill."""
-    platform_faults.undo_all(platform)
-    ledger = platform.airflow.dags_dir / "steady.jsonl"
-    ledger.unlink(missing_ok=True)
-    dsn = platform.dsn(platform.postgres.airflow_direct_dsn_file)
-    with psycopg.connect(dsn) as session:
-        session.execute(
-            "INSERT INTO slot_pool (pool, slots, description, include_deferred)"
-            " VALUES ('steady', %s, 'bench', false) ON CONFLICT (pool) DO UPDATE SET slots = %s",
-            (SLOTS, SLOTS),
-        )
-    shutil.copy(STEADY, platform.airflow.dags_dir / "steady.py")
-
-
-def _install(platform: Platform, side: str, console: Console) -> installation.Installation | None:
-    if side == ALONE:
-        installation.remove(platform)
-        return None
-    return installation.install(platform, steps=Steps(console), production=True)
-
-
-def _scene(platform: Platform, installed: installation.Installation | None) -> Scene:
-    return Scene(
-        platform=platform,
-        timeline=Timeline(lambda _: None),
-        remediator_url=installed.remediator_url if installed else "",
-        api_token=installed.api_token if installed else "",
-        endpoints_url=installed.endpoints_url if installed else "",
+def _revision() -> str:
+    """Return the commit that is measured, with a mark if there is more than was committed."""
+    command: Sequence[str] = (
+        "git",
+        "describe",
+        "--always",
+        "--dirty",
+        "--abbrev=10",
+        "--exclude=*",
     )
-
-
-def _measure(
-    platform: Platform,
-    installed: installation.Installation | None,
-    fault: Fault,
-    side: str,
-    limit: float,
-) -> Measured:
-    scene = _scene(platform, installed)
-    with Liveness(platform) as liveness:
-        before = _warm(scene)
-        began = scene.began = datetime.now(UTC)
-        paged: float | None = None
-        healed: float | None = None
-        unhealthy: float | None = None
-        was_ill = False
-        start = time.monotonic()
-        with contextlib.ExitStack() as stack:
-            stack.enter_context(fault.make(platform))
-            while (seconds := time.monotonic() - start) < limit:
-                if paged is None and installed is not None and scene.pages():
-                    paged = seconds
-                if unhealthy is None and _says_unhealthy(scene):
-                    unhealthy = seconds
-                if _calm(fault, scene, before):
-                    # What is well in the first seconds has not noticed yet.
-                    if was_ill or seconds > 60:
-                        healed = seconds
-                        break
-                else:
-                    was_ill = True
-                time.sleep(1)
-        ended = datetime.now(UTC)
-        platform_faults.undo_all(platform)
-        time.sleep(SETTLE)
-        effects = tuple(e["summary"] for e in scene.effects()) if installed else ()
-        found = cost(scene, platform.airflow.dags_dir / "steady.jsonl", began, ended)
-        return Measured(
-            fault=fault.name,
-            side=side,
-            measured_at=began.isoformat(timespec="seconds"),
-            page_seconds=_rounded(paged),
-            heal_seconds=_rounded(healed),
-            health_seconds=_rounded(unhealthy),
-            effects=effects,
-            liveness=tuple(f"{name} at {at:.0f} s" for at, name in liveness.restarts),
-            watched_seconds=limit,
-            **asdict(found),
-        )
-
-
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 1)
-
-
-def _warm(scene: Scene) -> float:
-    """Wait until the load has been steady for a while; return its starts a second."""
-
-    def moving() -> bool:
-        now = datetime.now(UTC)
-        return started(scene, now - timedelta(seconds=20), now) > 0
-
-    wait_until(moving, seconds=180, what="the steady load starts tasks")
-    time.sleep(WARM)
-    now = datetime.now(UTC)
-    return started(scene, now - timedelta(seconds=60), now) / 60
-
-
-def _calm(fault: Fault, scene: Scene, before: float) -> bool:
-    try:
-        return fault.well(scene, before)
-    except (httpx.HTTPError, psycopg.OperationalError, PlatformError, OSError, KeyError):
-        return False
-
-
-def _says_unhealthy(scene: Scene) -> bool:
-    try:
-        return any(status not in ("healthy", "-") for status in scene.lights().values())
-    except (httpx.HTTPError, ValueError):
-        return True
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import time
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -31,7 +31,7 @@ class Fault:
         make: Makes it, and undoes what is left at the end of the block.
         well: Whether the platform does its work again; given the starts a second of before.
         required: Airwarden has to be better here in one figure at least.
-        limit: Seconds that are watched.
+        limit: Seconds that are watched at most: past the last moment at which a liveness probe would act.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Fault:
     make: Make
     well: Callable[[Scene, float], bool]
     required: bool = False
-    limit: float = 480.0
+    limit: float = 420.0
 
 
 @contextlib.contextmanager
@@ -73,9 +73,32 @@ def _deaf(platform: Platform) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _ending_after(
+    seconds: float, fault: contextlib.AbstractContextManager[object]
+) -> Iterator[None]:
+    """Keep a fault for that long while the block goes on."""
+    over = threading.Event()
+    made = threading.Event()
+
+    def keep() -> None:
+        with fault:
+            made.set()
+            over.wait(seconds)
+
+    keeper = threading.Thread(target=keep, name="fault", daemon=True)
+    keeper.start()
+    made.wait(30)
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join(60)
+
+
+@contextlib.contextmanager
 def _redis_minute(platform: Platform) -> Iterator[None]:
-    faults.redis_outage(platform, seconds=60)
-    yield
+    with _ending_after(60.0, faults.redis_out(platform)):
+        yield
 
 
 @contextlib.contextmanager
@@ -95,10 +118,8 @@ def _hung_pool(platform: Platform) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _dependency(platform: Platform) -> Iterator[None]:
-    faults.dependency_down(platform)
-    time.sleep(180)
-    faults.dependency_up(platform)
-    yield
+    with _ending_after(180.0, faults.dependency_outage(platform)):
+        yield
 
 
 def _starts(scene: Scene, before: float) -> bool:
@@ -157,7 +178,7 @@ FAULTS = {
         Fault("redis-out", "Redis out for 60 s", _redis_minute, _starts, required=True),
         Fault(
             "connections-exhausted", "connections exhausted",
-            lambda p: faults.leaking(p, hold_lock=False), _starts, required=True,
+            lambda p: faults.leaking(p, hold_lock=False), _starts, required=True, limit=600.0,
         ),
         Fault("pool-hung", "pool full of hung tasks", _hung_pool, _pool_well),
         Fault(

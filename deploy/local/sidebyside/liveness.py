@@ -2,6 +2,8 @@
 
 The chart asks schedulers, triggerers and dag-processors for a fresh job of theirs (`airflow jobs check`, with
 a threshold of Airflow's own 30 s), and workers for an answer to a ping; it restarts what failed five times.
+The first probe is made ten seconds after the fault, on both sides: where it falls is chance on a real platform,
+and must not be what tells the two sides apart.
 """
 
 from __future__ import annotations

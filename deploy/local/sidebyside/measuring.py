@@ -23,7 +23,7 @@ class Cost:
         tasks_lost: Its task instances that failed for good, or have not ended.
         retries_burned: Tries beyond the first, and those of what failed.
         run_twice: Its tasks whose work was done to the end more than once.
-        starts_worst: The least number of starts in ten seconds, in per cent of before the fault.
+        starts_worst: The least number of starts in one period of the load, in per cent of before the fault.
     """
 
     ticks_lost: int
@@ -80,16 +80,44 @@ def twice(ledger: Path, began: datetime) -> int:
 
 
 def worst(scene: Scene, began: datetime, ended: datetime) -> int:
-    """Return the least starts in any ten seconds, in per cent of the minute before."""
-    before = started(scene, began - timedelta(seconds=60), began) / 6
+    """Return the least starts in any one period of the load, in per cent of three of them before."""
+    period = timedelta(seconds=EVERY)
+    before = started(scene, began - 3 * period, began) / 3
     if not before:
         return 0
-    steps = int((ended - began).total_seconds() // 10)
+    steps = int((ended - began) / period)
     counts = [
-        started(scene, began + timedelta(seconds=10 * n), began + timedelta(seconds=10 * n + 10))
-        for n in range(steps)
+        started(scene, began + number * period, began + (number + 1) * period)
+        for number in range(steps)
     ]
     return round(100 * min(counts, default=0) / before)
+
+
+def steady(scene: Scene) -> bool:
+    """Return whether each DAG of the load has started a task lately, and none of it waits for long."""
+    rows = scene.rows(
+        "SELECT count(DISTINCT dag_id) FILTER (WHERE start_date > now() - %(lately)s * interval '1 second')"
+        " AS moving, count(*) FILTER (WHERE state IN ('scheduled', 'queued')"
+        " AND scheduled_dttm < now() - %(lately)s * interval '1 second') AS waiting"
+        " FROM task_instance WHERE dag_id = ANY(%(dags)s)",
+        lately=1.5 * EVERY,
+        dags=list(DAGS),
+    )
+    return int(rows[0]["moving"]) == len(DAGS) and int(rows[0]["waiting"]) == 0
+
+
+def pending(scene: Scene, began: datetime, ended: datetime) -> int:
+    """Return how many tasks of the runs that were due between the two moments have not ended."""
+    rows = scene.rows(
+        "SELECT count(*) AS n FROM task_instance t JOIN dag_run r"
+        " ON r.dag_id = t.dag_id AND r.run_id = t.run_id"
+        " WHERE r.dag_id = ANY(%(dags)s) AND r.run_after >= %(began)s AND r.run_after < %(ended)s"
+        " AND (t.state IS NULL OR t.state NOT IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed'))",
+        dags=list(DAGS),
+        began=began,
+        ended=ended,
+    )
+    return int(rows[0]["n"])
 
 
 def started(scene: Scene, since: datetime, until: datetime) -> int:

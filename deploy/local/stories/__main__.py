@@ -18,7 +18,7 @@ from localplatform.errors import PlatformError
 from localplatform.faults import undo_all
 from localplatform.layout import REPOSITORY, Platform
 from localplatform.progress import Steps
-from stories import installation, registry
+from stories import installation, measured, registry
 from stories.alone import COMMITTED, Alone, commit, measure
 from stories.outcome import Outcome, table, write_report
 from stories.scene import Scene
@@ -57,6 +57,10 @@ def main(
         bool,
         typer.Option(help="Measure what Airflow does without Airwarden instead.", envvar="ALONE"),
     ] = False,
+    record: Annotated[
+        bool,
+        typer.Option(help="Keep what came of it, for the documentation.", envvar="RECORD"),
+    ] = False,
     state: Annotated[Path | None, typer.Option(help="The platform's state folder.")] = None,
 ) -> None:
     """Tell the stories on a real platform; exit 0 only if each ended as declared."""
@@ -78,6 +82,8 @@ def main(
     try:
         outcomes = [_tell(console, platform, installed, story) for story in chosen]
         write_report(REPORT, outcomes)
+        if record:
+            measured.keep(outcomes)
         _close(console, installed, outcomes, time.monotonic() - began)
         if keep:
             _print_urls(console, platform, installed)
@@ -118,17 +124,17 @@ def _alone(story: Story) -> str:
 
 
 def _measure_alone(console: Console, platform: Platform, chosen: Sequence[Story]) -> None:
-    measured: dict[str, Alone] = {}
+    found: dict[str, Alone] = {}
     for story in chosen:
         console.print(f"\n[bold]{story.name}[/], without Airwarden")
         timeline = Timeline(lambda event: console.print(f"  {event.seconds:6.1f} s  {event.text}"))
         scene = Scene(
             platform=platform, timeline=timeline, remediator_url="", api_token="", endpoints_url=""
         )
-        measured[story.name] = measure(story, scene)
-        console.print(f"  {measured[story.name].words}")
+        found[story.name] = measure(story, scene)
+        console.print(f"  {found[story.name].words}")
         undo_all(platform)
-    commit(measured)
+    commit(found)
     console.print(f"\nwritten to {COMMITTED}")
 
 

@@ -38,6 +38,7 @@ THRESHOLDS = {
     "AirflowBrokerDown": "for 3s",
     "AirflowWorkerSilent": "for 5s",
     "AirflowTeamDagFailureRateHigh": "> 20% for 5s",
+    "AirflowPlatformFailsTasks": "> 20 for 3s",
 }
 
 #: What differs from production in every playbook that acts.
@@ -68,6 +69,10 @@ _STEPS: dict[str, dict[str, Any]] = {
         "workers": {"stable": "3s", "every": "1s"},
     },
     "worker-silent": {},
+    "killed-tasks": {
+        "database": {"stable": "2s", "every": "1s"},
+        "retry": {"parameters": {"base": 2}},
+    },
 }
 PLAYBOOKS = {name: _QUICK | ({"steps": steps} if steps else {}) for name, steps in _STEPS.items()}
 
@@ -77,7 +82,6 @@ ACTING = (
     *_STEPS,
     "dag-flood",
     "database-blocker",
-    "killed-tasks",
     "lost-tasks",
     "pool-starving",
 )

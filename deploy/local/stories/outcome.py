@@ -38,6 +38,8 @@ class Outcome:
     total_seconds: float
     airflow_alone: str
     complaint: str = ""
+    #: The playbooks that took it, in the order of their incidents.
+    playbooks: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -79,6 +81,7 @@ def write_report(path: Path, outcomes: Sequence[Outcome]) -> None:
             "action": o.action,
             "total_seconds": o.total_seconds,
             "airflow_alone": o.airflow_alone,
+            "playbooks": list(o.playbooks),
             **({"complaint": o.complaint} if o.complaint else {}),
         }
         for o in outcomes

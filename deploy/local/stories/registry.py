@@ -9,6 +9,7 @@ from stories.dependency import Dependency
 from stories.flood import Flood
 from stories.frozen_scheduler import FrozenScheduler
 from stories.killed_remediator import KilledRemediator
+from stories.killed_tasks import KilledTasks
 from stories.leak import Leak
 from stories.redis_out import RedisOut
 from stories.silenced import Silenced
@@ -17,7 +18,14 @@ from stories.slow_database import SlowDatabase
 from stories.story import Story
 
 FIRST_FIVE: tuple[type[Story], ...] = (FrozenScheduler, Flood, Dependency, Leak, SlowDatabase)
-MORE: tuple[type[Story], ...] = (RedisOut, SilentWorker, BadDeploy, Silenced, KilledRemediator)
+MORE: tuple[type[Story], ...] = (
+    RedisOut,
+    SilentWorker,
+    BadDeploy,
+    Silenced,
+    KilledRemediator,
+    KilledTasks,
+)
 
 
 def choose(names: str) -> list[Story]:

@@ -66,6 +66,7 @@ def tell(story: Story, scene: Scene, *, airflow_alone: str, patience: float = 1.
         patience: Multiplies the story's own limit, for machines that do other work too.
     """
     ended, complaint, action = Ending.FAILED, "", "-"
+    taken: tuple[str, ...] = ()
     try:
         story.prepare(scene)
         with story.fault(scene):
@@ -73,6 +74,7 @@ def tell(story: Story, scene: Scene, *, airflow_alone: str, patience: float = 1.
             total = scene.timeline.seconds
             action = story.action(scene)
             complaint = story.complaint(scene)
+            taken = tuple(dict.fromkeys(str(one["playbook"]) for one in scene.incidents()))
             ended = story.expected
     except (StoryFailedError, PlatformError, OSError) as error:
         total = scene.timeline.seconds
@@ -87,6 +89,7 @@ def tell(story: Story, scene: Scene, *, airflow_alone: str, patience: float = 1.
         total_seconds=round(total, 1),
         airflow_alone=airflow_alone,
         complaint=complaint,
+        playbooks=taken,
     )
 
 

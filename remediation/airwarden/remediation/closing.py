@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from airwarden.remediation import ends, leftovers, ownership, records, storms
+from airwarden.remediation import diagnosing, ends, leftovers, ownership, records, storms
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.decide.correlate import shared_labels
@@ -43,6 +43,8 @@ class Closer:
         over = over and not sick
         if silenced or over or one.state.terminal or one.paged_at is not None:
             return
+        if diagnosing.page_waits(self._parts, tx, one):
+            return
         storm = storms.over(tx, self._parts.playbooks(), one)
         if storm is not None:
             self._page_with(tx, one, storm)
@@ -76,9 +78,15 @@ class Closer:
             if one.state not in WAITING:
                 return
             rails = parts.playbooks().rails_of(one.playbook)
-            if alerts.tally(tx, one.id).firing > 0:
-                self._later(tx, one, healthy_since=None, next_at=tx.now + 2 * rails.recheck)
+            subject = self._subject(tx, one) if diagnosing.missing(parts, tx, one) else None
+            if subject is None and self._fires_on(tx, one):
                 return
+        if subject is not None:
+            diagnosing.diagnose(parts, incident_id, subject)
+            with parts.journal.lead(parts.leadership.fence) as tx:
+                one = incidents.get(tx, incident_id)
+                if one.state not in WAITING or self._fires_on(tx, one):
+                    return
         reading = self._read(one)
         with parts.journal.lead(parts.leadership.fence) as tx:
             later = tx.now + 2 * rails.recheck
@@ -108,6 +116,14 @@ class Closer:
             by_itself = not records.acted(tx, one) and not one.owner
             ends.resolve_incident(parts, tx, one, sentence, by_itself=by_itself)
 
+    def _fires_on(self, tx: Tx, one: Incident) -> bool:
+        """Return whether an alert of it still fires; then it is looked at later."""
+        if alerts.tally(tx, one.id).firing == 0:
+            return False
+        recheck = self._parts.playbooks().rails_of(one.playbook).recheck
+        self._later(tx, one, healthy_since=None, next_at=tx.now + 2 * recheck)
+        return True
+
     def _page_overdue(self, tx: Tx, one: Incident, reading: Reading) -> bool:
         """Return whether a page that its ended alerts held back is due all the same.
 
@@ -135,13 +151,16 @@ class Closer:
         if not use.check or world is None:
             return None
         with self._parts.journal.read() as tx:
-            members = alerts.of_incident(tx, one.id)
+            subject = self._subject(tx, one)
+        return self._parts.read_check(world, subject, use)
+
+    def _subject(self, tx: Tx, one: Incident) -> Subject:
+        members = alerts.of_incident(tx, one.id)
         labels = [member.alert.labels for member in members]
-        subject = Subject(
+        return Subject(
             incident_id=str(one.id),
             playbook=one.playbook,
             labels=shared_labels(labels) if labels else dict(one.labels),
             started_at=one.started_at,
             alerts=tuple(labels),
         )
-        return self._parts.read_check(world, subject, use)

@@ -45,6 +45,14 @@ class Verify(CheckUse):
     stable: Duration = timedelta(minutes=5)
 
 
+class Diagnosis(CheckUse):
+    """Something to read for the person who is called; where it reads true, it is the likely cause."""
+
+    alerts: tuple[str, ...] = Field(
+        default=(), description="Only for incidents of these alerts; of all if empty."
+    )
+
+
 class ActionStep(_Strict):
     """Do something. Skipped, with its reason in the journal, where the action plans nothing."""
 
@@ -116,6 +124,7 @@ class Playbook(_Strict):
         remedies: Several, in the order in which they are tried; then there are no `steps`.
         human_only: Says in one sentence why there are no steps, where there are none.
         attempts: How often the one remedy of `steps` is tried.
+        diagnosis: What is read once an incident is a person's, in the order in which a cause is believed.
     """
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")
@@ -129,6 +138,7 @@ class Playbook(_Strict):
     remedies: tuple[Remedy, ...] = Field(default=(), max_length=MOST_REMEDIES)
     human_only: str = Field(default="", alias="human-only")
     verify: Verify | None = None
+    diagnosis: tuple[Diagnosis, ...] = ()
     page: Page = Page()
     deadline: Duration = timedelta(minutes=30)
     attempts: int = Field(default=2, ge=1, le=5)
@@ -153,7 +163,8 @@ class Playbook(_Strict):
         What came with a later version is left out where it is not used: an earlier one, beside which
         this one may run for a while, refuses keys that it does not know.
         """
-        content = self.model_dump(mode="json", by_alias=True)
+        # What is read for people is no part of a run: the set in force says what that is.
+        content = self.model_dump(mode="json", by_alias=True, exclude={"diagnosis"})
         if not self.remedies:
             del content["remedies"]
         return json.dumps(content, sort_keys=True)

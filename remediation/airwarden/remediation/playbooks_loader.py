@@ -251,6 +251,13 @@ def _cross_check(
     known: set[str] = set()
     for at, steps in _step_lists(book, place):
         _cross_check_steps(steps, at, actions, known)
+    known_alerts = {wanted.get("alertname") for wanted in book.alerts}
+    for number, one in enumerate(book.diagnosis):
+        if unknown := sorted(set(one.alerts) - known_alerts):
+            raise WrongInputError(
+                f"diagnoses {unknown[0]!r}, which is none of its alerts",
+                place=f"{place}: diagnosis.{number}.alerts",
+            )
     for name, at in _checks_named(book, place):
         if name not in checks:
             raise WrongInputError(
@@ -299,6 +306,8 @@ def _checks_named(book: Playbook, place: str) -> Iterator[tuple[str, str]]:
         yield book.confirm.check, f"{place}: confirm"
     if book.verify:
         yield book.verify.check, f"{place}: verify"
+    for number, wanted in enumerate(book.diagnosis):
+        yield wanted.check, f"{place}: diagnosis.{number}"
     for number, remedy in enumerate(book.remedies):
         if remedy.verify:
             yield remedy.verify.check, f"{place}: remedies.{number}.verify"

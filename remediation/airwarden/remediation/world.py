@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from airwarden.core.clock import Clock
+from airwarden.core.errors import UnavailableError
 from airwarden.core.failures import Verdict
 from airwarden.core.platform import TaskInstance
 from airwarden.core.ports import (
@@ -164,6 +165,17 @@ class World:
     def has(self, need: str) -> bool:
         """Return whether the port of that attribute name is there."""
         return getattr(self, need, None) is not None
+
+    @property
+    def rest(self) -> Airflow:
+        """Airflow's REST API, for what cannot do without.
+
+        Raises:
+            UnavailableError: None is configured.
+        """
+        if self.airflow is None:
+            raise UnavailableError("no Airflow REST API is configured")
+        return self.airflow
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,6 +144,26 @@ def test_a_deep_queue_gets_a_worker_that_is_drained_before_it_is_stopped(
     assert len([e for e in bench.host.effects if e[0] == "stop"]) == 1
 
 
+def test_added_workers_go_after_two_hours_though_the_queue_is_still_deep(
+    bench: PlatformBench,
+) -> None:
+    flood(bench)
+    bench.run(3 * MINUTE)
+    bench.workers.put("worker_2@box", active=4)
+    bench.run(115 * MINUTE)
+    assert bench.done() == ["start worker workers:worker_2"]
+    assert bench.paged() == []
+    bench.workers.put("worker_2@box", active=0)
+    bench.run(30 * MINUTE)
+    assert bench.done()[1:] == [
+        "drain worker workers:worker_2",
+        "stop worker workers:worker_2",
+    ]
+    assert bench.incident.state is IncidentState.ESCALATED
+    assert "500 tasks wait in queue default" in bench.incident.reason
+    assert len(bench.paged()) == 1
+
+
 def test_capacity_stays_while_another_incident_is_open(bench: PlatformBench) -> None:
     flood(bench)
     bench.run(3 * MINUTE)

@@ -52,6 +52,16 @@ def test_free_slots_of_another_queue_do_not_count(small: Small) -> None:
     assert verdict(QueueDeep(), small, queue="gpu") is T
 
 
+def test_what_was_added_for_a_queue_has_a_longest_time(small: Small) -> None:
+    def late(seconds: float) -> Verdict:
+        one = replace(subject({"queue": "default"}), started_at=ago(seconds))
+        return QueueDrained().read(small.world(), one, {"longest": 7200}).verdict
+
+    assert (late(7100), late(7300)) == (F, T)
+    small.broker.error = UnavailableError("refused")
+    assert late(7300) is U
+
+
 def test_a_queue_is_drained_at_zero(small: Small) -> None:
     assert verdict(QueueDrained(), small, queue="default") is F
     small.broker.depths = {}

@@ -48,6 +48,7 @@ class FakeAirflow(Faults):
         self._instances: dict[TaskKey, TaskInstance] = {}
         self._updated: dict[TaskKey, datetime] = {}
         self._backfills: dict[int, Backfill] = {}
+        self._over: set[int] = set()
         self._health: dict[str, str] = dict.fromkeys(
             ("metadatabase", "scheduler", "triggerer", "dag_processor"), "healthy"
         )
@@ -104,6 +105,11 @@ class FakeAirflow(Faults):
     def put_backfill(self, backfill: Backfill) -> None:
         """Add or replace a backfill that is not over."""
         self._backfills[backfill.id] = backfill
+
+    def end_backfill(self, backfill_id: int) -> None:
+        """Let a backfill be over: it is listed no more, and cannot be paused."""
+        del self._backfills[backfill_id]
+        self._over.add(backfill_id)
 
     # The port.
 
@@ -187,6 +193,20 @@ class FakeAirflow(Faults):
             raise NotFoundError(f"no task instance {key}")
         return self._instances[key]
 
+    def held_back(self, key: TaskKey) -> Sequence[str]:
+        """Return why it would not be started: of a paused DAG, or in a pool without an open slot."""
+        task = self.task_instance(key)
+        if task.state not in (None, "scheduled"):
+            return []
+        reasons = []
+        dag = self._dags.get(key.dag_id)
+        if dag is not None and dag.is_paused:
+            reasons.append(f"Dag Not Paused: Task's DAG '{key.dag_id}' is paused.")
+        pool = self._pools.get(task.pool)
+        if pool is not None and self._counted(pool).open == 0:
+            reasons.append(f"Pool Slots Available: there are 0 open slots in {task.pool}")
+        return reasons
+
     def log_tail(self, key: TaskKey, try_number: int, *, most: int, keep: int) -> LogTail:
         """Return the end of an attempt's log."""
         self._reading()
@@ -254,6 +274,8 @@ class FakeAirflow(Faults):
     def set_backfill_paused(self, backfill_id: int, *, paused: bool) -> None:
         """Pause or unpause one backfill."""
         self._reading()
+        if backfill_id in self._over:
+            raise ConflictError(f"backfill {backfill_id} is over")
         if backfill_id not in self._backfills:
             raise NotFoundError(f"no backfill {backfill_id}")
         with self._effecting("set_backfill_paused", backfill_id, paused):

@@ -21,6 +21,7 @@ from airwarden.cli.doctor import (
     database,
     mapped,
     monitoring,
+    notifications,
     remedies,
     systems,
 )
@@ -55,7 +56,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from business.probe_business(settings)
     yield from systems.probe_remediator(settings)
     yield from remedies.probe_remedies(settings)
-    yield from systems.probe_notifications(settings)
+    yield from notifications.probe_notifications(settings)
 
 
 def examine_machines(cluster: Cluster) -> Iterator[Finding]:

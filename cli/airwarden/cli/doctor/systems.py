@@ -1,12 +1,10 @@
-"""The systems beside Airflow's API and database: broker, workers, host, Prometheus, notifications."""
+"""The systems beside Airflow's API and database: broker, workers, host, dependencies, the remediator."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-import httpx
 
 from airwarden.adapters.secrets import read_secret
 from airwarden.cli import composition
@@ -17,7 +15,7 @@ from airwarden.core.errors import AirwardenError
 from airwarden.core.settings import Mode, SecretRef, Settings
 
 
-def _attempt(system: str, subject: str, ask: Callable[[], str], mend: str) -> Finding:
+def attempt(system: str, subject: str, ask: Callable[[], str], mend: str) -> Finding:
     """Make a finding of a call that returns a sentence or raises one of our errors."""
     try:
         return Finding(system, subject, Outcome.OK, ask())
@@ -43,7 +41,7 @@ def probe_broker(system: str, ports: ClusterPorts) -> Iterator[Finding]:
         waiting = sum(broker.queue_depths(settings.queues).values())
         return f"answers in {seconds * 1000:.0f} ms; {waiting} messages wait"
 
-    found = _attempt(system, "broker", ask, "check clusters[].broker.url")
+    found = attempt(system, "broker", ask, "check clusters[].broker.url")
     yield found
     if ports.workers is None or found.outcome is not Outcome.OK:
         return
@@ -66,7 +64,7 @@ def probe_pooler(system: str, ports: ClusterPorts) -> Iterator[Finding]:
     """Yield whether the console of a configured PgBouncer answers."""
     pooler = ports.pooler
     if pooler is not None:
-        yield _attempt(
+        yield attempt(
             system,
             "pools",
             lambda: f"answers; {len(pooler.pools())} pools",
@@ -78,7 +76,7 @@ def probe_mariadb(system: str, ports: ClusterPorts) -> Iterator[Finding]:
     """Yield whether a configured MariaDB server answers."""
     mariadb = ports.mariadb
     if mariadb is not None:
-        yield _attempt(
+        yield attempt(
             system,
             "server",
             lambda: f"answers; {mariadb.state().connected} sessions",
@@ -106,7 +104,7 @@ def probe_host(system: str, ports: ClusterPorts) -> Iterator[Finding]:
         listed = ", ".join(f"{p.name} {p.state.value}" for p in processes)
         return f"answers; {listed}"
 
-    yield _attempt(
+    yield attempt(
         system, "host", ask, "check url, username and password of supervisord, or the units"
     )
 
@@ -130,7 +128,7 @@ def probe_remediator(settings: Settings) -> Iterator[Finding]:
     """Yield whether the remediator's tokens and journal are to be had, and what it may do."""
     system = "remediator"
     for name in ("webhook_token", "api_token"):
-        yield _secret(
+        yield readable(
             system, f"{name} is", getattr(settings.remediator, name), f"remediator.{name}"
         )
     yield _journal(system, settings.remediator.journal.url)
@@ -173,7 +171,8 @@ def _unearned(system: str, settings: Settings) -> Iterator[Finding]:
         yield Finding(system, subject, Outcome.OK, "no playbook acts without having earned it")
 
 
-def _secret(system: str, subject: str, reference: SecretRef | None, place: str) -> Finding:
+def readable(system: str, subject: str, reference: SecretRef | None, place: str) -> Finding:
+    """Make a finding of whether a secret can be read."""
     if reference is None:
         return Finding(
             system,
@@ -182,7 +181,7 @@ def _secret(system: str, subject: str, reference: SecretRef | None, place: str) 
             "not configured: the remediator does not start without (airwarden up makes one)",
             f"{place}_file",
         )
-    return _attempt(
+    return attempt(
         system,
         subject,
         lambda: f"readable from {read_secret(reference, place=place) and reference.describe()}",
@@ -193,7 +192,7 @@ def _secret(system: str, subject: str, reference: SecretRef | None, place: str) 
 def _journal(system: str, reference: SecretRef) -> Finding:
     url = reference.literal or ""
     if not url.startswith("sqlite:///"):
-        return _secret(system, "journal is", reference, "remediator.journal.url")
+        return readable(system, "journal is", reference, "remediator.journal.url")
     path = Path(url.removeprefix("sqlite:///"))
     nearest = next(parent for parent in path.parents if parent.exists())
     if os.access(path if path.exists() else nearest, os.W_OK):
@@ -205,42 +204,3 @@ def _journal(system: str, reference: SecretRef) -> Finding:
         f"{path} cannot be written",
         "give the folder to the user that runs Airwarden, or change remediator.journal.url",
     )
-
-
-def probe_notifications(settings: Settings) -> Iterator[Finding]:
-    """Yield whether people can be told. Nothing is sent to anybody."""
-    slack, pagerduty = settings.notifications.slack, settings.notifications.pagerduty
-    if slack is None:
-        yield Finding("slack", "address", Outcome.OFF, "not configured", "notifications.slack")
-    elif slack.token is not None:
-        token, base = slack.token, slack.base_url
-        yield _attempt("slack", "token", lambda: _slack(token, base), "check the bot's token")
-    if pagerduty is None or pagerduty.routing_key is None:
-        yield Finding(
-            "pagerduty",
-            "address",
-            Outcome.OFF,
-            "not configured: nobody is paged",
-            "notifications.pagerduty",
-        )
-    else:
-        yield _secret(
-            "pagerduty",
-            "routing_key is",
-            pagerduty.routing_key,
-            "notifications.pagerduty.routing_key",
-        )
-
-
-def _slack(token: SecretRef, base: str) -> str:
-    secret = read_secret(token, place="notifications.slack.token").get_secret_value()
-    try:
-        response = httpx.post(
-            f"{base}/auth.test", headers={"Authorization": f"Bearer {secret}"}, timeout=5.0
-        )
-        answer = response.json()
-    except (httpx.HTTPError, ValueError) as error:
-        raise AirwardenError(f"{base} does not answer as Slack does: {error}") from None
-    if not answer.get("ok"):
-        raise AirwardenError(f"Slack refuses the token: {answer.get('error', 'no reason given')}")
-    return f"signed in as {answer.get('user', 'a bot')} of {answer.get('team', 'a workspace')}"

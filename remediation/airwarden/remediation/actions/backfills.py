@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
+from airwarden.core.errors import ConflictError, NotFoundError
 from airwarden.core.platform import Backfill
 from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
@@ -39,7 +39,7 @@ class BackfillPause:
         self, world: World, subject: Subject, parameters: Mapping[str, Any]
     ) -> Plan | Nothing | Refused:
         """Choose the backfills that run and are meant."""
-        airflow = _airflow(world)
+        airflow = world.rest
         dag_ids, evidence = self._dags(airflow, subject, parameters)
         running = [
             backfill
@@ -83,7 +83,7 @@ class BackfillPause:
         """
         number, paused = int(effect.parameters["backfill"]), bool(effect.parameters["paused"])
         try:
-            _airflow(world).set_backfill_paused(number, paused=paused)
+            world.rest.set_backfill_paused(number, paused=paused)
         except NotFoundError as error:
             raise ConflictError(f"backfill {number} is gone") from error
         return {"paused": paused}
@@ -110,13 +110,7 @@ class BackfillPause:
 def _find(world: World, effect: Effect) -> Backfill | None:
     """Return the effect's backfill; None where it is over."""
     try:
-        found = _airflow(world).backfills(str(effect.parameters["dag_id"]))
+        found = world.rest.backfills(str(effect.parameters["dag_id"]))
     except NotFoundError:
         return None
     return next((one for one in found if one.id == effect.parameters["backfill"]), None)
-
-
-def _airflow(world: World) -> Airflow:
-    if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
-    return world.airflow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import ConflictError, UnavailableError
+from airwarden.core.errors import ConflictError
 from airwarden.core.platform import Dag, DagRun
 from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
@@ -56,7 +56,7 @@ class CanaryStart:
     ) -> Plan | Nothing | Refused:
         """Choose the canary's DAG and the next free run id."""
         del parameters
-        airflow, dag = _airflow(world), canary_dag(world, subject)
+        airflow, dag = world.rest, canary_dag(world, subject)
         if dag is None:
             return Nothing("no DAG is tagged as its canary")
         if dag.is_paused:
@@ -83,7 +83,7 @@ class CanaryStart:
         """Trigger the run; one that exists already is the same canary."""
         dag_id, wanted = str(effect.parameters["dag_id"]), str(effect.parameters["run_id"])
         try:
-            run = _airflow(world).trigger(
+            run = world.rest.trigger(
                 dag_id, run_id=wanted, conf={}, note="Airwarden: canary after an outage"
             )
         except ConflictError:
@@ -92,7 +92,7 @@ class CanaryStart:
 
     def read_back(self, world: World, effect: Effect) -> ReadBack:
         """Look for the run by its id."""
-        runs = _airflow(world).dag_runs(str(effect.parameters["dag_id"]))
+        runs = world.rest.dag_runs(str(effect.parameters["dag_id"]))
         there = any(run.run_id == effect.parameters["run_id"] for run in runs)
         return ReadBack.DONE if there else ReadBack.NOT_DONE
 
@@ -100,9 +100,3 @@ class CanaryStart:
         """Answer that a canary is left to end by itself."""
         del world, effect
         return Nothing("a canary ends by itself")
-
-
-def _airflow(world: World) -> Airflow:
-    if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
-    return world.airflow

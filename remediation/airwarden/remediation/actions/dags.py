@@ -10,7 +10,6 @@ from airwarden.core.errors import (
     AirwardenError,
     ConflictError,
     NotFoundError,
-    UnavailableError,
 )
 from airwarden.core.platform import Dag
 from airwarden.core.ports import Airflow
@@ -63,7 +62,7 @@ class DagPause:
         tags = dependency_tags(world, subject)
         if not tags:
             return Nothing("the alert names no dependency")
-        airflow = _airflow(world)
+        airflow = world.rest
         running = [dag for dag in airflow.dags(tags=tags) if not dag.is_paused and not dag.is_stale]
         if not running:
             return Nothing(f"no running DAG is tagged {' or '.join(tags)}")
@@ -79,7 +78,7 @@ class DagPause:
         self, world: World, subject: Subject, parameters: Mapping[str, Any], *, flooding: bool
     ) -> Plan | Nothing | Refused:
         """Choose the DAG that floods, or that the labels name."""
-        airflow, evidence = _airflow(world), {}
+        airflow, evidence = world.rest, {}
         dag_id = subject.labels.get("dag_id", "")
         if flooding:
             flood = flooding_dag(airflow, parameters)
@@ -126,7 +125,7 @@ class DagPause:
         """
         dag_id, paused = str(effect.parameters["dag_id"]), bool(effect.parameters["paused"])
         try:
-            _airflow(world).set_paused(dag_id, paused=paused)
+            world.rest.set_paused(dag_id, paused=paused)
         except NotFoundError as error:
             raise ConflictError(f"DAG {dag_id} is gone") from error
         return {"paused": paused}
@@ -134,7 +133,7 @@ class DagPause:
     def read_back(self, world: World, effect: Effect) -> ReadBack:
         """Compare the DAG's switch with the desired one."""
         try:
-            dag = _airflow(world).dag(str(effect.parameters["dag_id"]))
+            dag = world.rest.dag(str(effect.parameters["dag_id"]))
         except NotFoundError:
             return ReadBack.UNDECIDABLE
         same = dag.is_paused == effect.parameters["paused"]
@@ -146,7 +145,7 @@ class DagPause:
         if not effect.parameters["paused"] or effect.before["paused"]:
             return Nothing(f"DAG {dag_id} was not paused by us")
         try:
-            dag = _airflow(world).dag(dag_id)
+            dag = world.rest.dag(dag_id)
         except NotFoundError:
             return Nothing(f"DAG {dag_id} is gone")
         if not dag.is_paused:
@@ -180,9 +179,3 @@ def _patches(world: World, dag_id: str) -> int | None:
     except AirwardenError:
         return None
     return int(rows[0]["patches"]) if rows else None
-
-
-def _airflow(world: World) -> Airflow:
-    if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
-    return world.airflow

@@ -6,9 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Pool
-from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, Refused
+from airwarden.remediation.actions.pool_slots import SetsSlots, pool_named
 from airwarden.remediation.components import database_pace
 from airwarden.remediation.world import Json, Subject, World
 
@@ -16,7 +16,7 @@ from airwarden.remediation.world import Json, Subject, World
 _MOST_GROWTH = 0.25
 
 
-class PoolGrow:
+class PoolGrow(SetsSlots):
     """Give a starving pool at most a quarter more slots; its undo sets the old number again.
 
     Parameters:
@@ -45,7 +45,7 @@ class PoolGrow:
         name = str(parameters.get("pool") or subject.labels.get("pool", ""))
         if not name:
             return Refused("the alert names no pool", cause="unknown pool")
-        pool = _pool(world, name)
+        pool = pool_named(world, name)
         if pool is None:
             return Refused(f"Airflow has no pool {name}", cause="unknown pool")
         if reason := self._protects(world, name, parameters):
@@ -71,7 +71,7 @@ class PoolGrow:
                 evidence=_facts(pool),
             )
         summary = f"give pool {name} {wanted} slots (of {pool.slots})"
-        return Plan((self._effect(world, pool, wanted, summary),), _facts(pool))
+        return Plan((self.effect(world, pool, wanted, summary),), _facts(pool))
 
     def _protects(self, world: World, name: str, parameters: Mapping[str, Any]) -> str:
         """Return what the pool protects, as a reason, or nothing."""
@@ -82,47 +82,15 @@ class PoolGrow:
             return f"pool {name} is small on purpose"
         return ""
 
-    def _effect(self, world: World, pool: Pool, slots: int, summary: str) -> Effect:
-        return Effect(
-            action=self.name,
-            target=f"{world.cluster}/pool/{pool.name}",
-            parameters={"pool": pool.name, "slots": slots},
-            before={"slots": pool.slots, "running": pool.running},
-            summary=summary,
-        )
-
-    def apply(self, world: World, effect: Effect) -> Json:
-        """Set the slots.
-
-        Raises:
-            ConflictError: The pool has other slots than when it was planned.
-        """
-        name, slots = str(effect.parameters["pool"]), int(effect.parameters["slots"])
-        pool = _pool(world, name)
-        if pool is None or pool.slots not in (effect.before["slots"], slots):
-            raise ConflictError(f"pool {name} was changed since it was planned for")
-        if slots != pool.slots and world.airflow is not None:
-            world.airflow.set_pool_slots(name, slots)
-        return {"slots": slots}
-
-    def read_back(self, world: World, effect: Effect) -> ReadBack:
-        """Compare the slots with the desired and the earlier ones."""
-        pool = _pool(world, str(effect.parameters["pool"]))
-        if pool is not None and pool.slots == effect.parameters["slots"]:
-            return ReadBack.DONE
-        if pool is not None and pool.slots == effect.before["slots"]:
-            return ReadBack.NOT_DONE
-        return ReadBack.UNDECIDABLE
-
     def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
         """Plan to set the old number again, if the pool has the one that we set."""
         name, old = str(effect.parameters["pool"]), int(effect.before["slots"])
-        pool = _pool(world, name)
+        pool = pool_named(world, name)
         if pool is None:
             return Nothing(f"pool {name} is gone")
         if pool.slots != effect.parameters["slots"]:
             return Nothing(f"pool {name} was set to {pool.slots} by someone else: left alone")
-        return Plan((self._effect(world, pool, old, f"give pool {name} its {old} slots again"),))
+        return Plan((self.effect(world, pool, old, f"give pool {name} its {old} slots again"),))
 
 
 def _facts(pool: Pool) -> Json:
@@ -133,9 +101,3 @@ def _facts(pool: Pool) -> Json:
         "scheduled": pool.scheduled,
         "deferred": pool.deferred,
     }
-
-
-def _pool(world: World, name: str) -> Pool | None:
-    if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
-    return next((pool for pool in world.airflow.pools() if pool.name == name), None)

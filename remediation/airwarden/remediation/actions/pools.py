@@ -7,11 +7,10 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Pool
-from airwarden.core.ports import Airflow
-from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, Refused
 from airwarden.remediation.actions.breaker import BROKER, is_open
+from airwarden.remediation.actions.pool_slots import SetsSlots, pool_named, pools_of
 from airwarden.remediation.world import Json, Subject, World
 
 #: Shares of the old slots that are given back one after the other.
@@ -20,7 +19,7 @@ RAMP = (0.1, 0.25, 0.5, 1.0)
 _ENOUGH = 0.95
 
 
-class PoolHold:
+class PoolHold(SetsSlots):
     """Hold new starts: slots below what is running, since each slot that a task leaves is taken.
 
     Parameters:
@@ -49,14 +48,18 @@ class PoolHold:
         floor, names = self._wanted(world, subject, parameters)
         if names is not None and not names:
             return Nothing("no pool is declared for it")
-        found = [pool for pool in _pools(world) if names is None or pool.name in names]
+        found = [pool for pool in pools_of(world) if names is None or pool.name in names]
         missing = sorted(set(names or ()) - {pool.name for pool in found})
         if missing:
             return Refused(f"Airflow has no pool {', '.join(missing)}", cause="unknown pool")
         way_back = _way_back(parameters, subject)
         effects = tuple(
-            self._effect(
-                world, pool, floor, way_back, f"hold pool {pool.name} at {floor} (of {pool.slots})"
+            self.effect(
+                world,
+                pool,
+                floor,
+                f"hold pool {pool.name} at {floor} (of {pool.slots})",
+                way_back=way_back,
             )
             for pool in found
             if pool.slots > max(floor, _held_at(world, subject, pool.name))
@@ -83,43 +86,11 @@ class PoolHold:
             return max(1, floor), ()
         return max(1, floor, dependency.floor), dependency.pools
 
-    def _effect(self, world: World, pool: Pool, slots: int, way_back: Json, summary: str) -> Effect:
-        return Effect(
-            action=self.name,
-            target=f"{world.cluster}/pool/{pool.name}",
-            parameters={"pool": pool.name, "slots": slots, "way_back": way_back},
-            before={"slots": pool.slots, "running": pool.running},
-            summary=summary,
-        )
-
-    def apply(self, world: World, effect: Effect) -> Json:
-        """Set the slots.
-
-        Raises:
-            ConflictError: The pool has other slots than when it was planned.
-        """
-        name, slots = str(effect.parameters["pool"]), int(effect.parameters["slots"])
-        pool = _pool(world, name)
-        if pool is None or pool.slots not in (effect.before["slots"], slots):
-            raise ConflictError(f"pool {name} was changed since it was planned for")
-        if slots != pool.slots and world.airflow is not None:
-            world.airflow.set_pool_slots(name, slots)
-        return {"slots": slots}
-
-    def read_back(self, world: World, effect: Effect) -> ReadBack:
-        """Compare the slots with the desired and the earlier ones."""
-        pool = _pool(world, str(effect.parameters["pool"]))
-        if pool is not None and pool.slots == effect.parameters["slots"]:
-            return ReadBack.DONE
-        if pool is not None and pool.slots == effect.before["slots"]:
-            return ReadBack.NOT_DONE
-        return ReadBack.UNDECIDABLE
-
     def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
         """Plan the next share of the old slots, as long as the pool has a number that we set."""
         name, old = str(effect.parameters["pool"]), int(effect.before["slots"])
         held, way_back = int(effect.parameters["slots"]), effect.parameters["way_back"]
-        pool = _pool(world, name)
+        pool = pool_named(world, name)
         if pool is None:
             return Nothing(f"pool {name} is gone")
         stages = ramp_stages(old, held, way_back["ramp"])
@@ -135,7 +106,7 @@ class PoolHold:
             return Refused(reason)
         slots = next(stage for stage in stages if stage > pool.slots)
         summary = f"give pool {name} {slots} of {old} slots"
-        return Plan((self._effect(world, pool, slots, way_back, summary),))
+        return Plan((self.effect(world, pool, slots, summary, way_back=way_back),))
 
     def _too_early(self, world: World, pool: Pool, effect: Effect) -> str:
         """Return why the last share has not yet shown that it is borne, or nothing."""
@@ -143,7 +114,7 @@ class PoolHold:
         if world.ledger is not None and world.ledger.count(self.name, effect.target, within=every):
             return f"pool {pool.name} got its last share less than {every:.0f} s ago"
         since = world.clock.now() - timedelta(seconds=every)
-        recent = _airflow(world).task_instances(
+        recent = world.rest.task_instances(
             states=("success", "failed", "up_for_retry"), pools=(pool.name,), updated_after=since
         )
         tries = [task for task in recent if task.start_date and task.start_date >= since]
@@ -189,17 +160,3 @@ def _held_at(world: World, subject: Subject, pool: str) -> int:
         if one.name != own and pool in one.pools and is_open(world, one.name)
     ]
     return max(floors, default=0)
-
-
-def _airflow(world: World) -> Airflow:
-    if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
-    return world.airflow
-
-
-def _pools(world: World) -> Sequence[Pool]:
-    return _airflow(world).pools()
-
-
-def _pool(world: World, name: str) -> Pool | None:
-    return next((pool for pool in _pools(world) if pool.name == name), None)

@@ -59,7 +59,7 @@ class TasksRetry(TasksRequeue):
         self, world: World, subject: Subject, parameters: Mapping[str, Any]
     ) -> Plan | Nothing | Refused:
         """Read why each task failed, and choose those that the platform killed."""
-        airflow, ledger = _airflow(world), world.ledger
+        airflow, ledger = world.rest, world.ledger
         if ledger is None or world.causes is None:
             raise UnavailableError("no journal tells what was cleared, or nothing reads causes")
         if is_open(world, BROKER):
@@ -186,9 +186,3 @@ def _name(task: TaskInstance) -> str:
 def _words(one: _Judged) -> str:
     told = f" ({one.verdict.source})" if one.verdict.source else ""
     return f"{_name(one.task)}: {one.verdict.cause.value}, {one.verdict.why}{told}"
-
-
-def _airflow(world: World) -> Airflow:
-    if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
-    return world.airflow

@@ -51,7 +51,7 @@ class TasksRequeue:
         self, world: World, subject: Subject, parameters: Mapping[str, Any]
     ) -> Plan | Nothing | Refused:
         """Choose the tasks that the outage hit, and part what may be repeated from what may not."""
-        airflow, ledger = _airflow(world), world.ledger
+        airflow, ledger = world.rest, world.ledger
         if ledger is None:
             raise UnavailableError("no journal tells what was cleared today")
         for name in (BROKER, subject.labels.get("dependency", "")):
@@ -85,7 +85,7 @@ class TasksRequeue:
         self, world: World, subject: Subject, parameters: Mapping[str, Any]
     ) -> list[TaskInstance]:
         """Return the tasks in scope that failed or were queued since shortly before the alert."""
-        airflow = _airflow(world)
+        airflow = world.rest
         since = subject.started_at - timedelta(seconds=float(parameters.get("lead", 300)))
         scope, hung = parameters.get("scope", "dependency"), float(parameters.get("hung", 60))
         if scope == "dependency":
@@ -165,7 +165,7 @@ class TasksRequeue:
         spread = float(effect.parameters["spread"])
         if spread and world.clock.wait(random.uniform(0, spread)):  # noqa: S311 - a delay
             raise ConflictError("Airwarden is being stopped: nothing was cleared")
-        airflow = _airflow(world)
+        airflow = world.rest
         same = [
             task.key
             for task in _now(airflow, effect)
@@ -181,7 +181,7 @@ class TasksRequeue:
 
     def read_back(self, world: World, effect: Effect) -> ReadBack:
         """Compare the tasks' ids: a clear gives each a new one."""
-        now = _now(_airflow(world), effect)
+        now = _now(world.rest, effect)
         changed = {task.id != effect.before["ids"][_short(task.key)] for task in now}
         if changed == {True}:
             return ReadBack.DONE
@@ -230,9 +230,3 @@ def _short(key: TaskKey) -> str:
 
 def _word(task: TaskInstance) -> str:
     return f"{task.key.dag_id} {task.key.run_id} {_short(task.key)}"
-
-
-def _airflow(world: World) -> Airflow:
-    if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
-    return world.airflow

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
-from airwarden.core.ports import Airflow
+from airwarden.core.errors import ConflictError, NotFoundError
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.world import Json, Subject, World
 
@@ -33,7 +32,7 @@ class DagTrigger:
         self, world: World, subject: Subject, parameters: Mapping[str, Any]
     ) -> Plan | Nothing | Refused:
         """Look for the DAG and for the run that this incident may have started already."""
-        airflow, dag_id = _airflow(world), str(parameters.get("dag_id", ""))
+        airflow, dag_id = world.rest, str(parameters.get("dag_id", ""))
         if not dag_id:
             return Refused("the playbook names no dag_id", cause="playbook is incomplete")
         try:
@@ -69,7 +68,7 @@ class DagTrigger:
         """
         dag_id, wanted = str(effect.parameters["dag_id"]), str(effect.parameters["run_id"])
         try:
-            run = _airflow(world).trigger(
+            run = world.rest.trigger(
                 dag_id, run_id=wanted, conf=effect.parameters["conf"], note="Airwarden"
             )
         except NotFoundError as error:
@@ -81,7 +80,7 @@ class DagTrigger:
     def read_back(self, world: World, effect: Effect) -> ReadBack:
         """Look for the run by its id."""
         try:
-            runs = _airflow(world).dag_runs(str(effect.parameters["dag_id"]))
+            runs = world.rest.dag_runs(str(effect.parameters["dag_id"]))
         except NotFoundError:
             return ReadBack.UNDECIDABLE
         there = any(run.run_id == effect.parameters["run_id"] for run in runs)
@@ -91,9 +90,3 @@ class DagTrigger:
         """Answer that a run is left to end by itself."""
         del world, effect
         return Nothing("a run ends by itself")
-
-
-def _airflow(world: World) -> Airflow:
-    if world.airflow is None:
-        raise UnavailableError("no Airflow REST API is configured")
-    return world.airflow

@@ -32,6 +32,14 @@ from airwarden.remediation.checks.dependencies import (
     DependencyAnswers,
     DependencyDown,
 )
+from airwarden.remediation.checks.diagnosis import (
+    ApiServerSlow,
+    DeferredStuck,
+    ExecutorFull,
+    PhantomTasks,
+    PoolsFull,
+    TaskHeldBack,
+)
 from airwarden.remediation.checks.killed import DatabaseBlocker, KilledTasks, TransactionsShort
 from airwarden.remediation.checks.metrics import Metric
 from airwarden.remediation.checks.work import (
@@ -79,6 +87,12 @@ def checks() -> Mapping[str, Check]:
         QueuedTasksLost(),
         QueuedTasksYoung(),
         TimePassed(),
+        ApiServerSlow(),
+        DeferredStuck(),
+        ExecutorFull(),
+        PhantomTasks(),
+        PoolsFull(),
+        TaskHeldBack(),
         TransactionsShort(),
     )
     return MappingProxyType({check.name: check for check in every})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
@@ -54,7 +55,13 @@ class QueueDeep:
 
 
 class QueueDrained:
-    """True where at most `most` messages wait in the queue (0)."""
+    """True where at most `most` messages wait in the queue (0).
+
+    Parameters:
+        most: Messages that may wait (0).
+        longest: Seconds since the fault began after which it reads true all the same, for what must not
+            stay for ever (no end).
+    """
 
     name = "queue-drained"
     needs = frozenset({"broker"})
@@ -68,8 +75,15 @@ class QueueDrained:
             waiting = sum(world.broker.queue_depths([queue]).values())
         except AirwardenError as error:
             return Reading(Verdict.UNKNOWN, f"the queue cannot be read: {error}")
-        drained = waiting <= int(parameters.get("most", 0))
-        return Reading(_truth(drained), f"{waiting} tasks wait in queue {queue}")
+        sentence = f"{waiting} tasks wait in queue {queue}"
+        longest = float(parameters.get("longest", math.inf))
+        lasted = (world.clock.now() - subject.started_at).total_seconds()
+        if waiting > int(parameters.get("most", 0)):
+            late = lasted >= longest
+            return Reading(
+                _truth(late), f"{sentence}; the longest time has passed" if late else sentence
+            )
+        return Reading(Verdict.TRUE, sentence)
 
 
 def _meant(world: World, subject: Subject) -> list[Worker]:
