@@ -14,6 +14,22 @@ from support.fleet_bench import FleetBench, node, scheduler, worker
 from support.refusals import MINUTE, TOLD, told
 
 
+def fail(bench: FleetBench, dag_id: str, *, started: bool, pool: str = "billing") -> None:
+    """Let a task of a DAG fail now; its id is fixed, so that it is told alike each time."""
+    now = bench.clock.now()
+    bench.airflow.put_task(
+        TaskKey(dag_id, "r", "t"),
+        "failed",
+        id=f"00000000-0000-0000-0000-{len(dag_id):012}",
+        run_state="failed",
+        pool=pool,
+        hostname="w0" if started else "",
+        start_date=now if started else None,
+        end_date=now,
+        queued_when=now,
+    )
+
+
 def frozen_scheduler(bench: FleetBench) -> None:
     bench.host.freeze(scheduler(0))
     bench.shout(
@@ -122,7 +138,7 @@ def broker_out(bench: FleetBench) -> None:
         kind="redis",
     )
     bench.run(MINUTE)
-    bench.put_failed("billing_charge", started=False)
+    fail(bench, "billing_charge", started=False)
     bench.broker.break_with(None)
     bench.workers.break_with(None)
     bench.run(8 * MINUTE)
@@ -137,8 +153,8 @@ def dependency_down(bench: FleetBench) -> None:
         dependency="billing",
     )
     bench.run(3 * MINUTE)
-    bench.put_failed("billing_sync", started=True)
-    bench.put_failed("billing_charge", started=True)
+    fail(bench, "billing_sync", started=True)
+    fail(bench, "billing_charge", started=True)
     bench.probe.up = True
     bench.run(MINUTE)
     (run,) = (one for one in bench.airflow.dag_runs("billing_canary") if one.state == "queued")
@@ -182,10 +198,7 @@ def starving_pool(bench: FleetBench) -> None:
 def killed_tasks(bench: FleetBench) -> None:
     for dag_id, tags in (("etl", ("auto-heal:idempotent",)), ("charge", ())):
         bench.airflow.put_dag(Dag(dag_id, False, tags))
-        now = bench.clock.now()
-        bench.airflow.put_task(
-            TaskKey(dag_id, "r", "t"), "failed", run_state="failed", hostname="w0", end_date=now
-        )
+        fail(bench, dag_id, started=True, pool="default_pool")
     bench.shout(
         "AirflowPlatformFailsTasks",
         severity="warning",
@@ -197,7 +210,7 @@ def killed_tasks(bench: FleetBench) -> None:
 def lost_tasks(bench: FleetBench) -> None:
     long_ago = bench.clock.now() - timedelta(minutes=15)
     bench.airflow.put_dag(Dag("etl", False))
-    bench.airflow.put_task(TaskKey("etl", "r", "t"), "queued", queued_when=long_ago)
+    bench.airflow.put_task(TaskKey("etl", "r", "t"), "queued", queued_when=long_ago, id=f"{0:032}")
     bench.shout(
         "AirflowOldestQueuedTask",
         severity="warning",
@@ -226,6 +239,8 @@ def flooding_dag(bench: FleetBench) -> None:
     bench.run(25 * MINUTE)
 
 
+#: That which `make test` tells; the others take seconds each, and are left to `make reliability`.
+QUICK = ("held-lock",)
 #: By the name of the file that it is told in.
 STORIES: dict[str, Callable[[FleetBench], None]] = {
     "frozen-scheduler": frozen_scheduler,

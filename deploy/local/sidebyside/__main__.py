@@ -14,7 +14,8 @@ import typer
 from rich.console import Console
 
 from localplatform import lifecycle
-from localplatform.layout import REPOSITORY
+from localplatform.errors import PlatformError
+from localplatform.layout import REPOSITORY, Platform
 from localplatform.progress import Steps
 from sidebyside import by_playbook, results
 from sidebyside.course import Together
@@ -57,11 +58,11 @@ def run(
     failed = 0
     began = time.monotonic()
     platforms: dict[str, Side] = {}
+    needed = tuple(dict.fromkeys(side for one in missing for side in one.sides))
     try:
-        for side in dict.fromkeys(side for one in missing for side in one.sides):
+        for side in needed:
             # One after the other: each chooses ports that are free when it looks.
-            platform = lifecycle.up(state / side, steps=Steps(console))
-            platforms[side] = Side(side, platform, _revision())
+            platforms[side] = Side(side, _up(state / side, console), _revision())
         for one in missing:
             if minutes and time.monotonic() - began > 60 * minutes:
                 console.print(f"stopped after {minutes:g} minutes; call again for the rest")
@@ -69,7 +70,7 @@ def run(
             failed += not _measure(console, one, platforms, limit)
     finally:
         if not keep:
-            for side in platforms:
+            for side in needed:
                 lifecycle.down(state / side, steps=Steps(console))
     _write(console)
     raise typer.Exit(1 if failed else 0)

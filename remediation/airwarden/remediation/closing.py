@@ -13,7 +13,7 @@ from airwarden.remediation.holding import held_until
 from airwarden.remediation.journal import alerts, incidents
 from airwarden.remediation.journal.incidents import Incident
 from airwarden.remediation.journal.store import Fence, Tx
-from airwarden.remediation.playbook import Verify
+from airwarden.remediation.playbook import PageWhen, Verify
 from airwarden.remediation.world import Subject
 
 #: The states in which nobody but a human, or time, does anything.
@@ -43,6 +43,9 @@ class Closer:
         over = over and not sick
         if silenced or over or one.state.terminal or one.paged_at is not None:
             return
+        if one.state is IncidentState.STABILIZING and not self._at_once(one):
+            # It reads healthy, and is watched for whether it stays so: if not, this is still due.
+            return
         if diagnosing.page_waits(self._parts, tx, one):
             return
         storm = storms.over(tx, self._parts.playbooks(), one)
@@ -51,10 +54,16 @@ class Closer:
             return
         paged = incidents.change(tx, one, paged_at=tx.now)
         waited = (tx.now - one.opened_at).total_seconds()
-        why = one.reason or f"not healed after {waited:.0f} s"
+        why = one.reason or (
+            f"not healed after {waited:.0f} s" if waited >= 1 else "always at once"
+        )
         records.say(tx, paged, "page", f"A person is paged: {why}.")
         records.page(tx, paged, "trigger")
         records.tell(tx, paged)
+
+    def _at_once(self, one: Incident) -> bool:
+        loaded = self._parts.playbooks().by_name.get(one.playbook)
+        return loaded is None or loaded.playbook.page.when is PageWhen.AT_ONCE
 
     def _page_with(self, tx: Tx, one: Incident, storm: Incident) -> None:
         """In a storm there is one page; should the incident outlast it, it has its own then."""

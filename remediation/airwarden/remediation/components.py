@@ -49,7 +49,8 @@ class DatabasePace:
         """Say it for people."""
         if self.seconds is None:
             return f"the metadata database could not be read ({self.error})"
-        return f"the metadata database took {self.seconds:.2f} s to answer"
+        took = f"{self.seconds:.2f} s" if self.seconds >= 0.1 else f"{self.seconds * 1000:.0f} ms"
+        return f"the metadata database took {took} to answer"
 
 
 def component_of(labels: Mapping[str, str]) -> Component | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from airwarden.core.counting import times
 from airwarden.remediation import ends, records
 from airwarden.remediation.case import Case, Parts
 from airwarden.remediation.checks.base import Verdict
@@ -55,7 +56,7 @@ class Confirming:
             if progress.reads_true < use.times:
                 case.save(tx, progress=progress, next_at=tx.now + use.every)
                 return
-            case.say(tx, "confirm", f"Confirmed {progress.reads_true} time(s): {reading.sentence}.")
+            case.say(tx, "confirm", f"Confirmed {times(progress.reads_true)}: {reading.sentence}.")
             evidence = {**case.incident.evidence, **records.evidence_of(reading.evidence)}
             one = incidents.change(tx, case.incident, evidence=evidence)
             case = replace(case, incident=one)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from airwarden.core.counting import counted
 from airwarden.remediation import playbook_breakers, records
 from airwarden.remediation.case import Case, Parts
 from airwarden.remediation.decide.backoff import jittered
@@ -153,7 +154,7 @@ def _go_on(
     if loaded is None or following is None:
         said = reason
         if same:
-            times = f"after {len(episode)} attempt(s)"
+            times = f"after {counted(len(episode), 'attempt')}"
             said = f"{reason} {times if case.acted else 'and nothing could be done'}"
         escalate(parts, tx, case, said, evidence=evidence)
         return

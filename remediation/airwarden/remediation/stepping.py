@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -39,6 +39,15 @@ def _in_short(planned: list[Planned]) -> str:
     named = "; ".join(one.effect.summary for one in planned[:_NAMED])
     more = len(planned) - _NAMED
     return f"{named}; and {more} more" if more > 0 else named
+
+
+def _with_evidence(tx: Tx, case: Case, evidence: Mapping[str, Any]) -> Case:
+    """Keep what an action read for its plan: why these and not the others."""
+    known = {**case.incident.evidence, **records.evidence_of(evidence)}
+    if known == case.incident.evidence:
+        return case
+    one = incidents.change(tx, case.incident, evidence=known)
+    return replace(case, incident=one)
 
 
 class Steps:
@@ -86,7 +95,7 @@ class Steps:
     def _ask_person(self, case: Case, step: HumanStep) -> None:
         """Page for what only a person can do; healing does not wait for it, nor end the page."""
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
-            case.say(tx, "step", f"For a person: {step.human}")
+            case.say(tx, "step", f"A person is asked, by page: {step.human}")
             one = incidents.get(tx, case.incident.id)
             asked = (*one.human_steps, step.human)
             one = incidents.change(
@@ -206,8 +215,9 @@ class Steps:
         """Write what the action answered; returns the plan to go on with, if there is one."""
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
             match outcome:
-                case Nothing(reason=reason):
+                case Nothing(reason=reason, evidence=evidence):
                     case.say(tx, "plan", f"{step.id}: nothing to do, {reason}.")
+                    case = _with_evidence(tx, case, evidence)
                     self._next_step(tx, case)
                     return None
                 case Refused(reason=reason, cause=cause, evidence=evidence):
@@ -227,8 +237,9 @@ class Steps:
                         state=RunState.ABORTED,
                     )
                     return None
-                case Plan(effects=effects):
+                case Plan(effects=effects, evidence=evidence):
                     planned = [Planned(effect, 0) for effect in effects]
+                    case = _with_evidence(tx, case, evidence)
                     if stored is not None and stored.begun:
                         # The rest of a plan that grew old: never more than was planned at first.
                         wanted = {p.effect.target for p in stored.left}
@@ -322,7 +333,7 @@ class Steps:
                 self._undo_later(tx, case, step, refusals[0])
                 return
             else:
-                case.say(tx, "step", f"{step.id}: {step.undo} is taken back.")
+                case.say(tx, "step", f"{step.id}: what {step.undo} did is taken back.")
                 self._next_step(tx, case)
                 return
         if stored is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from airwarden.core.alerts import AlertStatus
+from airwarden.core.counting import times
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode
 from airwarden.remediation.decide.view import AlertView
 
@@ -20,6 +23,11 @@ _ALERTS = 5
 #: Labels that every alert of an incident carries, or that stand elsewhere already.
 _KNOWN_LABELS = frozenset({"alertname", "severity", "cluster", "component"})
 _WIDTH = 160
+#: Entries of a list in evidence that are shown.
+_LISTED = 3
+#: What a playbook's steps say begins with the step's name.
+_OF_STEPS = frozenset({"plan", "step"})
+_STEP = re.compile(r"[a-z0-9][a-z0-9-]*: ")
 #: What a person can do about a guard that holds something back.
 _MENDS = {
     "kill-switch": 'let remedies act again: airwarden resume --reason "…"',
@@ -89,7 +97,7 @@ def _facts(story: Explanation) -> Iterator[str]:
     ago = lasted((story.now - view.opened_at).total_seconds())
     yield f"opened {view.opened_at:%Y-%m-%d %H:%M:%S} UTC, {ago} ago"
     if view.recurrence:
-        yield f"came back {view.recurrence} time(s)"
+        yield f"came back {times(view.recurrence)}"
     yield "a person was paged" if view.paged else "nobody was paged"
     if view.team:
         yield f"team {view.team}"
@@ -101,7 +109,8 @@ def _alerts(story: Explanation) -> Iterator[str]:
             f"{k}={v}" for k, v in sorted(one.labels.items()) if k not in _KNOWN_LABELS
         )
         since = _clock(one.starts_at, story.view.opened_at)
-        yield f"{one.name} ({one.severity}, {one.status} since {since}) {labels}".rstrip()
+        ended = "" if one.status is AlertStatus.FIRING else ", ended by now"
+        yield f"{one.name} ({one.severity}, firing since {since}{ended}) {labels}".rstrip()
         if one.summary:
             yield f"  {one.summary}"
     more = story.view.alerts_total - min(_ALERTS, len(story.alerts))
@@ -113,7 +122,8 @@ def _readings(story: Explanation) -> Iterator[str]:
     for line in story.readings:
         yield f"{_clock(line.at, story.view.opened_at)}  {line.sentence}"
     for name, value in story.view.evidence.items():
-        yield f"{name}: {value}"
+        if value != "none":
+            yield f"{name.replace('_', ' ')}: {value}"
 
 
 def _effects(story: Explanation) -> Iterator[str]:
@@ -135,11 +145,21 @@ def _evidence(one: Done) -> Iterator[str]:
 
 
 def _plain(body: Mapping[str, Any]) -> str:
-    text = ", ".join(
-        f"{key}={value if isinstance(value, str) else json.dumps(value, default=str)}"
-        for key, value in body.items()
-    )
+    text = ", ".join(f"{key}={_value(value)}" for key, value in body.items())
     return text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"
+
+
+def _value(value: Any) -> str:
+    """Return a value as a person reads it; of a long list its beginning and its length."""
+    if isinstance(value, Mapping):
+        return "(" + ", ".join(f"{key} {_value(one)}" for key, one in value.items() if one) + ")"
+    if isinstance(value, list | tuple):
+        more = len(value) - _LISTED
+        shown = [_value(one) for one in value[:_LISTED]] + (
+            [f"and {more} more"] if more > 0 else []
+        )
+        return "[" + ", ".join(shown) + "]"
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _refusals(story: Explanation) -> Iterator[str]:
@@ -162,8 +182,9 @@ def _lines(story: Explanation) -> Iterator[str]:
         yield f"(its beginning is in the archive: {story.archived})"
     for line in _said_once(_worth_telling(story)):
         who = f" [{line.actor}]" if line.actor else ""
+        step = "Step " if line.action in _OF_STEPS and _STEP.match(line.sentence) else ""
         passed = f"+{lasted(max(line.after, 0))}"
-        yield f"{_clock(line.at, story.view.opened_at)} {passed:>12}  {line.sentence}{who}"
+        yield f"{_clock(line.at, story.view.opened_at)} {passed:>12}  {step}{line.sentence}{who}"
 
 
 def _said_once(lines: Iterator[Line]) -> Iterator[Line]:

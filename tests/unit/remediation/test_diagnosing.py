@@ -10,6 +10,8 @@ import pytest
 from airwarden.core.errors import UnavailableError, WrongInputError
 from airwarden.core.platform import Pool, TaskKey
 from airwarden.remediation import diagnosing
+from airwarden.remediation.actions.registry import actions
+from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.explain import explain
 from airwarden.remediation.playbook import Playbook
 from airwarden.remediation.playbooks_loader import load_playbooks
@@ -42,11 +44,13 @@ def test_the_page_of_a_stall_names_the_full_pool(platform: PlatformBench) -> Non
     stall(platform)
     platform.run(400)
     (page,) = platform.paged()
-    assert "full pools: etl (1 slots, 2 wait)" in page.summary
-    assert page.details["task held back"].startswith("orders.load has waited longest of 2: Pool")
+    assert "full pools: etl (1 slot, 2 wait)" in page.summary
+    assert page.details["evidence: task held back"].startswith(
+        "orders.load has waited longest of 2: Pool"
+    )
     assert platform.attempts() == []
     told = explain(platform.journal, platform.incidents()[0].id).text()
-    assert "The likely cause: full pools: etl (1 slots, 2 wait)." in told
+    assert "The likely cause: full pools: etl (1 slot, 2 wait)." in told
     assert told.count("Read for whoever is called") == 1
 
 
@@ -101,7 +105,7 @@ def test_a_diagnosis_names_checks_and_alerts_that_there_are(tmp_path: Path) -> N
     ):
         (tmp_path / "mine.yaml").write_text(text % (check, alert))
         with pytest.raises(WrongInputError, match=said):
-            load_playbooks(actions=(), checks=("pools-full",), folder=tmp_path)
+            load_playbooks(actions=actions().keys(), checks=checks().keys(), folder=tmp_path)
 
 
 def test_an_earlier_version_beside_this_one_reads_the_pinned_playbook() -> None:

@@ -78,7 +78,7 @@ def test_slots_that_only_look_taken_are_seen_from_both_sides(small: Small) -> No
     found = read(PhantomTasks(), small)
     assert found.verdict is T
     assert found.sentence == (
-        "Airflow counts 16 running tasks; 1 workers work on 3, and have 4 slots"
+        "Airflow counts 16 running tasks; the workers (1) work on 3 and have 4 slots"
     )
     small.workers.known = [replace(small.workers.known[0], active=4)]
     assert read(PhantomTasks(), small).verdict is F
@@ -115,10 +115,12 @@ def test_deferred_work_is_told_by_its_trigger_and_where_it_waits(small: Small) -
     assert found.verdict is T
     assert found.sentence == (
         "deferred for long: 1 by TimeDeltaTrigger on t0, 1 by TimeDeltaTrigger on no triggerer;"
-        " 1 triggerers beat (t0), 1 are with none"
+        " beating triggerers: t0; 1 wait at none of those"
     )
     small.airflow.job_rows = [job(Component.TRIGGERER, "t0", 90)]
-    assert "0 triggerers beat, 2 are with none" in read(DeferredStuck(), small).sentence
+    assert (
+        "beating triggerers: none; 2 wait at none of those" in read(DeferredStuck(), small).sentence
+    )
 
 
 def test_an_api_server_is_told_apart_from_its_database(small: Small) -> None:

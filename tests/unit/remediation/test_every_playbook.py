@@ -31,7 +31,7 @@ REASONS = {
     "slow": "the metadata database took 2.50 s to answer",
     "all late": "every scheduler is late, none is proved dead",
     "huge": "guard fan-out",
-    "busy": "not within 0:10:00: 1 tasks left",
+    "busy": "not within 0:10:00: 1 task left",
     "floor": "guard healthy-floor",
     "pace": "guard pace",
     "storm": "held as a storm",

@@ -44,11 +44,11 @@ def test_a_healed_incident_says_what_fired_was_read_was_done_and_was_verified(
     text = told(bench)
     assert "\n  It healed after 50 s, by what was done: well is True.\n" in text
     assert section(text, "What fired") == [
-        "MachineDown (critical, resolved since 12:00:00) name=one",
+        "MachineDown (critical, firing since 12:00:00, ended by now) name=one",
         "MachineDown fires",
     ]
     assert section(text, "What was read") == [
-        "12:00:10  Confirmed 2 time(s): sick is True.",
+        "12:00:10  Confirmed twice: sick is True.",
         "12:00:30  Healthy: well is True; watching it.",
         "12:00:50  Healed: well is True",
     ]

@@ -10,13 +10,19 @@ from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.playbooks_loader import load_playbooks
-from support.healed import STORIES, play
+from support.healed import QUICK, STORIES, play
 from support.refusals import TOLD, told
 
 pytestmark = pytest.mark.thorough
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.reliability)
+        for name in STORIES
+    ],
+)
 def test_it_is_healed_and_its_story_is_told(name: str, memory_path: Path) -> None:
     bench = play(name, memory_path)
     try:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from airwarden.core.counting import counted
 from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
 from airwarden.core.platform import TaskInstance, TaskKey
 from airwarden.core.ports import Airflow
@@ -152,7 +153,7 @@ class TasksRequeue:
                 "ids": {_short(task.key): task.id for task in tasks},
                 "never_started": [_short(task.key) for task in tasks if never_started(task)],
             },
-            summary=f"re-queue {len(tasks)} tasks of {key.dag_id} {key.run_id}",
+            summary=f"re-queue {counted(len(tasks), 'task')} of {key.dag_id} {key.run_id}",
             generation=",".join(sorted(task.id for task in tasks)),
         )
 

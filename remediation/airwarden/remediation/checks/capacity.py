@@ -35,7 +35,7 @@ class TimePassed:
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Answer yes."""
         del world, subject, parameters
-        return Reading(Verdict.TRUE, "the time has passed")
+        return Reading(Verdict.TRUE, "it lasts as long as its step says")
 
 
 class PoolStarving:

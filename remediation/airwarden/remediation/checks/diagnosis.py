@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from airwarden.core.counting import counted
 from airwarden.core.errors import AirwardenError
 from airwarden.core.platform import Component, TaskInstance
 from airwarden.remediation.checks.base import Reading, Verdict
@@ -47,7 +48,7 @@ class PoolsFull:
         full = [p for p in pools if p.slots >= 0 and p.open <= 0 and p.scheduled > 0]
         if not full:
             return Reading(Verdict.FALSE, f"none of {len(pools)} pools is full while tasks wait")
-        names = [f"{p.name} ({p.slots} slots, {p.scheduled} wait)" for p in full]
+        names = [f"{p.name} ({counted(p.slots, 'slot')}, {p.scheduled} wait)" for p in full]
         return Reading(Verdict.TRUE, f"full pools: {_some(names)}")
 
 
@@ -73,8 +74,8 @@ class ExecutorFull:
         now = world.clock.now()
         schedulers = sum(not is_late(job, now) for job in jobs)
         sentence = (
-            f"{len(held)} tasks are with the executor; {schedulers} schedulers beat,"
-            f" each may have {each} (`[core] parallelism`)"
+            f"the executor has {counted(len(held), 'task')}; each scheduler that beats ({schedulers}) may have"
+            f" {each} (`[core] parallelism`)"
         )
         return Reading(_truth(schedulers > 0 and len(held) >= each * schedulers), sentence)
 
@@ -102,8 +103,8 @@ class PhantomTasks:
         active = sum(worker.active for worker in workers)
         slots = sum(worker.concurrency for worker in workers)
         sentence = (
-            f"Airflow counts {running} running tasks; {len(workers)} workers work on {active},"
-            f" and have {slots} slots"
+            f"Airflow counts {counted(running, 'running task')}; the workers ({len(workers)}) work on"
+            f" {active} and have {counted(slots, 'slot')}"
         )
         phantom = running - active >= int(parameters.get("least", 2)) and active < slots
         return Reading(_truth(phantom), sentence)
@@ -165,13 +166,15 @@ class DeferredStuck:
             return Reading(Verdict.UNKNOWN, f"deferred tasks cannot be read: {error}")
         now = world.clock.now()
         alive = {job.hostname for job in jobs if not is_late(job, now)}
-        beat = f"{len(alive)} triggerers beat" + (f" ({_some(sorted(alive))})" if alive else "")
+        beat = f"beating triggerers: {_some(sorted(alive)) or 'none'}"
         old = [t for t in deferred if t.deferred_since and now - t.deferred_since > older]
         if not old:
             words = f"{len(deferred)} tasks are deferred, none for {older.total_seconds():.0f} s"
             return Reading(Verdict.FALSE, f"{words}; {beat}")
         without = [task for task in old if task.triggerer not in alive]
-        return Reading(Verdict.TRUE, f"{_of_triggers(old)}; {beat}, {len(without)} are with none")
+        return Reading(
+            Verdict.TRUE, f"{_of_triggers(old)}; {beat}; {len(without)} wait at none of those"
+        )
 
 
 def _of_triggers(tasks: Sequence[TaskInstance]) -> str:

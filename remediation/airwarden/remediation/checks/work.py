@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from airwarden.core.counting import counted
 from airwarden.core.errors import AirwardenError, UnavailableError
 from airwarden.core.platform import Worker
 from airwarden.core.ports import Airflow
@@ -133,7 +134,10 @@ class WorkerIdle:
         except AirwardenError as error:
             return Reading(Verdict.UNKNOWN, f"the workers cannot be asked: {error}")
         tasks = sum(worker.active + worker.reserved for worker in silent)
-        return Reading(_truth(not tasks), f"{tasks} tasks left in {len(silent)} silent workers")
+        return Reading(
+            _truth(not tasks),
+            f"{counted(tasks, 'task')} left in {counted(len(silent), 'silent worker')}",
+        )
 
 
 class WorkerConsuming:
@@ -152,7 +156,11 @@ class WorkerConsuming:
         silent = [worker.hostname for worker in meant if not worker.queues]
         if not meant or silent:
             return Reading(Verdict.FALSE, f"not consuming: {', '.join(silent) or 'no answer'}")
-        return Reading(Verdict.TRUE, f"{len(meant)} workers consume")
+        return Reading(Verdict.TRUE, _consume(len(meant)))
+
+
+def _consume(number: int) -> str:
+    return "1 worker consumes" if number == 1 else f"{number} workers consume"
 
 
 def _waiting(airflow: Airflow) -> int:

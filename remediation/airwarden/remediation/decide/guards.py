@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from airwarden.core.counting import times
 from airwarden.remediation.actions.base import Danger, Effect
 from airwarden.remediation.decide.around import Around
 from airwarden.remediation.decide.backoff import cool_down_until
@@ -217,7 +218,7 @@ def cooled_down(facts: GuardFacts, rails: Rails) -> Refusal | None:
     soon = until - facts.now <= rails.guard_patience
     return Refusal(
         "cool-down",
-        f"{facts.effect.target} was treated {len(facts.uses)} time(s) lately and is left alone"
+        f"{facts.effect.target} was treated {times(len(facts.uses))} lately and is left alone"
         f" for {minutes:.1f} more minutes",
         Patience.WAIT if soon else Patience.STOP,
     )
