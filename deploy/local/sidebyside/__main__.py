@@ -82,6 +82,15 @@ def page() -> None:
     _write(Console(highlight=False))
 
 
+def _up(state: Path, console: Console) -> Platform:
+    """Start a platform, once more where the machine was too busy for a part of it."""
+    try:
+        return lifecycle.up(state, steps=Steps(console))
+    except PlatformError as error:
+        console.print(f"[red]once more: {error}[/]")
+        return lifecycle.up(state, steps=Steps(console))
+
+
 def _measure(console: Console, one: Missing, platforms: Mapping[str, Side], limit: float) -> bool:
     """Measure one fault on all the sides that miss it; return whether all of them came to a result."""
     fault = FAULTS[one.fault]
