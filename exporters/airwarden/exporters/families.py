@@ -126,7 +126,8 @@ class Counter:
     def born(self, labels: Iterable[Labels]) -> None:
         """Give birth to series at 0: `increase()` misses the first event of a series born with it."""
         for values in labels:
-            self._values.setdefault(self._room.place(self._values, values), 0.0)
+            if values not in self._values:
+                self._values.setdefault(self._room.place(self._values, values), 0.0)
 
     def add(self, labels: Labels, amount: float = 1.0) -> None:
         """Count events."""
@@ -135,7 +136,8 @@ class Counter:
 
     def retire(self, wanted: Callable[[Labels], bool]) -> None:
         """Drop the series that nobody wants any more."""
-        self._values = {labels: n for labels, n in self._values.items() if wanted(labels)}
+        for labels in [labels for labels in self._values if not wanted(labels)]:
+            del self._values[labels]
 
     def value(self, labels: Labels) -> float:
         """Return one series' value, 0 where it was never born."""
@@ -246,7 +248,6 @@ def _family(
     if entry.type is not expected:
         raise TypeError(f"{entry.name} is a {entry.type} in the catalogue, not a {expected}")
     samples = tuple(rows)
-    for labels, _ in samples:
-        if len(labels) != len(entry.labels):
-            raise TypeError(f"{entry.name} has labels {entry.labels}, got {labels}")
+    if wrong := {len(labels) for labels, _ in samples} - {len(entry.labels)}:
+        raise TypeError(f"{entry.name} has labels {entry.labels}, got {sorted(wrong)} values")
     return Family(entry, samples, folded)

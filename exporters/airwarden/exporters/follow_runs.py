@@ -148,6 +148,8 @@ class RunFollower:
                 continue  # committed since `new` was read: it is new at the next look
             present.add(run.id)
             before = self.open.get(run.id)
+            if before is run:
+                continue  # as it was
             late = self.missing.pop(run.id, None) is not None
             if before is None and not late:
                 reopened.append(run)

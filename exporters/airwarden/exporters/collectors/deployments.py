@@ -15,7 +15,7 @@ from airwarden.exporters.labels import DagRegistry
 LOOK_BACK_MS = 60_000
 #: Rows that the query gives at once.
 PAGE = 5000
-_NONE = UUID(int=0)
+_NONE = str(UUID(int=0))
 _KINDS = ("new", "changed")
 
 
@@ -29,8 +29,9 @@ class DeploymentsCollector:
     def __init__(self, database: MetadataDatabase, registry: DagRegistry) -> None:
         self._database = database
         self._registry = registry
-        self._last: UUID | None = None
-        self._seen: set[UUID] = set()
+        #: Ids as text, which sorts as they do.
+        self._last: str | None = None
+        self._seen: set[str] = set()
         self._changed_at: float | None = None
         self._versions = Counter("airwarden_dag_versions_total")
 
@@ -41,19 +42,21 @@ class DeploymentsCollector:
         last = self._last
         if last is None:
             newest = self._database.rows("latest_dag_version")
-            last = UUID(newest[0]["id"]) if newest else _NONE
-        rows = self._rows(_before(last))
+            last = newest[0]["id"] if newest else _NONE
+        since = _before(last)
+        rows = self._rows(since)
         labels = self._registry.of({row["dag_id"] for row in rows})
         known = self._registry.teams()
         self._versions.retire(lambda place: place[-1] in known)
         for row in rows:
             self._changed_at = max(self._changed_at or 0.0, row["created"])
-            if self._last is not None and UUID(row["id"]) not in self._seen:
+            if self._last is not None and row["id"] not in self._seen:
                 kind = "new" if row["version_number"] == 1 else "changed"
                 self._versions.add((kind, labels[row["dag_id"]].team))
-        found = {UUID(row["id"]) for row in rows}
+        found = {row["id"] for row in rows}
         self._last = max(found | {last})
-        self._seen = {id_ for id_ in self._seen | found if id_ > _before(self._last)}
+        since = _before(self._last)
+        self._seen = {id_ for id_ in self._seen | found if id_ > since}
         families = [self._versions.family()]
         if self._changed_at is not None:
             families.append(
@@ -61,17 +64,17 @@ class DeploymentsCollector:
             )
         return families
 
-    def _rows(self, after: UUID) -> list[Mapping[str, Any]]:
+    def _rows(self, after: str) -> list[Mapping[str, Any]]:
         """Read every version above an id; a deployment may store all DAGs at once."""
         found: list[Mapping[str, Any]] = []
         while True:
-            rows = self._database.rows("new_dag_versions", after=str(after))
+            rows = self._database.rows("new_dag_versions", after=after)
             found += rows
             if len(rows) < PAGE:
                 return found
-            after = UUID(rows[-1]["id"])
+            after = rows[-1]["id"]
 
 
-def _before(id_: UUID) -> UUID:
+def _before(id_: str) -> str:
     """Return the id that lies `LOOK_BACK_MS` before this one."""
-    return UUID(int=max(0, (id_.int >> 80) - LOOK_BACK_MS) << 80)
+    return str(UUID(int=max(0, (UUID(id_).int >> 80) - LOOK_BACK_MS) << 80))
