@@ -235,8 +235,7 @@ class Exporter:
     def _compose(self, openmetrics: bool) -> str:
         if self._unsettled and self._runners and not self._why_not_ready():
             self._unsettled = False
-            gc.collect()
-            gc.freeze()
+            gc.freeze()  # without a walk over all of it first: that would hold up the scrapes that begin now
         return page(self._snapshot.blocks() + self._own_blocks(), openmetrics=openmetrics)
 
     def _begin(self) -> None:

@@ -147,8 +147,10 @@ def test_unknown_addresses_are_not_found_and_reload_is_no_get(airflow: FakeAirfl
 
 
 def test_what_lives_on_is_out_of_the_garbage_collectors_way_in_a_process_of_its_own(
-    airflow: FakeAirflow,
+    airflow: FakeAirflow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    walks: list[object] = []
+    monkeypatch.setattr(gc, "collect", lambda *generation: walks.append(generation))
     try:
         for own in (False, True):
             assert gc.get_freeze_count() == 0
@@ -158,6 +160,9 @@ def test_what_lives_on_is_out_of_the_garbage_collectors_way_in_a_process_of_its_
                 httpx.get(f"{url}/metrics")
                 if own:
                     eventually(lambda: gc.get_freeze_count() > 0, within=10)
+        assert walks == [], (
+            "nor is there a walk over all of it, which holds up who scrapes meanwhile"
+        )
     finally:
         gc.unfreeze()
 
