@@ -45,6 +45,8 @@ class Cost:
         least_wall, least_database: The least of the measured ones, where the others are medians: what it
             costs when nothing else wants the processor.
         interval: Seconds from one to the next.
+        processor: The least seconds of a processor that the measured ones took, here and in the database:
+            what it costs whatever else runs on the machine.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Cost:
     least_wall: float = 0.0
     least_database: float = 0.0
     interval: float = 60.0
+    processor: float = 0.0
 
 
 def costs(database: Database) -> list[Cost]:
@@ -101,14 +104,33 @@ def labels_cost(database: Database) -> Cost:
 
 def _cost(meter: psycopg.Connection[tuple[Any, ...]], collector: Collector) -> Cost:
     meter.execute("SELECT pg_stat_statements_reset()")
-    begun = time.perf_counter()
+    begun, spent = time.perf_counter(), _spent(meter)
     families = collector.collect()
-    wall = time.perf_counter() - begun
+    wall, spent = time.perf_counter() - begun, _spent(meter) - spent
     milliseconds, buffers = meter.execute(_COST).fetchall()[0]
     series = sum(series_of(family) for family in families)
     return Cost(
-        collector.name, wall, milliseconds / 1000, int(buffers), series, interval=collector.interval
+        collector.name,
+        wall,
+        milliseconds / 1000,
+        int(buffers),
+        series,
+        interval=collector.interval,
+        processor=spent,
     )
+
+
+def _spent(meter: psycopg.Connection[tuple[Any, ...]]) -> float:
+    """Return the seconds of a processor that this thread and the exporter's sessions have taken."""
+    pids = meter.execute(
+        "SELECT pid FROM pg_stat_activity WHERE application_name = 'airwarden'"
+    ).fetchall()
+    return time.thread_time() + sum(on_processor(pid) for (pid,) in pids)
+
+
+def on_processor(pid: int) -> float:
+    """Return the seconds of a processor that a process with one thread has taken, to the nanosecond."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 def _median(found: Sequence[Cost]) -> Cost:
@@ -121,6 +143,7 @@ def _median(found: Sequence[Cost]) -> Cost:
         min(cost.wall for cost in found),
         min(cost.database for cost in found),
         found[0].interval,
+        min(cost.processor for cost in found),
     )
 
 

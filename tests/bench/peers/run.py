@@ -26,12 +26,14 @@ class Peer:
 
     Attributes:
         note: How it was measured, or why it was not.
+        processor: Seconds of a processor, its own and the database's; None where it was not measured.
     """
 
     name: str
     note: str
     seconds: float | None = None
     series: int | None = None
+    processor: float | None = None
 
 
 def airflow_exporter(database: Database, sample: int = 200) -> Peer:
@@ -62,7 +64,8 @@ def airflow_exporter(database: Database, sample: int = 200) -> Peer:
         f"scaled from {found['sample']} of {found['tasks_each']:.1f} tasks each at "
         f"{found['read_seconds'] * 1000:.1f} ms"
     )
-    return Peer(name, note, seconds, found["series"])
+    processor = found["sql_processor"] + found["reads"] * found["read_processor"]
+    return Peer(name, note, seconds, found["series"], processor)
 
 
 def postgres_exporter(database: Database) -> Peer:
