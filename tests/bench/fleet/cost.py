@@ -45,8 +45,7 @@ class Cost:
         least_wall, least_database: The least of the measured ones, where the others are medians: what it
             costs when nothing else wants the processor.
         interval: Seconds from one to the next.
-        processor: The least seconds of a processor that the measured ones took, here and in the database:
-            what it costs whatever else runs on the machine.
+        processor: Seconds of a processor that it took, here and in the database, whatever else ran.
     """
 
     name: str
@@ -143,7 +142,7 @@ def _median(found: Sequence[Cost]) -> Cost:
         min(cost.wall for cost in found),
         min(cost.database for cost in found),
         found[0].interval,
-        min(cost.processor for cost in found),
+        statistics.median(cost.processor for cost in found),
     )
 
 
