@@ -183,8 +183,8 @@ def served(database: Database, scrapes: int = 100) -> Served:
                 raise TimeoutError("the exporter is not ready within two minutes")
             time.sleep(0.05)
         bootstrap = time.monotonic() - begun
-        page = len(_get(port, "/metrics"))
         kept, new = (_scraped(port, scrapes, keep=keep) for keep in (True, False))
+        page = len(_get(port, "/metrics"))
         status = Path(f"/proc/{process.pid}/status").read_text()
         peak = int(status.split("VmHWM:")[1].split()[0]) * 1024
     return Served(bootstrap, kept, new, page, peak)
