@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+import pytest
+
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import FakeClock
 from airwarden.core.errors import UnavailableError
+from airwarden.exporters.app import phase
 from airwarden.exporters.collector import CollectorRunner, PartialCollectError, Timing
 from airwarden.exporters.families import Family, gauge
 from support.eventually import eventually
@@ -131,6 +134,30 @@ def test_the_operators_timing_wins() -> None:
     clock = FakeClock()
     runner = CollectorRunner(Scripted(clock), lambda _: None, clock, timing=Timing(1.0, 2.0))
     assert (runner.interval, runner.timeout) == (1.0, 2.0)
+
+
+def test_the_second_collect_comes_at_its_place_in_the_interval() -> None:
+    published: list[Sequence[Family]] = []
+    runner = CollectorRunner(
+        Scripted(FakeClock()),
+        published.append,
+        SystemClock(),
+        timing=Timing(interval=60),
+        phase=0.001,
+    )
+    runner.start("east")
+    eventually(lambda: len(published) == 2, within=10)
+    runner.stop(5)
+    assert len(published) == 2
+
+
+@pytest.mark.parametrize("number", [5, 12, 30])
+def test_however_many_collectors_there_are_they_are_spread(number: int) -> None:
+    places = sorted(phase(one) for one in range(number))
+    assert places[-1] == 1.0, "the first one keeps its interval"
+    gaps = [later - earlier for earlier, later in zip([0.0, *places], places, strict=False)]
+    assert max(gaps) < 2 / number
+    assert min(gaps) > 0.3 / number
 
 
 def test_the_thread_collects_again_and_stops_at_once() -> None:
