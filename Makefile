@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONPATH := deploy/local:tests
 # Tests start hundreds of programs: what one of them compiled, the next one finds.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help venv platform lock schemas generate format check test reliability soak bench bench-faults demo up down clean
+.PHONY: help venv platform lock schemas generate docs docs-commands format check test reliability soak bench bench-faults demo up down clean
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
@@ -18,6 +18,8 @@ help:
 	@echo "make up     - start the local platform and leave it running; make down stops it"
 	@echo "make format - put every file into the common format"
 	@echo "make generate - write the generated files again: dashboards, reference pages"
+	@echo "make docs   - the documentation as a site, in build/docs"
+	@echo "make docs-commands - run the long commands that README and tutorial tell: demo, test, down"
 	@echo "make lock   - compile the lock files again (UPGRADE=1 takes newer versions)"
 	@echo "make schemas - write the schemas of Airflow's releases again, from real installs"
 	@echo "make clean  - remove what builds and tests left behind; environments and var/ stay"
@@ -39,6 +41,13 @@ schemas: venv
 generate: venv
 	@$(PY) -m airwarden.dashboards.generate dashboards/grafana
 	@$(PY) -m airwarden.cli.reference docs/reference
+
+docs: venv
+	@.venv/bin/mkdocs build --strict --quiet && echo build/docs/index.html
+
+# The short ones are run by `make test`.
+docs-commands: platform
+	@$(PY) -m support.documented
 
 format: venv
 	@.venv/bin/ruff check --quiet --fix-only .

@@ -72,13 +72,15 @@ STATIC = (
     (f"{BIN}mypy",),
     (f"{BIN}lint-imports", "--no-logo"),
 )
+#: Every link, anchor and page of the documentation, as a site.
+SITE = (f"{BIN}mkdocs", "build", "--strict", "--quiet")
 
 #: `test` starts on a fresh machine and has 25 minutes, of which browser tests will take two; `check`
 #: runs on a warm one and has 90 seconds.
 PLANS: dict[str, tuple[Layer, ...]] = {
     "test": (
         Layer("set-up", 240, (("sh", "deploy/local/bootstrap.sh", "platform"),)),
-        Layer("static", 120, STATIC),
+        Layer("static", 120, (*STATIC, SITE)),
         Layer("unit", 90, (pytest("tests/unit", processes=TWO),)),
         Layer(
             "contract and CLI", 90, (pytest("tests/contract", "tests/cli", processes=TWO_BY_FILE),)

@@ -55,7 +55,7 @@ def test_init_writes_a_short_file_without_secrets(platform: Platform, described:
 @pytest.mark.usefixtures("described")
 def test_doctor_says_what_may_be_seen_and_done(capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert run(["doctor", "--format", "json"]) == 0
+    assert run(["doctor", "--output", "json"]) == 0
     found = {
         (one["system"].removeprefix("default: "), one["subject"]): one["outcome"]
         for one in json.loads(capsys.readouterr().out)
@@ -77,7 +77,7 @@ def test_doctor_tells_a_viewer_what_it_may_not_do(
         "AIRWARDEN_CLUSTERS__0__AIRFLOW__AUTH__PASSWORD_FILE", str(access.viewer_password_file)
     )
     capsys.readouterr()
-    assert run(["doctor", "--format", "json"]) == 0
+    assert run(["doctor", "--output", "json"]) == 0
     outcomes = {one["subject"]: one["outcome"] for one in json.loads(capsys.readouterr().out)}
     assert outcomes["read DAGs"] == "ok"
     for right in ("pause and unpause DAGs", "change pools", "clear task instances", "trigger runs"):

@@ -30,7 +30,7 @@ def page(action: str = "trigger", **changes: object) -> PagerEvent:
         "routing_key": KEY,
         "summary": "A scheduler is dead",
         "details": {"why": "the host says: scheduler (frozen)"},
-        "link": "http://127.0.0.1:9811/incidents/1",
+        "links": {"Incident": "http://127.0.0.1:9811/incidents/1"},
     }
     return PagerEvent(**{**fields, **changes})  # type: ignore[arg-type]
 

@@ -219,6 +219,13 @@ class FakeAlertmanager:
     def __init__(self) -> None:
         self.shown: list[Alert] = []
         self.down = False
+        self.made: list[tuple[Silence, str]] = []
+
+    def add_silence(self, silence: Silence, *, by: str) -> str:
+        if self.down:
+            raise UnavailableError("alertmanager: connection refused")
+        self.made.append((silence, by))
+        return f"silence-{len(self.made)}"
 
     def alerts(self) -> Sequence[Alert]:
         if self.down:
@@ -236,6 +243,7 @@ class Recorder:
         self.events: list[PagerEvent] = []
         self.messages: list[ChatMessage] = []
         self.updates: list[tuple[str, ChatMessage]] = []
+        self.replies: list[tuple[str, str]] = []
         self.failures: list[Exception] = []
 
     def send(self, event: PagerEvent) -> None:
@@ -249,6 +257,9 @@ class Recorder:
 
     def update(self, reference: str, message: ChatMessage) -> None:
         self.updates.append((reference, message))
+
+    def reply(self, reference: str, text: str) -> None:
+        self.replies.append((reference, text))
 
 
 def compose_chat(view: IncidentView) -> ChatMessage:

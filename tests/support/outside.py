@@ -48,6 +48,7 @@ class Told:
         self.events: list[PagerEvent] = []
         self.times: list[float] = []
         self.messages: list[ChatMessage] = []
+        self.replies: list[str] = []
 
     def send(self, event: PagerEvent) -> None:
         self.times.append(time.monotonic())
@@ -59,6 +60,9 @@ class Told:
 
     def update(self, reference: str, message: ChatMessage) -> None:
         self.messages.append(message)
+
+    def reply(self, reference: str, text: str) -> None:
+        self.replies.append(text)
 
     def actions(self) -> list[str]:
         """What was asked of the pager, in order."""

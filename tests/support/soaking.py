@@ -151,6 +151,9 @@ class RemoteTold:
     def update(self, reference: str, message: ChatMessage) -> None:
         """Nobody reads it."""
 
+    def reply(self, reference: str, text: str) -> None:
+        """Nobody reads it."""
+
 
 def serve(folder: Path, url: str, world: str, lease: LeaseTimes) -> None:
     """Serve until SIGTERM."""

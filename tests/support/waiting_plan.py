@@ -9,10 +9,10 @@ from support.eventually import eventually
 from support.remediator import Running
 
 
-def fire(running: Running) -> None:
+def fire(running: Running, name: str = "one") -> None:
     """Let the machine break, and deliver its alert."""
     running.machine.healthy = False
-    one = alert(starts=running.clock.now())
+    one = alert(starts=running.clock.now(), name=name)
     running.alertmanager.shown.append(one)
     assert running.webhook(webhook(one)).status_code == 200
 

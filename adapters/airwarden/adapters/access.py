@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airwarden.core.errors import UnavailableError
 
@@ -80,11 +80,12 @@ def answered(
     timeout: float,
     params: Mapping[str, str] | None = None,
     data: Mapping[str, str] | None = None,
+    json: Any = None,
 ) -> Iterator[httpx.Response]:
     """Send one request, and give the answer to be read while it arrives.
 
     Args:
-        method, url, params, data: What is sent.
+        method, url, params, data, json: What is sent.
         access: Who we are.
         context: Of `access`, made once.
         timeout: Seconds until the answer begins, and between its pieces.
@@ -99,7 +100,13 @@ def answered(
         # A redirect would carry a credential to a host that nobody configured: none is followed.
         httpx.Client(verify=context, trust_env=False, timeout=timeout) as client,
         client.stream(
-            method, url, params=params, data=data, headers=dict(access.headers()), extensions=named
+            method,
+            url,
+            params=params,
+            data=data,
+            json=json,
+            headers=dict(access.headers()),
+            extensions=named,
         ) as answer,
     ):
         yield answer

@@ -115,13 +115,18 @@ def encode(event: PagerEvent, client_url: str = "") -> bytes:
             **({"component": event.component} if event.component else {}),
         }
         body["client"] = "Airwarden"
-        if client_url:
-            body["client_url"] = client_url
-        if event.link:
-            body["links"] = [{"href": event.link, "text": "Open"}]
+        if shown := event.client_url or client_url:
+            body["client_url"] = shown
+        if event.links:
+            body["links"] = [{"href": url, "text": text} for text, url in event.links.items()]
     encoded = json.dumps(body).encode()
-    if len(encoded) > MOST_BYTES:
-        body["payload"]["custom_details"] = {"truncated": "the details were too long to send"}
+    left_out: list[str] = []
+    while len(encoded) > MOST_BYTES and (details := body["payload"]["custom_details"]):
+        # What is told last matters least.
+        details.pop("left out", None)
+        if details:
+            left_out.append(details.popitem()[0])
+            details["left out"] = _cut(", ".join(left_out), _DETAIL)
         encoded = json.dumps(body).encode()
     return encoded
 

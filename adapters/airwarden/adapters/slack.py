@@ -104,6 +104,13 @@ class SlackChat:
             blocks=[dict(block) for block in message.blocks],
         )
 
+    def reply(self, reference: str, text: str) -> None:
+        """Add a line to the thread of the message that `post` returned the reference of; raises as `update`."""
+        channel, _, ts = reference.rpartition(":")
+        if not channel:
+            raise NotFoundError(f"{reference!r} is no reference of a message that has a thread")
+        self._call("chat.postMessage", channel=channel, thread_ts=ts, text=text, unfurl_links=False)
+
     def whisper(self, channel: str, person: str, text: str) -> None:
         """Tell a person of a channel something that nobody else sees.
 
@@ -195,3 +202,7 @@ class SlackWebhook:
         """Post the new content as a message of its own: a webhook cannot change an earlier one."""
         del reference
         self.post(message)
+
+    def reply(self, reference: str, text: str) -> None:
+        """Do nothing: the messages of a webhook have no threads that it could add to."""
+        del reference, text

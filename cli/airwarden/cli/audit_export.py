@@ -70,7 +70,7 @@ def _following(journal: Journal, begin: Point, must_fit: bool) -> Iterator[Entry
             raise WrongInputError(
                 f"entry {entry.seq} of the journal does not follow the file's last one,"
                 f" {begin.seq}: it is another journal's, was changed, or entries between are archived",
-                place="--output",
+                place="--out",
                 hint="airwarden audit verify says which",
             )
         first = False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -12,6 +11,8 @@ import typer
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.cli.commands._operating import settings_of
+from airwarden.cli.options import OutputFormat
+from airwarden.cli.printing import present
 from airwarden.cli.remediating import audit_terms, journal_url
 from airwarden.core.errors import WrongInputError
 from airwarden.remediation.auditing import (
@@ -24,7 +25,7 @@ from airwarden.remediation.decide.chain import Checkpoint
 from airwarden.remediation.journal.store import look_into
 
 
-def verify(config: Path, files: Sequence[Path], given: Path | None, *, as_json: bool) -> bool:
+def verify(config: Path, files: Sequence[Path], given: Path | None, output: OutputFormat) -> bool:
     """Follow the journal's audit or the files', print what was found, return whether it holds.
 
     Raises:
@@ -32,9 +33,11 @@ def verify(config: Path, files: Sequence[Path], given: Path | None, *, as_json: 
         UnavailableError: The journal does not answer.
     """
     found = _files(config, files, given) if files else _journal(config, given)
-    if as_json:
-        typer.echo(json.dumps({"holds": found.holds, **asdict(found)}, indent=2))
-        return found.holds
+    present({"holds": found.holds, **asdict(found)}, output, lambda: _show(found, files))
+    return found.holds
+
+
+def _show(found: Verdict, files: Sequence[Path]) -> None:
     what = ", ".join(str(path) for path in files) or "the journal"
     span = f"entries {found.first}–{found.last}" if found.entries else "no entries"
     typer.echo(f"{what}: {span} followed, through {found.passed} checkpoint(s)")
@@ -43,7 +46,6 @@ def verify(config: Path, files: Sequence[Path], given: Path | None, *, as_json: 
     for fault in found.faults:
         typer.echo(f"  broken: {fault}")
     typer.echo("the audit holds" if found.holds else "THE AUDIT DOES NOT HOLD")
-    return found.holds
 
 
 def _journal(config: Path, given: Path | None) -> Verdict:

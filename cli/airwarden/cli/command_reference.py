@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
+from airwarden.cli.failures import EXIT_CODES
 from airwarden.cli.main import application
 
 _HEAD = """\
@@ -15,10 +16,20 @@ _HEAD = """\
 
 Generated from the declarations in `cli/airwarden/cli/commands/`; do not edit.
 
-Exit codes: 0 done; 1 findings of severity error, or a system could not be reached or refused; 2 wrong
-input, nothing was changed; 70 an error of Airwarden's own. Errors are one block on stderr; `airwarden
---debug COMMAND …` shows the traceback. Every command takes `--config` (or `AIRWARDEN_CONFIG`); with
-none it reads `./airwarden.yaml`.
+Errors are one block on stderr; `airwarden --debug COMMAND …` shows the traceback. Every command takes
+`--config` (or `AIRWARDEN_CONFIG`); with none it reads `./airwarden.yaml`. Every command that prints data
+takes `--output json`: [what it prints then](json.md).
+
+## Exit codes
+
+| code | meaning |
+|---|---|
+{codes}
+
+## Completion in the shell
+
+`airwarden --install-completion` sets it up for the shell that you are in (bash, zsh, fish, PowerShell);
+`airwarden --show-completion` prints it, for a package or a dotfile of yours.
 """
 
 
@@ -27,7 +38,8 @@ def render() -> str:
     group = get_command(application())
     if not isinstance(group, TyperGroup):
         raise TypeError("the program has no commands")
-    return "\n".join([_HEAD, *_sections(group, "")])
+    codes = "\n".join(f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items())
+    return "\n".join([_HEAD.format(codes=codes), *_sections(group, "")])
 
 
 def _sections(group: TyperGroup, before: str) -> Iterator[str]:

@@ -338,12 +338,15 @@ def stated_prometheus(settings: Settings, query: BusinessQuery, *, place: str) -
     return PrometheusApi(*wanted.urls, access=access(wanted, "prometheus"), timeout=timeout)
 
 
-def alertmanager(settings: Settings, *urls: str) -> AlertmanagerApi | None:
+def alertmanager(
+    settings: Settings, *urls: str, everything: bool = False
+) -> AlertmanagerApi | None:
     """Build the Alertmanager adapter, if one is configured.
 
     Args:
         settings: The settings.
         urls: Ask only these of its addresses; all of them if none is given.
+        everything: Also what goes to people directly, past the remediator.
 
     Raises:
         WrongInputError: A secret, a certificate or a key cannot be read.
@@ -357,7 +360,7 @@ def alertmanager(settings: Settings, *urls: str) -> AlertmanagerApi | None:
         *(urls or wanted.urls),
         access=access(wanted, "alertmanager"),
         timeout=wanted.timeout.total_seconds(),
-        receiver=wanted.receiver,
+        receiver="" if everything else wanted.receiver,
     )
 
 

@@ -8,9 +8,20 @@ from contextlib import contextmanager
 
 from airwarden.core.errors import AirwardenError, WrongInputError
 
-WRONG_INPUT = 2
+DONE = 0
 FAILED = 1
+WRONG_INPUT = 2
 INTERNAL = 70
+INTERRUPTED = 130
+#: What each exit code means; no command has others.
+EXIT_CODES = {
+    DONE: "Done.",
+    FAILED: "Findings of severity error, a run that did not heal, a person who said no; or a system"
+    " could not be reached, or refused.",
+    WRONG_INPUT: "Wrong input, in the command line or the settings; nothing was changed.",
+    INTERNAL: "An error of Airwarden's own.",
+    INTERRUPTED: "Interrupted by Ctrl-C.",
+}
 
 
 def report(error: Exception) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +18,10 @@ from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.storytelling import lasted
 
 _OVER = frozenset(state.value for state in IncidentState if state.terminal)
-_SEVERITY = {"critical": "bold red", "warning": "yellow"}
+#: How a severity looks on a terminal.
+SEVERITY_STYLE = {"critical": "bold red", "warning": "yellow"}
+#: Columns from which on a state stands on one line.
+_WIDE = 110
 _WAITING = {
     "ESCALATED": "needs a person",
     "NO_PLAYBOOK": "needs a person",
@@ -69,18 +72,20 @@ def show(found: Sequence[dict[str, Any]], *, open_only: bool, limit: int) -> Non
     if not found:
         typer.echo("no open incidents" if open_only else "no incidents match")
         return
+    console = Console()
     table = Table(box=None, pad_edge=False)
-    for title in ("no.", "began", "severity", "state", "cluster", "playbook"):
+    for title in ("no.", "began", "severity"):
         table.add_column(title, no_wrap=True)
+    table.add_column("state", max_width=17 if console.width < _WIDE else None)
     table.add_column("what", overflow="fold")
     now = datetime.now(UTC)
-    for one in sorted(found, key=lambda one: not _needs_person(one)):
+    for one in sorted(found, key=lambda one: not needs_person(one)):
         table.add_row(*_row(one, now))
-    Console().print(table)
-    waiting = sum(_needs_person(one) for one in found)
+    console.print(table)
+    waiting = sum(needs_person(one) for one in found)
     said = f"{len(found)} incident{'s' if len(found) > 1 else ''}"
     said += f", {waiting} wait{'s' if waiting == 1 else ''} for a person" if waiting else ""
-    first = next((one for one in found if _needs_person(one)), found[0])
+    first = next((one for one in found if needs_person(one)), found[0])
     typer.echo(f"\n{said}; airwarden explain {first['incident_id']} tells its story")
     if len(found) == limit:
         typer.echo(
@@ -88,19 +93,18 @@ def show(found: Sequence[dict[str, Any]], *, open_only: bool, limit: int) -> Non
         )
 
 
-def _needs_person(one: dict[str, Any]) -> bool:
+def needs_person(one: Mapping[str, Any]) -> bool:
+    """Return whether it waits for a person."""
     return one["state"] in ("ESCALATED", "NO_PLAYBOOK") or bool(one["approval_expires_at"])
 
 
 def _row(one: dict[str, Any], now: datetime) -> list[str]:
-    style = _SEVERITY.get(one["severity"], "dim")
+    style = SEVERITY_STYLE.get(one["severity"], "dim")
     return [
         f"{one['incident_id']}",
         _ago(one["opened_at"], now),
         f"[{style}]{escape(one['severity'])}[/]",
-        _state(one, now),
-        escape(one["cluster"]),
-        escape(one["playbook"] or "–"),
+        state_of(one, now),
         _what(one),
     ]
 
@@ -109,7 +113,8 @@ def _ago(text: str, now: datetime) -> str:
     return f"{lasted(max((now - datetime.fromisoformat(text)).total_seconds(), 0))} ago"
 
 
-def _state(one: dict[str, Any], now: datetime) -> str:
+def state_of(one: Mapping[str, Any], now: datetime) -> str:
+    """Return where it stands, in rich's markup."""
     name = str(one["state"]).lower().replace("_", " ")
     if one["approval_expires_at"]:
         left = (datetime.fromisoformat(one["approval_expires_at"]) - now).total_seconds()
@@ -122,8 +127,12 @@ def _state(one: dict[str, Any], now: datetime) -> str:
     return name
 
 
+def _place(one: Mapping[str, Any]) -> str:
+    return f"cluster {one['cluster']}, {one['playbook'] or 'no playbook'}"
+
+
 def _what(one: dict[str, Any]) -> str:
-    lines = [escape(one["title"])]
+    lines = [escape(one["title"]), f"[dim]{escape(_place(one))}[/]"]
     if one["reason"]:
         lines.append(f"[dim]{escape(one['reason'])}[/]")
     marks = []

@@ -14,7 +14,8 @@ from airwarden.cli import failures
 #: In the order in which help lists them; each is a module of `commands` of the same name.
 COMMANDS = (
     "init", "doctor", "backtest", "up", "build", "check", "exporter", "remediator",
-    "why", "airflow", "incidents", "explain", "approve", "deny", "acknowledge", "release", "close", "pause", "resume",
+    "status", "top", "why", "airflow", "incidents", "explain", "approve", "deny", "acknowledge", "release", "silence",
+    "close", "pause", "resume",
     "maintenance", "windows", "run", "playbooks", "mode", "scorecard", "verdict", "audit",
 )  # fmt: skip
 
@@ -44,7 +45,6 @@ def application(names: Sequence[str] = COMMANDS) -> typer.Typer:
         name="airwarden",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
@@ -62,15 +62,14 @@ def _asked_for(arguments: Sequence[str]) -> Sequence[str]:
 def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code.
 
-    0: done; 1: findings, or a system could not be reached or refused; 2: wrong input, nothing was
-    changed; 70: an error of ours.
+    The codes and what they mean are `failures.EXIT_CODES`.
     """
     try:
-        application(_asked_for(arguments))(args=list(arguments))
+        application(_asked_for(arguments))(args=list(arguments), prog_name="airwarden")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyboardInterrupt:
-        return 130
+        return failures.INTERRUPTED
     except Exception as error:
         if "--debug" in arguments:
             raise

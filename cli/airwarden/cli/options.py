@@ -31,12 +31,10 @@ class OutputFormat(StrEnum):
     JSON = "json"
 
 
-FormatOption = Annotated[
-    OutputFormat, typer.Option("--format", help="For people, or for programs.")
+OutputOption = Annotated[
+    OutputFormat,
+    typer.Option("--output", "--format", help="For people, or for programs."),
 ]
-
-
-JsonOption = Annotated[bool, typer.Option("--json", help="The same as --format json.")]
 
 
 class Part(StrEnum):

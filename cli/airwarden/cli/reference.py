@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from airwarden.adapters.metadata_schemas import FOLDERS, SCHEMAS, releases_of
-from airwarden.cli import command_reference, event_reference, metric_reference
+from airwarden.cli import (
+    api_reference,
+    command_reference,
+    event_reference,
+    json_reference,
+    metric_reference,
+)
 from airwarden.cli.doctor.coverage import by_section, wholly_lost
 from airwarden.core import coverage
 from airwarden.core.durations import format_duration
@@ -66,6 +72,8 @@ def pages() -> Mapping[str, str]:
         "dashboards.md": dashboard_reference.render(),
         "events.md": event_reference.render(),
         "failure-causes.md": failure_rules.render_reference(),
+        "http-api.md": api_reference.render(),
+        "json.md": json_reference.render(),
         "metrics.md": metric_reference.render(),
         "playbooks.md": _playbooks_page(shipped),
         "rails.md": _rails_page(),

@@ -35,6 +35,7 @@ from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
 from airwarden.remediation.journal.store import Journal, await_journal
 from airwarden.remediation.notify.pagerduty import PagerDutyComposer
 from airwarden.remediation.notify.slack import SlackComposer
+from airwarden.remediation.notify.words import Places
 from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
 from airwarden.remediation.poll import PollTimes
 from airwarden.remediation.retention import RetentionTerms
@@ -356,13 +357,15 @@ def composers(settings: Settings) -> tuple[SlackComposer, PagerDutyComposer]:
         for name, team in settings.teams.items()
         if team.pagerduty_key is not None
     }
+    places = Places(airflow={one.name: one.airflow.url for one in settings.clusters})
     return (
         SlackComposer(
             default_channel=slack.default_channel if slack else "",
             team_channels=channels,
+            places=places,
             buttons=slack is not None and slack.has_buttons,
         ),
-        PagerDutyComposer(default_key=default_key, team_keys=keys),
+        PagerDutyComposer(default_key=default_key, team_keys=keys, places=places),
     )
 
 

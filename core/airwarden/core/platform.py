@@ -387,7 +387,8 @@ class PagerEvent:
         routing_key: Which service; never printed.
         summary, source, severity: Required for a trigger; severity is one of PagerDuty's four.
         details: Custom details shown to the human.
-        link: Where to look further.
+        links: Where to look further: what it is called → address.
+        client_url: The incident's own page, or empty.
     """
 
     action: str
@@ -398,7 +399,8 @@ class PagerEvent:
     severity: str = "critical"
     component: str = ""
     details: Mapping[str, str] = field(default_factory=dict)
-    link: str = ""
+    links: Mapping[str, str] = field(default_factory=dict)
+    client_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -361,6 +361,15 @@ class Alertmanager(Protocol):
         """Return silences that are active or pending."""
         ...
 
+    def add_silence(self, silence: Silence, *, by: str) -> str:
+        """Make a silence and return its id; that of `silence` is not looked at.
+
+        Raises:
+            UnavailableError: Not made, as far as is known: a second one does no harm.
+            RejectedError: It refuses.
+        """
+        ...
+
 
 class Pager(Protocol):
     """PagerDuty Events v2, or what stands in for it."""
@@ -379,6 +388,10 @@ class Chat(Protocol):
 
     def update(self, reference: str, message: ChatMessage) -> None:
         """Replace the message's content."""
+        ...
+
+    def reply(self, reference: str, text: str) -> None:
+        """Add a line to the message's thread; nothing where messages have none."""
         ...
 
 

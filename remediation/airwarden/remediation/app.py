@@ -25,25 +25,18 @@ from airwarden.remediation.case import Parts
 from airwarden.remediation.chat_orders import ChatOrders, Whisper
 from airwarden.remediation.checks.base import Check
 from airwarden.remediation.composition import Composition, RemediatorConfig
-from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.engine import Engine
 from airwarden.remediation.journal.inbox import InboxWriter
-from airwarden.remediation.journal.outbox import Channel, Notice
 from airwarden.remediation.journal.store import FencedError, Journal
 from airwarden.remediation.leadership import Leadership
 from airwarden.remediation.operations import Operations
-from airwarden.remediation.outbox import (
-    JournalAlarm,
-    Sender,
-    chat_delivery,
-    chat_opens,
-    journal_gone,
-    pager_delivery,
-)
+from airwarden.remediation.outbox import JournalAlarm, Sender, journal_gone
 from airwarden.remediation.poll import CurrentAlertmanager, Poller
 from airwarden.remediation.promotion import Promotion
+from airwarden.remediation.silencing import Silencing
 from airwarden.remediation.switches import stop_everything
 from airwarden.remediation.telemetry import Telemetry
+from airwarden.remediation.telling import senders
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.upkeep import Upkeep
 from airwarden.remediation.windowing import Windowing
@@ -146,11 +139,14 @@ class Remediator:
         )
         self._lookouts = ThreadedCrew(clock, _nobody, threads=4)
         self._engine = Engine(self._parts, triage, self._crew, clock, self._lookouts)
-        self._senders = self._make_senders()
+        self._senders = senders(journal, lambda: self._composition)
         operations = Operations(self._parts, self._wake)
         self._operations = operations
         self._acknowledging = Acknowledging(journal, operations, lambda: self._composition.pages)
-        self._orders = ChatOrders(operations, lambda: self._composition.operators)
+        self._silencing = Silencing(
+            journal, lambda: self._composition.alertmanager, self._calls, self._wake
+        )
+        self._orders = ChatOrders(operations, self._silencing, lambda: self._composition.operators)
         self._alarm = JournalAlarm(
             composition.pager,
             lambda view, action: self._composition.pager_composer(view, action),
@@ -399,26 +395,6 @@ class Remediator:
 
     # --- parts ------------------------------------------------------------------------------------
 
-    def _make_senders(self) -> list[Sender]:
-        def page(notice: Notice, view: IncidentView, reference: str) -> str:
-            now = self._composition
-            return pager_delivery(now.pager, now.pager_composer)(notice, view, reference)
-
-        def say(notice: Notice, view: IncidentView, reference: str) -> str:
-            now = self._composition
-            return chat_delivery(now.chat, now.chat_composer)(notice, view, reference)
-
-        return [
-            Sender(self._journal, Channel.PAGER, page, ThreadedCalls()),
-            Sender(
-                self._journal,
-                Channel.CHAT,
-                say,
-                ThreadedCalls(),
-                opens=chat_opens(lambda team: self._composition.chat_hours(team)),
-            ),
-        ]
-
     def _make_server(self, writer: InboxWriter) -> Server:
         from airwarden.remediation.api.intake_gate import IntakeGate
         from airwarden.remediation.api.routes import Edge, build_app
@@ -435,6 +411,7 @@ class Remediator:
         edge = Edge(
             gate=gate,
             operations=self._operations,
+            silencing=self._silencing,
             windowing=Windowing(self._parts, self._wake),
             promotion=Promotion(self._parts, self._wake),
             by_hand=ByHand(self._parts, self._wake),

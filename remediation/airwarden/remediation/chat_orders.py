@@ -13,6 +13,7 @@ from airwarden.core.errors import AirwardenError, ConflictError, NotFoundError, 
 from airwarden.remediation.decide.buttons import Button
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.operators import Operator, Operators, Right
+from airwarden.remediation.silencing import Silencing
 
 _log = structlog.get_logger(__name__)
 _REASON = "by a button in Slack"
@@ -47,11 +48,15 @@ class ChatOrders:
 
     Args:
         operations: The operators' hands.
+        silencing: Makes silences.
         operators: Who is who, as it is known now.
     """
 
-    def __init__(self, operations: Operations, operators: Callable[[], Operators]) -> None:
+    def __init__(
+        self, operations: Operations, silencing: Silencing, operators: Callable[[], Operators]
+    ) -> None:
         self._do = operations
+        self._silencing = silencing
         self._operators = operators
 
     def follow(self, payload: Mapping[str, Any]) -> Whisper | None:
@@ -93,8 +98,8 @@ class ChatOrders:
         except AirwardenError as error:
             _log.warning("an order by a button failed", incident=incident_id, error=str(error))
             return (
-                "It is not known to be done: Airwarden's journal does not answer. Press again, or look"
-                f" with airwarden explain {incident_id}."
+                f"It is not known to be done: {error}. Press again, or look with airwarden explain"
+                f" {incident_id}."
             )
         return ""
 
@@ -106,6 +111,8 @@ class ChatOrders:
                 self._do.acknowledge(incident_id, by=who.name, reason=_REASON)
             case Button.RELEASE:
                 self._do.release(incident_id, by=who.name, reason=_REASON)
+            case Button.SILENCE:
+                self._silencing.silence(incident_id, by=who.name, reason=_REASON)
             case Button.APPROVE | Button.DENY:
                 decision = "approved" if button is Button.APPROVE else "denied"
                 self._do.decide(

@@ -19,10 +19,11 @@ from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.ends import resolve_incident
 from airwarden.remediation.explain import Explanation, explain
 from airwarden.remediation.holding import held_until, lifted
-from airwarden.remediation.journal import incidents, rails, runs, windows
+from airwarden.remediation.journal import incidents, lease, rails, runs, windows
 from airwarden.remediation.journal.incidents import Incident, Wanted
 from airwarden.remediation.journal.rails import EVERYWHERE, Approval, Switch
 from airwarden.remediation.journal.store import FencedError, Tx
+from airwarden.remediation.modes import mode_for
 from airwarden.remediation.storms import as_endable
 from airwarden.remediation.switches import file_says, let_go, stop_playbook
 
@@ -209,17 +210,26 @@ class Operations:
     def status(self) -> Mapping[str, Any]:
         """Return how the remediator stands: leader, switches, windows, modes."""
         with self._parts.journal.read() as tx:
-            switches = [asdict(one) for one in rails.switches(tx)]
+            switched = rails.switches(tx)
+            held = lease.read(tx)
+            led_by = held.holder if held is not None and held.expires_at > tx.now else ""
             flying = runs.in_flight(tx, besides_run=0)
             found = calendar.open_now([*self._parts.windows(), *windows.standing(tx)], tx.now)
-        books = self._parts.playbooks().by_name
+        books = sorted(self._parts.playbooks().by_name.items())
+        clusters = sorted(self._parts.worlds())
         return {
             "leader": self._parts.leadership.leads,
-            "clusters": sorted(self._parts.worlds()),
-            "switches": switches,
+            "led_by": led_by,
+            "clusters": clusters,
+            "switches": [asdict(one) for one in switched],
+            "kill_switch_file": file_says(self._parts.kill_switch_file),
             "windows": [_window(one) for one in found],
             "in_flight": [{"cluster": where, "target": what} for where, what, _ in flying],
-            "playbooks": {name: one.mode for name, one in sorted(books.items())},
+            "playbooks": {name: one.mode for name, one in books},
+            "modes": {
+                where: {name: mode_for(one, switched, where) for name, one in books}
+                for where in clusters
+            },
         }
 
     def _require(self, reason: str, cluster: str, playbook: str = "") -> None:

@@ -22,6 +22,7 @@ from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.journal import outbox
 from airwarden.remediation.journal.outbox import Channel, Notice
 from airwarden.remediation.journal.store import Fence, Journal, Tx
+from airwarden.remediation.notify.slack import thread
 
 _log = structlog.get_logger(__name__)
 
@@ -131,12 +132,15 @@ class Sender:
 
 
 def pager_delivery(
-    pager: Pager | None, compose: PagerComposer
+    pager: Pager | None,
+    compose: PagerComposer,
+    measured: Callable[[IncidentView], IncidentView] = lambda view: view,
 ) -> Callable[[Notice, IncidentView, str], str]:
     """Return how a pager notice is delivered; its kind begins with the event's action."""
 
     def deliver(notice: Notice, view: IncidentView, _reference: str) -> str:
-        event = compose(view, notice.kind.split(":")[0])
+        action = notice.kind.split(":")[0]
+        event = compose(measured(view) if action == "trigger" else view, action)
         if pager is None or event is None:
             _log.warning("nobody to page", incident=notice.incident_id)
             return ""
@@ -161,19 +165,33 @@ def chat_opens(hours_of: HoursOf) -> Callable[[IncidentView, datetime], datetime
     return opens
 
 
-def chat_delivery(
-    chat: Chat | None, compose: ChatComposer
-) -> Callable[[Notice, IncidentView, str], str]:
-    """Return how a chat notice is delivered: posted first, updated ever after."""
+#: What stands between a message's reference and the moment up to which its thread tells the story.
+_TOLD = " told "
 
-    def deliver(_notice: Notice, view: IncidentView, reference: str) -> str:
+
+def chat_delivery(
+    chat: Chat | None,
+    compose: ChatComposer,
+    measured: Callable[[IncidentView], IncidentView] = lambda view: view,
+) -> Callable[[Notice, IncidentView, str], str]:
+    """Return how a chat notice is delivered: posted first, updated ever after, its story in its thread."""
+
+    def deliver(_notice: Notice, view: IncidentView, known: str) -> str:
+        view = measured(view)
         message = compose(view)
         if chat is None or message is None:
             return ""
+        reference, _, told = known.partition(_TOLD)
         if reference:
             chat.update(reference, message)
-            return ""
-        return chat.post(message)
+        else:
+            reference = chat.post(message)
+        since = datetime.fromisoformat(told) if told else None
+        fresh = [one for one in view.timeline if since is None or one.at > since]
+        if not fresh:
+            return "" if known else reference
+        chat.reply(reference, thread(fresh))
+        return f"{reference}{_TOLD}{fresh[-1].at.isoformat()}"
 
     return deliver
 

@@ -50,6 +50,10 @@ class CurrentAlertmanager:
         """Return the silences of the one of now; raises as it does."""
         return self._now().silences()
 
+    def add_silence(self, silence: Silence, *, by: str) -> str:
+        """Make a silence in the one of now; raises as it does."""
+        return self._now().add_silence(silence, by=by)
+
     def _now(self) -> Alertmanager:
         found = self._find()
         if found is None:

@@ -11,10 +11,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from airwarden.remediation.decide import outlook
 from airwarden.remediation.decide.correlate import Place
 from airwarden.remediation.decide.progress import Progress
 from airwarden.remediation.decide.states import AttemptState, IncidentState
 from airwarden.remediation.decide.view import (
+    AheadView,
     AlertView,
     ApprovalView,
     EffectView,
@@ -178,7 +180,26 @@ def view(tx: Tx, one: Incident) -> IncidentView:
         healed_by_itself=one.healed_by_itself,
         approval=waiting,
         decision=_decision(tx, one),
+        ahead=_ahead(tx, one, waiting),
+        started_at=one.started_at,
     )
+
+
+def _ahead(tx: Tx, one: Incident, waiting: ApprovalView | None) -> tuple[AheadView, ...]:
+    """Return what is still to come; nothing for what is over."""
+    if one.state.terminal:
+        return ()
+    all_runs = runs.of_incident(tx, one.id)
+    found = outlook.of_rest(
+        one.state, one.next_at, None if one.paged_at else one.page_at, one.owner
+    )
+    if all_runs and not all_runs[-1].state.terminal and one.state is not IncidentState.HUMAN_OWNED:
+        run = all_runs[-1]
+        book = runs.pinned_playbook(tx, run.playbook_sha)
+        progress = Progress.from_json(run.progress)
+        until = waiting.expires_at if waiting else None
+        found.insert(0, outlook.of_run(book, progress, run.next_at, until))
+    return tuple(found)
 
 
 def _approval(tx: Tx, one: Incident) -> ApprovalView | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -14,6 +13,7 @@ import pytest
 
 from airwarden.adapters.metadata_schemas import grants
 from support.postgres import Database
+from support.shapes import shaped
 
 READER = "backtester"
 
@@ -52,7 +52,7 @@ def test_one_read_only_dsn_gives_tables_json_and_a_page_that_needs_nothing_else(
         "--try", "dag_failure_rate=>3% for 5 minutes", "--incidents", "known.yaml", "--step", "60",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
+    report: dict[str, Any] = shaped("backtest", done.stdout)
     assert report["runs"] > 100
     assert report["dags"] > 10
     judged = {row["alert"] for row in report["rows"]}

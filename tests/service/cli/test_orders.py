@@ -93,11 +93,11 @@ def test_a_denied_incident_is_taken_over_and_closed(running: Running, command: C
 
 
 def test_maintenance_from_a_pipeline(running: Running, command: Command) -> None:
-    line = "maintenance start --for 30m --cluster lab --reason release --wait 5 --format json"
+    line = "maintenance start --for 30m --cluster lab --reason release --wait 5 --output json"
     (begun,) = json.loads(command(line, who="other"))
     assert (begun["open"], begun["set_by"], begun["cluster"]) == (True, "deploys", "lab")
     assert "maintenance 1: open until" in command("maintenance list")
-    stop = "maintenance stop --cluster lab --format json"
+    stop = "maintenance stop --cluster lab --output json"
     assert [one["id"] for one in json.loads(command(stop, who="other"))] == [begun["id"]]
     # Said twice, it is no error.
     assert json.loads(command(stop, who="other")) == []
@@ -152,7 +152,7 @@ def test_a_playbook_is_run_by_hand(running: Running, command: Command) -> None:
     assert "confirm: the fault is there" in shown
     assert "restart lab/machine/one" in shown
     assert "nothing was done" in shown
-    assert json.loads(command("run machine-restart -t name=one --dry-run --format json"))["plan"]
+    assert json.loads(command("run machine-restart -t name=one --dry-run --output json"))["plan"]
     assert running.get("/api/v1/incidents")["incidents"] == []
     assert "--target name=" in command("run machine-restart --reason drill --yes", exits=2)
     assert "why, for the audit" in command("run machine-restart --target one --yes", exits=2)

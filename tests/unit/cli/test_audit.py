@@ -75,7 +75,7 @@ def test_verify_says_what_holds_and_what_does_not(
     with journal.write() as tx:
         tx.connection.exec_driver_sql("DROP TRIGGER audit_no_UPDATE")
         tx.connection.exec_driver_sql("UPDATE audit SET actor = 'eve' WHERE seq = 2")
-    assert run(["audit", "verify", "--format", "json"]) == 1
+    assert run(["audit", "verify", "--output", "json"]) == 1
     found = json.loads(capsys.readouterr().out)
     assert found["holds"] is False
     assert found["faults"] == ["trigger audit_no_UPDATE is missing or off", "entry 2 was changed"]

@@ -122,7 +122,7 @@ def test_filters_reach_the_api_and_ask_for_what_is_over_too(
     connected(tmp_path, monkeypatch, answer)
     assert run(["incidents"]) == 0
     capsys.readouterr()
-    assert run(["incidents", "--state", "resolved", "--state", "closed", "--json"]) == 0
+    assert run(["incidents", "--state", "resolved", "--state", "closed", "--output", "json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["incident_id"] == "7"
     assert run(["incidents", "--since", "2h", "--cluster", "prod", "--playbook", "b"]) == 0
     assert seen[0] == "open=true&limit=100"

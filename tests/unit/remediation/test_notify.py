@@ -21,6 +21,7 @@ from airwarden.remediation.decide.view import (
 from airwarden.remediation.notify.pagerduty import PagerDutyComposer
 from airwarden.remediation.notify.redact import redact
 from airwarden.remediation.notify.slack import SlackComposer
+from airwarden.remediation.notify.words import Places
 from localplatform.endpoints.pagerduty import PagerDuty
 from localplatform.endpoints.slack import block_errors
 from support.small_world import NOON
@@ -29,7 +30,7 @@ KEY, TEAM_KEY = "d" * 32, "f" * 32
 SLACK = SlackComposer(
     default_channel="#airflow",
     team_channels={"growth": "#growth"},
-    incident_url="http://127.0.0.1:9811/incidents/{id}",
+    places=Places("http://127.0.0.1:9811/incidents/{id}"),
 )
 PAGER = PagerDutyComposer(default_key=KEY, team_keys={"growth": TEAM_KEY})
 
@@ -84,7 +85,7 @@ def page_text(view: IncidentView) -> str:
     assert event is not None
     answer, _ = PagerDuty().enqueue(encode(event))
     assert answer.status == 202
-    return event.summary + str(dict(event.details))
+    return event.summary + str(dict(event.details)) + str(dict(event.links))
 
 
 def test_both_name_what_broke_what_was_done_and_where_to_look() -> None:

@@ -19,11 +19,13 @@ from airwarden.remediation.api.doors import Entrance
 from airwarden.remediation.api.routes import Edge, build_app
 from airwarden.remediation.api.signed import SignedEdge
 from airwarden.remediation.by_hand import ByHand
+from airwarden.remediation.calls import InlineCalls
 from airwarden.remediation.chat_orders import ChatOrders
 from airwarden.remediation.composition import Signing
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.operators import Operator, Operators, Right, Role, digest
 from airwarden.remediation.promotion import Promotion
+from airwarden.remediation.silencing import Silencing
 from airwarden.remediation.windowing import Windowing
 from support.engine import Bench
 
@@ -38,6 +40,7 @@ RIGHTS = {
     "POST /api/v1/incidents/{incident_id}/acknowledge": ORDER,
     "POST /api/v1/incidents/{incident_id}/release": ORDER,
     "POST /api/v1/incidents/{incident_id}/close": ORDER,
+    "POST /api/v1/incidents/{incident_id}/silence": ORDER,
     "POST /api/v1/incidents/{incident_id}/verdict": ARM,
     "GET /api/v1/status": LOOK,
     "POST /api/v1/pause": ORDER,
@@ -80,10 +83,11 @@ def app_of(bench: Bench, rate: float = 100.0) -> FastAPI:
     known[digest(PIPELINE)] = Operator("deploys", person=False, role=Role.ADMIN)
     people = Operators(known)
     operations = Operations(bench.parts, lambda: None)
+    silencing = Silencing(bench.journal, lambda: bench.alertmanager, InlineCalls(), lambda: None)
     signed = SignedEdge(
         signing=Signing,
         acknowledging=Acknowledging(bench.journal, operations, lambda: None),
-        orders=ChatOrders(operations, lambda: people),
+        orders=ChatOrders(operations, silencing, lambda: people),
         whisper=lambda _one: None,
         now=lambda: bench.clock.now().timestamp(),
         elapsed=bench.clock.elapsed,
@@ -91,6 +95,7 @@ def app_of(bench: Bench, rate: float = 100.0) -> FastAPI:
     edge = Edge(
         gate=None,  # type: ignore[arg-type]
         operations=operations,
+        silencing=silencing,
         windowing=Windowing(bench.parts, lambda: None),
         promotion=Promotion(bench.parts, lambda: None),
         by_hand=ByHand(bench.parts, lambda: None),

@@ -91,6 +91,15 @@ class FakeAlertmanager(Faults):
         now = self._clock.now()
         return [s for s in self._silences.values() if s.ends_at > now]
 
+    def add_silence(self, silence: Silence, *, by: str) -> str:
+        """Make a silence; `by` is not kept."""
+        self._reading()
+        if silence.ends_at <= self._clock.now() or not silence.matchers:
+            raise RejectedError("a silence ends in the future and matches something")
+        made = f"silence-{len(self._silences) + 1}"
+        self._silences[made] = replace(silence, id=made)
+        return made
+
 
 def _matches(silence: Silence, labels: Mapping[str, str]) -> bool:
     """Judge as Alertmanager does: regular expressions are anchored, an absent label is empty."""

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from airwarden.cli.options import load_settings
+from airwarden.cli.options import OutputFormat, load_settings
+from airwarden.cli.printing import present
 
 if TYPE_CHECKING:
     from airwarden.cli.operator import Operator
@@ -36,10 +37,12 @@ def settings_of(config: Path) -> Settings:
     return load_settings(config, environ={**os.environ, **found})
 
 
-def order(config: Path, incident: int, what: str, body: dict[str, Any]) -> None:
+def order(
+    config: Path, incident: int, what: str, body: dict[str, Any], output: OutputFormat
+) -> None:
     """Send an order about an incident and print how it stands."""
     view = connect(config).post(f"incidents/{incident}/{what}", body)
-    show_standing(view)
+    present(view, output, lambda: show_standing(view))
 
 
 def show_standing(view: dict[str, Any]) -> None:

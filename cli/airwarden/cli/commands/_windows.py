@@ -8,21 +8,15 @@ import typer
 
 from airwarden.cli.commands._operating import moment, where
 from airwarden.cli.options import OutputFormat
+from airwarden.cli.printing import present
 
 KEYS = ("maintenance", "freeze", "quiet")
 
 
 def show_windows(found: list[dict[str, Any]], output: OutputFormat) -> None:
     """Print windows, for people or for programs."""
-    import json
-
-    if output is OutputFormat.JSON:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    if not found:
-        typer.echo("no windows")
-    for one in found:
-        typer.echo(_line(one))
+    text = "\n".join(map(_line, found)) or "no windows"
+    present(found, output, lambda: typer.echo(text))
 
 
 def _line(one: dict[str, Any]) -> str:

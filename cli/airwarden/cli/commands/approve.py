@@ -13,7 +13,8 @@ from airwarden.cli.commands._operating import (
     moment,
     show_standing,
 )
-from airwarden.cli.options import DEFAULT, ConfigOption
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
+from airwarden.cli.printing import present
 from airwarden.core.errors import ConflictError, WrongInputError
 
 
@@ -33,6 +34,7 @@ def _approve(
     yes: Annotated[
         bool, typer.Option("--yes", "-y", help="Do not ask; takes what is shown.")
     ] = False,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Show the plan that an incident waits with, and approve exactly that one.
 
@@ -50,7 +52,8 @@ def _approve(
         raise ConflictError(
             f"the plan is {waiting['plan']} now, not {plan}: look with airwarden explain {incident}"
         )
-    _show(waiting)
+    if output is OutputFormat.TEXT or not (plan or yes):
+        _show(waiting, err=output is OutputFormat.JSON)
     if not plan and not yes:
         if not sys.stdin.isatty():
             raise WrongInputError(
@@ -58,16 +61,18 @@ def _approve(
                 place="approve",
                 hint=f"give --plan {waiting['plan']}, or --yes for whatever is shown",
             )
-        typer.confirm("approve this?", abort=True)
+        typer.confirm("approve this?", abort=True, err=output is OutputFormat.JSON)
     body = {"reason": reason, "nonce": waiting["nonce"]}
-    show_standing(operator.post(f"incidents/{incident}/approve", body))
+    view = operator.post(f"incidents/{incident}/approve", body)
+    present(view, output, lambda: show_standing(view))
 
 
-def _show(waiting: dict[str, Any]) -> None:
-    typer.echo(f"plan {waiting['plan']}, to be decided until {moment(waiting['expires_at'])}:")
+def _show(waiting: dict[str, Any], *, err: bool) -> None:
+    until = moment(waiting["expires_at"])
+    typer.echo(f"plan {waiting['plan']}, to be decided until {until}:", err=err)
     for effect in waiting["effects"]:
-        typer.echo(f"  {effect}")
+        typer.echo(f"  {effect}", err=err)
     if waiting["changed"]:
-        typer.echo("it differs from the plan that was asked about before:")
+        typer.echo("it differs from the plan that was asked about before:", err=err)
         for line in waiting["changed"]:
-            typer.echo(f"  {line}")
+            typer.echo(f"  {line}", err=err)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, OutputFormat
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
 
 _CheckpointsOption = Annotated[
     Path | None,
@@ -29,9 +29,9 @@ def _export(
         int | None,
         typer.Option("--after", min=0, help="Begin after this entry; 0 for the first there is."),
     ] = None,
-    output: Annotated[
+    out: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="File to write; one that exists is continued."),
+        typer.Option("--out", "-o", help="File to write; one that exists is continued."),
     ] = None,
 ) -> None:
     """Write the audit as JSON lines, oldest first, to a file or to stdout.
@@ -41,7 +41,7 @@ def _export(
     """
     from airwarden.cli.audit_export import export
 
-    export(config, after=after, output=output)
+    export(config, after=after, output=out)
 
 
 def _verify(
@@ -51,7 +51,7 @@ def _verify(
     ] = None,
     config: ConfigOption = DEFAULT,
     checkpoints: _CheckpointsOption = None,
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Follow the audit link by link: in the journal that the settings name, or in exported files.
 
@@ -60,5 +60,5 @@ def _verify(
     """
     from airwarden.cli.audit_verify import verify
 
-    if not verify(config, files or [], checkpoints, as_json=output is OutputFormat.JSON):
+    if not verify(config, files or [], checkpoints, output):
         raise typer.Exit(1)

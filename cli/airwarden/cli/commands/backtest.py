@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, load_settings
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption, load_settings
+from airwarden.cli.printing import present
 
 if TYPE_CHECKING:
     from airwarden.cli.backtesting import Steps
@@ -71,9 +72,7 @@ def _backtest(
         bool,
         typer.Option("--playbooks", help="Name the playbook that each page would have started."),
     ] = False,
-    output: Annotated[
-        OutputFormat, typer.Option("--output", "--format", help="For people, or for programs.")
-    ] = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
     html: Annotated[
         Path | None, typer.Option(help="Write the report as one HTML file that needs nothing else.")
     ] = None,
@@ -86,8 +85,6 @@ def _backtest(
     Needs nothing but read access to Airflow's metadata database: no exporter, no Prometheus, no settings
     file. With one, its thresholds, teams and SLAs are those that are judged.
     """
-    import json
-
     from rich.console import Console
 
     from airwarden.cli import backtest_tables, composition
@@ -118,10 +115,9 @@ def _backtest(
     if html is not None:
         _write(html, as_html(report))
         typer.echo(f"airwarden: wrote {html}", err=True)
-    if output is OutputFormat.JSON:
-        typer.echo(json.dumps(backtest_tables.as_json(report), indent=2, default=str))
-    else:
-        backtest_tables.show(report, Console())
+    present(
+        backtest_tables.as_json(report), output, lambda: backtest_tables.show(report, Console())
+    )
 
 
 def _settings(config: Path) -> Settings:

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from airwarden.cli.options import DEFAULT, ConfigOption, Part, RuleFormat, load_settings, located
+from airwarden.cli.options import (
+    DEFAULT,
+    ConfigOption,
+    OutputFormat,
+    OutputOption,
+    Part,
+    RuleFormat,
+    load_settings,
+    located,
+)
+from airwarden.cli.printing import present
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +41,7 @@ def _build(
         Path | None,
         typer.Option(help="Your alertmanager.yml: our part is merged into a copy of it."),
     ] = None,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Write Prometheus rules and scrape configuration, Alertmanager configuration, dashboards.
 
@@ -42,5 +53,5 @@ def _build(
     settings = load_settings(config)
     with located(config):
         files = render_parts(settings, only or (), rules_for, merge_into)
-    for path in write_all(files, out):
-        typer.echo(path)
+    written = [str(path) for path in write_all(files, out)]
+    present(written, output, lambda: typer.echo("\n".join(written)))

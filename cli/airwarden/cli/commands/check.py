@@ -11,12 +11,13 @@ import typer
 from airwarden.cli.options import (
     DEFAULT,
     ConfigOption,
-    FormatOption,
     OutputFormat,
+    OutputOption,
     load_settings,
     located,
     read_text,
 )
+from airwarden.cli.printing import present
 
 if TYPE_CHECKING:
     from airwarden.cli.checks.finding import Finding
@@ -30,7 +31,7 @@ def register(app: typer.Typer) -> None:
 
 def _check(
     config: ConfigOption = DEFAULT,
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
     explain: Annotated[
         str, typer.Option(metavar="ALERT", help="Show what applies to this alert, and where.")
     ] = "",
@@ -58,8 +59,6 @@ def _check(
     if explain or where:
         _explain(config, output, explain, where or [])
         return
-    import json
-
     from airwarden.cli.checks.finding import Level
 
     settings = load_settings(config)
@@ -70,29 +69,21 @@ def _check(
 
             findings += check_alertmanager(settings, alertmanager_config, merged)
     errors = sum(finding.level is Level.ERROR for finding in findings)
-    if output is OutputFormat.JSON:
-        typer.echo(json.dumps([finding.as_json() for finding in findings], indent=2))
-    else:
-        for finding in findings:
-            typer.echo(str(finding))
-        others = len(findings) - errors
-        typer.echo(f"{config}: {errors} error{'s' * (errors != 1)}, {others} other findings")
+    summary = f"{errors} error{'s' * (errors != 1)}, {len(findings) - errors} other findings"
+    text = "\n".join([*map(str, findings), f"{config}: {summary}"])
+    present([finding.as_json() for finding in findings], output, lambda: typer.echo(text))
     if errors:
         raise typer.Exit(1)
 
 
 def _explain(config: Path, output: OutputFormat, alert: str, where: list[str]) -> None:
-    import json
-
     from airwarden.cli.checks.explaining import applying, as_json, as_text
 
     settings = load_settings(config)
     with located(config):
         shown = applying(settings, alert, where)
-    if output is OutputFormat.JSON:
-        typer.echo(json.dumps(as_json(shown), indent=2))
-    else:
-        typer.echo(as_text(shown, lambda key: _place(key, config)))
+    text = as_text(shown, lambda key: _place(key, config))
+    present(as_json(shown), output, lambda: typer.echo(text))
 
 
 def _place(key: str, config: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from airwarden.cli.commands._operating import IncidentArgument, ReasonOption, order
-from airwarden.cli.options import DEFAULT, ConfigOption
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +14,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _close(
-    incident: IncidentArgument, reason: ReasonOption, config: ConfigOption = DEFAULT
+    incident: IncidentArgument,
+    reason: ReasonOption,
+    config: ConfigOption = DEFAULT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """End an incident that people own, whatever its alerts say; its page is resolved."""
-    order(config, incident, "close", {"reason": reason})
+    order(config, incident, "close", {"reason": reason}, output)

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from airwarden.cli.commands._operating import connect
-from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, JsonOption, OutputFormat
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
+from airwarden.cli.printing import present
 
 
 def register(app: typer.Typer) -> None:
@@ -17,8 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def _incidents(
     config: ConfigOption = DEFAULT,
-    output: FormatOption = OutputFormat.TEXT,
-    as_json: JsonOption = False,
+    output: OutputOption = OutputFormat.TEXT,
     everything: Annotated[bool, typer.Option("--all", help="Those that are over, too.")] = False,
     state: Annotated[
         list[str] | None,
@@ -38,8 +38,6 @@ def _incidents(
 
     Without options those that are open; --state and --since ask for those that are over, too.
     """
-    import json
-
     from airwarden.cli.incident_list import moment, show, states
 
     wanted = states(state or [])
@@ -54,7 +52,5 @@ def _incidents(
         since=begin.isoformat() if begin else None,
         limit=limit,
     )
-    if as_json or output is OutputFormat.JSON:
-        typer.echo(json.dumps(answer["incidents"], indent=2))
-        return
-    show(answer["incidents"], open_only=open_only, limit=limit)
+    found = answer["incidents"]
+    present(found, output, lambda: show(found, open_only=open_only, limit=limit))

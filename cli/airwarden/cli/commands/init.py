@@ -36,7 +36,7 @@ def _init(
     broker_url_file: Annotated[
         Path | None, typer.Option(help="File with the Celery broker's address.")
     ] = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write.")] = Path(
+    output: Annotated[Path, typer.Option("--out", "-o", help="The file to write.")] = Path(
         "airwarden.yaml"
     ),
     force: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,

@@ -8,7 +8,8 @@ import typer
 
 from airwarden.cli.commands._operating import ClusterOption, ReasonOption, connect
 from airwarden.cli.commands._windows import KEYS, show_windows
-from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, OutputFormat
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
+from airwarden.cli.printing import present
 from airwarden.core.errors import ConflictError
 
 
@@ -33,7 +34,7 @@ def _start(
         int,
         typer.Option(min=0, help="Seconds to wait for effects that are under way; then exit 1."),
     ] = 0,
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Open a maintenance window from now on; it ends by itself.
 
@@ -69,7 +70,7 @@ def _stop(
     config: ConfigOption = DEFAULT,
     cluster: ClusterOption = "*",
     number: Annotated[int, typer.Option("--id", min=0, help="Only the window of this number.")] = 0,
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """End the open windows of a cluster (or those that are open everywhere) now, or one by its number.
 
@@ -79,16 +80,14 @@ def _stop(
     try:
         ended = connect(config).post("maintenance", body)["ended"]
     except ConflictError as error:
-        typer.echo("[]" if output is OutputFormat.JSON else str(error))
+        said = str(error)
+        present([], output, lambda: typer.echo(said))
         return
-    if output is OutputFormat.JSON:
-        show_windows(ended, output)
-        return
-    for one in ended:
-        typer.echo(f"maintenance {one['id']} is over")
+    text = "\n".join(f"maintenance {one['id']} is over" for one in ended)
+    present(ended, output, lambda: typer.echo(text))
 
 
-def _list(config: ConfigOption = DEFAULT, output: FormatOption = OutputFormat.TEXT) -> None:
+def _list(config: ConfigOption = DEFAULT, output: OutputOption = OutputFormat.TEXT) -> None:
     """List the maintenance windows that are open or will be."""
     found = connect(config).get("windows", kind=KEYS[0])["windows"]
     show_windows(found, output)

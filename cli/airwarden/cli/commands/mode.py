@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from airwarden.cli.commands._operating import ClusterOption, ReasonOption, connect, moment, where
-from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, OutputFormat
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
+from airwarden.cli.printing import present
 from airwarden.core.errors import WrongInputError
 
 
@@ -39,7 +40,7 @@ def _mode(
     override: Annotated[
         str, typer.Option(help="An admin's reason to raise it before it is earned.")
     ] = "",
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Show the modes in force and what lowers them, or change one.
 
@@ -61,11 +62,10 @@ def _mode(
 
 
 def _show(found: list[dict[str, Any]], output: OutputFormat) -> None:
-    import json
+    present(found, output, lambda: _modes(found))
 
-    if output is OutputFormat.JSON:
-        typer.echo(json.dumps(found, indent=2))
-        return
+
+def _modes(found: list[dict[str, Any]]) -> None:
     for one in found:
         typer.echo(f"{one['playbook']} ({where(one['cluster'])}): {one['mode']}")
         if one["mode"] != one["settings_mode"]:

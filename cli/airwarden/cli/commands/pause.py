@@ -11,7 +11,8 @@ from airwarden.cli.commands._operating import (
     connect,
     show_status,
 )
-from airwarden.cli.options import DEFAULT, ConfigOption
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
+from airwarden.cli.printing import present
 
 
 def register(app: typer.Typer) -> None:
@@ -24,7 +25,9 @@ def _pause(
     config: ConfigOption = DEFAULT,
     cluster: ClusterOption = "*",
     playbook: PlaybookOption = "",
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Stop every remedy at once, until airwarden resume; survives restarts."""
     body = {"reason": reason, "cluster": cluster, "playbook": playbook}
-    show_status(connect(config).post("pause", body))
+    status = connect(config).post("pause", body)
+    present(status, output, lambda: show_status(status))

@@ -12,12 +12,13 @@ import typer
 from airwarden.cli.options import (
     DEFAULT,
     ConfigOption,
-    FormatOption,
     LogFormat,
     LogLevel,
     OutputFormat,
+    OutputOption,
     load_settings,
 )
+from airwarden.cli.printing import present
 from airwarden.core.errors import WrongInputError
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def _simulate(
         bool,
         typer.Option("--firings", help="JSON lines for airwarden scorecard PLAYBOOK --replayed."),
     ] = False,
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Replay a recorded alert history: what would have been done, and why not.
 
@@ -96,10 +97,8 @@ def _simulate(
     if firings:
         for one in found:
             typer.echo(json.dumps(_firing(one)))
-    elif output is OutputFormat.JSON:
-        typer.echo(json.dumps([asdict(one) for one in found], indent=2, default=str))
     else:
-        _show(found, len(past))
+        present([asdict(one) for one in found], output, lambda: _show(found, len(past)))
 
 
 def _firing(one: Simulated) -> dict[str, Any]:

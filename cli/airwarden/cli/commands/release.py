@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from airwarden.cli.commands._operating import IncidentArgument, ReasonOption, order
-from airwarden.cli.options import DEFAULT, ConfigOption
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
 
 
 def register(app: typer.Typer) -> None:
@@ -14,7 +14,10 @@ def register(app: typer.Typer) -> None:
 
 
 def _release(
-    incident: IncidentArgument, config: ConfigOption = DEFAULT, reason: ReasonOption = ""
+    incident: IncidentArgument,
+    config: ConfigOption = DEFAULT,
+    reason: ReasonOption = "",
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Give an incident back that you, or somebody else, had taken: remedies may act on it again."""
-    order(config, incident, "release", {"reason": reason})
+    order(config, incident, "release", {"reason": reason}, output)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from airwarden.cli.commands._operating import ReasonOption, connect, show_standing
-from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, OutputFormat
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
+from airwarden.cli.printing import present
 from airwarden.core.errors import ConflictError, WrongInputError
 
 if TYPE_CHECKING:
@@ -47,14 +49,13 @@ def _run(
         bool, typer.Option("--yes", "-y", help="Do not ask; takes what is shown.")
     ] = False,
     wait: Annotated[bool, typer.Option(help="Follow the run until it is over.")] = True,
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Run a playbook by hand: show what it would do now, ask, and do exactly that.
 
     The same checks, guards, journal and audit as with an alert; your yes is for the effects shown, and
     for no others: what is planned later waits for airwarden approve. Exit code 1 where it did not heal.
     """
-    import json
     import sys
 
     operator = connect(config)
@@ -63,12 +64,12 @@ def _run(
     order |= {"since": since} if since else {}
     path = f"playbooks/{playbook}/run"
     found = operator.post(path, {**order, "dry_run": True}, within=_REHEARSAL)["rehearsal"]
-    if output is OutputFormat.JSON and dry_run:
-        typer.echo(json.dumps(found, indent=2))
-        return
-    _show(found)
     if dry_run:
+        present(found, output, lambda: _show(found))
         return
+    people = output is OutputFormat.TEXT
+    if people or not yes:
+        _show(found, err=not people)
     if found["stopped"]:
         raise ConflictError(f"nothing is done: {found['stopped']}")
     if not reason:
@@ -78,11 +79,15 @@ def _run(
             raise WrongInputError(
                 "nobody is there to be asked", place="run", hint="--yes takes what is shown"
             )
-        typer.confirm("do this?", abort=True)
+        typer.confirm("do this?", abort=True, err=not people)
     body = {**order, "reason": reason, "plan": found["plan"]}
     view = operator.post(path, body, within=_REHEARSAL)["incident"]
-    show_standing(view)
-    if wait and not _follow(operator, int(view["incident_id"])):
+    if people:
+        show_standing(view)
+    if wait:
+        view = _follow(operator, int(view["incident_id"]), tell=people)
+    present(view, output, lambda: show_standing(view) if wait else None)
+    if wait and view["state"] != "RESOLVED":
         raise typer.Exit(1)
 
 
@@ -101,39 +106,39 @@ def _target(given: list[str]) -> dict[str, Any]:
     return {"target": labels, **({"name": bare[0]} if bare else {})}
 
 
-def _show(found: dict[str, Any]) -> None:
+def _show(found: dict[str, Any], *, err: bool = False) -> None:
+    typer.echo("\n".join(_lines(found)), err=err)
+
+
+def _lines(found: dict[str, Any]) -> Iterator[str]:
     target = ", ".join(f"{k}={v}" for k, v in sorted(found["target"].items()))
-    typer.echo(
-        f"{found['playbook']} on cluster {found['cluster']}{f', {target}' if target else ''}"
-    )
+    yield f"{found['playbook']} on cluster {found['cluster']}{f', {target}' if target else ''}"
     said = {True: "the fault is there", False: "the fault is not there", None: "cannot be read"}
-    typer.echo(f"  confirm: {said[found['confirmed']]}: {found['reading']}")
+    yield f"  confirm: {said[found['confirmed']]}: {found['reading']}"
     if found["confirmed"] is False:
-        typer.echo("  unless that changes, nothing is done")
+        yield "  unless that changes, nothing is done"
     for step in found["steps"]:
-        typer.echo(f"  {step['step']}: {step['sentence'] or 'not done'}")
-        for effect in step["effects"]:
-            typer.echo(f"    {effect}")
+        yield f"  {step['step']}: {step['sentence'] or 'not done'}"
+        yield from (f"    {effect}" for effect in step["effects"])
         if step["refusal"]:
             so = "left out" if step["optional"] else "it would end here, or wait"
-            typer.echo(f"    {so}: {step['refusal']}")
+            yield f"    {so}: {step['refusal']}"
     if found["stopped"]:
-        typer.echo(f"  stopped: {found['stopped']}")
-    typer.echo(f"plan {found['plan']}, danger {found['danger']}; nothing was done")
+        yield f"  stopped: {found['stopped']}"
+    yield f"plan {found['plan']}, danger {found['danger']}; nothing was done"
 
 
-def _follow(operator: Operator, incident: int) -> bool:
-    """Print the run's story until it is in no hands but people's; return whether it healed."""
+def _follow(operator: Operator, incident: int, *, tell: bool) -> dict[str, Any]:
+    """Print the run's story until it is in no hands but people's; return how it stands then."""
     import time
 
     told: set[tuple[str, str]] = set()
     while True:
-        view = operator.get(f"incidents/{incident}")
-        for line in view["timeline"]:
+        view: dict[str, Any] = operator.get(f"incidents/{incident}")
+        for line in view["timeline"] if tell else ():
             if (line["at"], line["sentence"]) not in told:
                 told.add((line["at"], line["sentence"]))
                 typer.echo(f"  {line['at'][11:19]} {line['sentence']}")
         if view["state"] not in _OURS:
-            show_standing(view)
-            return bool(view["state"] == "RESOLVED")
+            return view
         time.sleep(_LOOK_EVERY)

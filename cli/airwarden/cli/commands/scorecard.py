@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from airwarden.cli.commands._operating import ClusterOption, connect, moment
-from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, OutputFormat, read_text
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption, read_text
+from airwarden.cli.printing import present
 from airwarden.core.errors import WrongInputError
 
 
@@ -27,11 +28,9 @@ def _scorecard(
             help="Count the firings of a replay first: JSON lines (at, would_do, verdict)."
         ),
     ] = None,
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Tell what playbooks did or would have done, how people judged it, and whether promotion is earned."""
-    import json
-
     operator = connect(config)
     if replayed is not None:
         if not playbook or cluster == "*":
@@ -44,9 +43,10 @@ def _scorecard(
         operator.post(f"playbooks/{playbook}/replayed", body)
     path = f"playbooks/{playbook}" if playbook else "playbooks"
     found = operator.get(path, cluster=cluster)["playbooks"]
-    if output is OutputFormat.JSON:
-        typer.echo(json.dumps(found, indent=2))
-        return
+    present(found, output, lambda: _all(found))
+
+
+def _all(found: list[dict[str, Any]]) -> None:
     for one in found:
         _show(one)
 

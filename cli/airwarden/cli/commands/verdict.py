@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from airwarden.cli.commands._operating import IncidentArgument, ReasonOption, connect
-from airwarden.cli.options import DEFAULT, ConfigOption
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
+from airwarden.cli.printing import present
 
 
 class Verdict(StrEnum):
@@ -32,6 +33,7 @@ def _verdict(
     reference: Annotated[
         str, typer.Option("--ref", help="What was done instead: a ticket, a change.")
     ] = "",
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Judge what was done in an incident, or in shadow would have been: it counts for promotion.
 
@@ -42,4 +44,5 @@ def _verdict(
     firing = connect(config).post(f"incidents/{incident}/verdict", body)
     what = "; ".join(firing["would_do"]) or "nothing"
     done = "it did" if firing["acted"] else "it would have done"
-    typer.echo(f"incident {incident} is judged {firing['judgement']}: {done} {what}")
+    said = f"incident {incident} is judged {firing['judgement']}: {done} {what}"
+    present(firing, output, lambda: typer.echo(said))

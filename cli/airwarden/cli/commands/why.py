@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 
 from airwarden.cli.commands._operating import settings_of
-from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, JsonOption, OutputFormat
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
+from airwarden.cli.printing import present
 
 
 class CauseName(StrEnum):
@@ -35,15 +36,12 @@ def _why(
     ] = None,
     cluster: Annotated[str, typer.Option("--cluster", help="Of one cluster only.")] = "",
     limit: Annotated[int, typer.Option(min=1, max=2000, help="At most so many.")] = 20,
-    output: FormatOption = OutputFormat.TEXT,
-    as_json: JsonOption = False,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """List the latest failed task attempts with their one cause and its evidence, the newest first.
 
     The exporter is asked; it remembers the latest 2,000 of a cluster since it was started.
     """
-    import json
-
     from airwarden.cli.failure_list import ask, show
 
     wanted = {
@@ -51,7 +49,4 @@ def _why(
         "limit": str(limit),
     }  # fmt: skip
     failures = ask(settings_of(config), {name: value for name, value in wanted.items() if value})
-    if as_json or output is OutputFormat.JSON:
-        typer.echo(json.dumps(failures, indent=2))
-    else:
-        show(failures, dag=dag)
+    present(failures, output, lambda: show(failures, dag=dag))

@@ -9,7 +9,8 @@ import typer
 
 from airwarden.cli.commands._operating import ClusterOption, ReasonOption, connect
 from airwarden.cli.commands._windows import show_windows
-from airwarden.cli.options import DEFAULT, ConfigOption, FormatOption, OutputFormat
+from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption
+from airwarden.cli.printing import present
 
 
 class WindowKind(StrEnum):
@@ -31,7 +32,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="windows")
 
 
-def _list(config: ConfigOption = DEFAULT, output: FormatOption = OutputFormat.TEXT) -> None:
+def _list(config: ConfigOption = DEFAULT, output: OutputOption = OutputFormat.TEXT) -> None:
     """List the windows that are open or will be, those of the settings first."""
     show_windows(connect(config).get("windows")["windows"], output)
 
@@ -53,7 +54,7 @@ def _add(
         list[str] | None, typer.Option(help="Only this playbook; give it again for more.")
     ] = None,
     reason: ReasonOption = "",
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """Add a window: from now on, or from --starts on, and again as --repeats says.
 
@@ -75,11 +76,8 @@ def _add(
 def _end(
     number: Annotated[int, typer.Argument(help="The window's number.")],
     config: ConfigOption = DEFAULT,
-    output: FormatOption = OutputFormat.TEXT,
+    output: OutputOption = OutputFormat.TEXT,
 ) -> None:
     """End a window now, with all its repetitions; those of the settings are ended there."""
     one = connect(config).post(f"windows/{number}/end", {})
-    if output is OutputFormat.JSON:
-        show_windows([one], output)
-    else:
-        typer.echo(f"{one['kind']} {one['id']} is over")
+    present([one], output, lambda: typer.echo(f"{one['kind']} {one['id']} is over"))

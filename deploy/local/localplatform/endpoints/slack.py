@@ -119,6 +119,8 @@ class Slack:
 
     def __init__(self) -> None:
         self.messages: dict[tuple[str, str], Message] = {}
+        #: What stands in threads: channel, the message's ts, text.
+        self.replies: list[tuple[str, str, str]] = []
         #: What only one person saw: channel, their id, text.
         self.whispers: list[tuple[str, str, str]] = []
         #: Where Socket Mode is served, with `{ticket}` in it; empty where it is not.
@@ -160,8 +162,14 @@ class Slack:
             return _error("channel_not_found")
         if wrong := self._content_error(arguments):
             return wrong
+        channel = channel_id(name)
+        if (thread := arguments.get("thread_ts")) is not None:
+            if (channel, str(thread)) not in self.messages:
+                return _error("thread_not_found")
+            self.replies.append((channel, str(thread), str(arguments.get("text") or "")))
+            return {"ok": True, "channel": channel, "ts": f"1700000001.{len(self.replies):06d}"}
         self._count += 1
-        channel, ts = channel_id(name), f"1700000000.{self._count:06d}"
+        ts = f"1700000000.{self._count:06d}"
         self.messages[channel, ts] = Message(name, ts, dict(arguments))
         return {
             "ok": True,

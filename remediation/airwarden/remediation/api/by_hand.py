@@ -39,7 +39,11 @@ def routes(by_hand: ByHand, door: Door) -> APIRouter:
     """Return the route; whoever gives orders may rehearse, and begin who may approve."""
     router = APIRouter(prefix="/api/v1")
 
-    @router.post("/playbooks/{name}/run", dependencies=[door.to(Right.ORDER)])
+    @router.post(
+        "/playbooks/{name}/run",
+        dependencies=[door.to(Right.ORDER)],
+        summary="Run a playbook by hand, or show what it would do",
+    )
     def run(name: Annotated[str, Path(max_length=64)], body: RunOrder, by: By) -> dict[str, Any]:
         if any("\0" in value for value in body.target.values()):
             raise WrongInputError("must not hold the character U+0000", place="target")

@@ -61,13 +61,19 @@ def routes(promotion: Promotion, door: Door) -> APIRouter:
     looks, orders, arms = ([door.to(one)] for one in (Right.READ, Right.ORDER, Right.ARM))
     router = APIRouter(prefix="/api/v1")
 
-    @router.get("/playbooks", dependencies=looks)
+    @router.get(
+        "/playbooks",
+        dependencies=looks,
+        summary="How every playbook stands, and what it has earned",
+    )
     def scorecards(
         cluster: Annotated[str, Query(max_length=128)] = EVERYWHERE,
     ) -> dict[str, Sequence[Scorecard]]:
         return {"playbooks": promotion.scorecards(cluster=cluster)}
 
-    @router.get("/playbooks/{name}", dependencies=looks)
+    @router.get(
+        "/playbooks/{name}", dependencies=looks, summary="The same of one, with its firings"
+    )
     def scorecard(
         name: Annotated[str, Path(max_length=64)],
         cluster: Annotated[str, Query(max_length=128)] = EVERYWHERE,
@@ -75,7 +81,9 @@ def routes(promotion: Promotion, door: Door) -> APIRouter:
         found = promotion.scorecards(playbook=name, cluster=cluster, firings=True)
         return {"playbooks": found}
 
-    @router.post("/playbooks/{name}/mode", dependencies=orders)
+    @router.post(
+        "/playbooks/{name}/mode", dependencies=orders, summary="Change what a playbook may do"
+    )
     def set_mode(
         name: Annotated[str, Path(max_length=64)], body: ModeOrder, by: By
     ) -> dict[str, Sequence[Scorecard]]:
@@ -88,7 +96,9 @@ def routes(promotion: Promotion, door: Door) -> APIRouter:
         )
         return {"playbooks": found}
 
-    @router.post("/playbooks/{name}/replayed", dependencies=arms)
+    @router.post(
+        "/playbooks/{name}/replayed", dependencies=arms, summary="Count the firings of a replay"
+    )
     def replayed(name: Annotated[str, Path(max_length=64)], body: Replay, by: By) -> dict[str, int]:
         firings = [
             Firing(
@@ -104,7 +114,11 @@ def routes(promotion: Promotion, door: Door) -> APIRouter:
         kept = promotion.replay(name, body.cluster, firings, by=by.name, reference=body.reference)
         return {"counted": kept}
 
-    @router.post("/incidents/{incident_id}/verdict", dependencies=arms)
+    @router.post(
+        "/incidents/{incident_id}/verdict",
+        dependencies=arms,
+        summary="Judge what was done, or would have been",
+    )
     def verdict(incident_id: Annotated[int, _NUMBER], body: VerdictOrder, by: By) -> Firing:
         return promotion.judge(
             incident_id, body.verdict, by=by.name, reason=body.reason, reference=body.reference

@@ -72,23 +72,25 @@ def routes(do: Operations, windowing: Windowing, door: Door) -> APIRouter:
     looks, orders, arms = ([door.to(one)] for one in (Right.READ, Right.ORDER, Right.ARM))
     router = APIRouter(prefix="/api/v1")
 
-    @router.get("/status", dependencies=looks)
+    @router.get("/status", dependencies=looks, summary="How the remediator stands")
     def status() -> Any:
         return do.status()
 
-    @router.post("/pause", dependencies=orders)
+    @router.post(
+        "/pause", dependencies=orders, summary="Stop every remedy, or those of one playbook"
+    )
     def pause(body: Switching, by: By) -> Any:
         return do.pause(
             by=by.name, reason=body.reason, cluster=body.cluster, playbook=body.playbook
         )
 
-    @router.post("/resume", dependencies=arms)
+    @router.post("/resume", dependencies=arms, summary="Let them act again")
     def resume(body: Switching, by: By) -> Any:
         return do.resume(
             by=by.name, reason=body.reason, cluster=body.cluster, playbook=body.playbook
         )
 
-    @router.post("/maintenance", dependencies=orders)
+    @router.post("/maintenance", dependencies=orders, summary="Begin or end a maintenance window")
     def maintenance(body: Maintenance, by: By) -> dict[str, Sequence[Listed]]:
         if body.end and body.id:
             if windowing.kind_of(body.id) is not Kind.MAINTENANCE:
@@ -105,17 +107,21 @@ def routes(do: Operations, windowing: Windowing, door: Door) -> APIRouter:
         )
         return {"begun": [begun]}
 
-    @router.get("/windows", dependencies=looks)
+    @router.get("/windows", dependencies=looks, summary="The windows that are open or will be")
     def windows(
         kind: Annotated[Kind | None, Query()] = None,
     ) -> dict[str, Sequence[Listed]]:
         return {"windows": windowing.listed(kind=kind)}
 
-    @router.post("/windows", dependencies=orders)
+    @router.post("/windows", dependencies=orders, summary="Add a window")
     def add_window(body: NewWindow, by: By) -> Listed:
         return _add(windowing, body, by.name)
 
-    @router.post("/windows/{window_id}/end", dependencies=orders)
+    @router.post(
+        "/windows/{window_id}/end",
+        dependencies=orders,
+        summary="End a window, with its repetitions",
+    )
     def end_window(window_id: Annotated[int, Path(ge=0, lt=2**53)], by: By) -> Listed:
         if windowing.kind_of(window_id) in (Kind.FREEZE, Kind.QUIET):
             door.operators().require(by, Right.ARM)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -13,6 +14,7 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from pydantic import AwareDatetime, Field, SecretStr
 
+from airwarden.core.durations import Duration
 from airwarden.core.errors import (
     AirwardenError,
     ConflictError,
@@ -34,6 +36,7 @@ from airwarden.remediation.journal.incidents import Wanted
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.operators import Operators, Right
 from airwarden.remediation.promotion import Promotion
+from airwarden.remediation.silencing import Silencing
 from airwarden.remediation.windowing import Windowing
 
 #: Where large bodies are taken, as a stream and only with a token.
@@ -63,6 +66,7 @@ class Edge:
 
     gate: IntakeGate
     operations: Operations
+    silencing: Silencing
     windowing: Windowing
     promotion: Promotion
     by_hand: ByHand
@@ -84,6 +88,12 @@ class Decision(Reasoned):
     """A decision about a plan: `nonce` names the request that was shown, and is good for one."""
 
     nonce: str = Field(default="", max_length=64)
+
+
+class SilenceOrder(Reasoned):
+    """For how long an incident's alerts are silenced."""
+
+    lasts: Duration = Field(default=timedelta(hours=1), alias="for")
 
 
 class Listing(Body):
@@ -194,20 +204,28 @@ def _incidents(edge: Edge, door: Door) -> APIRouter:
     do = edge.operations
     looks, orders, approves = ([door.to(one)] for one in (Right.READ, Right.ORDER, Right.APPROVE))
 
-    @router.get("/api/v1/incidents", dependencies=looks)
+    @router.get("/api/v1/incidents", dependencies=looks, summary="List incidents, newest first")
     def incidents(wanted: Annotated[Listing, Query()]) -> dict[str, list[IncidentView]]:
         return {"incidents": list(do.incidents(wanted.asked()))}
 
-    @router.get("/api/v1/incidents/{incident_id}", dependencies=looks)
+    @router.get("/api/v1/incidents/{incident_id}", dependencies=looks, summary="One incident")
     def incident(incident_id: int) -> IncidentView:
         return do.incident(_number(incident_id))
 
-    @router.get("/api/v1/incidents/{incident_id}/explain", dependencies=looks)
+    @router.get(
+        "/api/v1/incidents/{incident_id}/explain",
+        dependencies=looks,
+        summary="Its story, as data and as text",
+    )
     def explain(incident_id: int) -> Any:
         found = do.explain(_number(incident_id))
         return {"explanation": found, "text": found.text()}
 
-    @router.post("/api/v1/incidents/{incident_id}/approve", dependencies=approves)
+    @router.post(
+        "/api/v1/incidents/{incident_id}/approve",
+        dependencies=approves,
+        summary="Approve the plan that it waits with",
+    )
     def approve(incident_id: int, body: Decision, by: By) -> IncidentView:
         do.incident(_number(incident_id))
         if not body.nonce:
@@ -224,7 +242,11 @@ def _incidents(edge: Edge, door: Door) -> APIRouter:
             nonce=body.nonce,
         )
 
-    @router.post("/api/v1/incidents/{incident_id}/deny", dependencies=orders)
+    @router.post(
+        "/api/v1/incidents/{incident_id}/deny",
+        dependencies=orders,
+        summary="Deny it; a person is called instead",
+    )
     def deny(incident_id: int, body: Decision, by: By) -> IncidentView:
         return do.decide(
             _number(incident_id),
@@ -234,15 +256,33 @@ def _incidents(edge: Edge, door: Door) -> APIRouter:
             nonce=body.nonce or None,
         )
 
-    @router.post("/api/v1/incidents/{incident_id}/acknowledge", dependencies=orders)
+    @router.post(
+        "/api/v1/incidents/{incident_id}/acknowledge", dependencies=orders, summary="Take it over"
+    )
     def acknowledge(incident_id: int, body: Reasoned, by: By) -> IncidentView:
         return do.acknowledge(_number(incident_id), by=by.name, reason=body.reason)
 
-    @router.post("/api/v1/incidents/{incident_id}/release", dependencies=orders)
+    @router.post(
+        "/api/v1/incidents/{incident_id}/release", dependencies=orders, summary="Give it back"
+    )
     def release(incident_id: int, body: Reasoned, by: By) -> IncidentView:
         return do.release(_number(incident_id), by=by.name, reason=body.reason)
 
-    @router.post("/api/v1/incidents/{incident_id}/close", dependencies=orders)
+    @router.post(
+        "/api/v1/incidents/{incident_id}/silence",
+        dependencies=orders,
+        summary="Silence its alerts in Alertmanager",
+    )
+    def silence(incident_id: int, body: SilenceOrder, by: By) -> IncidentView:
+        return edge.silencing.silence(
+            _number(incident_id), by=by.name, reason=body.reason, lasts=body.lasts
+        )
+
+    @router.post(
+        "/api/v1/incidents/{incident_id}/close",
+        dependencies=orders,
+        summary="End it, whatever its alerts say",
+    )
     def close(incident_id: int, body: Reasoned, by: By) -> IncidentView:
         return do.close(_number(incident_id), by=by.name, reason=body.reason)
 
@@ -252,7 +292,9 @@ def _incidents(edge: Edge, door: Door) -> APIRouter:
 def _reload(edge: Edge, door: Door) -> APIRouter:
     router = APIRouter()
 
-    @router.post("/-/reload", dependencies=[door.to(Right.ORDER)])
+    @router.post(
+        "/-/reload", dependencies=[door.to(Right.ORDER)], summary="Read the configuration anew"
+    )
     def reload() -> dict[str, Any]:
         return {"status": "reloaded", "restart_needed_for": list(edge.reload())}
 
@@ -269,21 +311,27 @@ def _plain(edge: Edge, door: Door) -> APIRouter:
     router = APIRouter()
     looks = [] if edge.metrics_open else [door.to(Right.READ)]
 
-    @router.get("/metrics", response_class=Response, dependencies=looks)
+    @router.get("/metrics", response_class=Response, dependencies=looks, summary="Its own metrics")
     def metrics() -> Response:
         return Response(generate_latest(edge.registry), media_type=CONTENT_TYPE_LATEST)
 
-    @router.get("/runbooks/{page}", response_class=PlainTextResponse)
+    @router.get(
+        "/runbooks/{page}",
+        response_class=PlainTextResponse,
+        summary="An alert's runbook, as Markdown",
+    )
     def runbook(page: str) -> PlainTextResponse:
         text = edge.runbook(page.removesuffix(".md"))
         return PlainTextResponse(text, media_type="text/markdown")
 
-    @router.get("/healthz", response_class=PlainTextResponse)
+    @router.get("/healthz", response_class=PlainTextResponse, summary="Whether it lives")
     def healthz() -> PlainTextResponse:
         why = edge.alive()
         return PlainTextResponse(why or "ok", 503 if why else 200)
 
-    @router.get("/readyz", response_class=PlainTextResponse)
+    @router.get(
+        "/readyz", response_class=PlainTextResponse, summary="Whether alerts can be sent here"
+    )
     def readyz() -> PlainTextResponse:
         why = edge.alive() or edge.ready()
         return PlainTextResponse(why or "ok", 503 if why else 200)

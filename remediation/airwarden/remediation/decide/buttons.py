@@ -12,3 +12,4 @@ class Button(StrEnum):
     DENY = "airwarden.deny"
     TAKE = "airwarden.take"
     RELEASE = "airwarden.release"
+    SILENCE = "airwarden.silence"

@@ -71,6 +71,14 @@ class ApprovalView:
 
 
 @dataclass(frozen=True, slots=True)
+class AheadView:
+    """Something that is still to come: when (null for no set time), and what."""
+
+    at: datetime | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineEntry:
     """One sentence of the incident's story."""
 
@@ -112,6 +120,9 @@ class IncidentView:
         healed_by_itself: It ended healthy and no effect of ours was done.
         approval: The plan that a person is asked about, None when none is.
         decision: What a person said of the last plan, who and when, or empty.
+        ahead: What is done next, and when a person is called.
+        affected: Who is affected, as measured when a message is sent; empty elsewhere.
+        started_at: Since when the fault is seen: the first firing alert's start.
     """
 
     incident_id: str
@@ -143,6 +154,9 @@ class IncidentView:
     healed_by_itself: bool = False
     approval: ApprovalView | None = None
     decision: str = ""
+    ahead: tuple[AheadView, ...] = ()
+    affected: tuple[str, ...] = ()
+    started_at: datetime | None = None
 
     def to_json(self) -> str:
         """Return it as JSON, for the outbox and the API."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Row, and_, bindparam, func, insert, or_, select, update
@@ -182,6 +183,11 @@ def pin_playbook(tx: Tx, playbook: Playbook, mode: Mode, danger: Danger) -> None
 def pinned_playbook(tx: Tx, sha256: str) -> Playbook:
     """Return the playbook that a run was begun with."""
     body = tx.connection.execute(_PINNED, {"sha256": sha256}).scalar_one()
+    return _parsed(body)
+
+
+@lru_cache(maxsize=256)
+def _parsed(body: str) -> Playbook:
     return Playbook.model_validate_json(body)
 
 

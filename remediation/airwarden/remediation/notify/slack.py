@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from airwarden.core.alerts import AlertStatus
 from airwarden.core.platform import ChatMessage
 from airwarden.remediation.decide.buttons import Button
 from airwarden.remediation.decide.states import IncidentState
-from airwarden.remediation.decide.view import IncidentView
+from airwarden.remediation.decide.view import IncidentView, TimelineEntry
 from airwarden.remediation.notify import words
 from airwarden.remediation.notify.redact import redact
 
-_HEADER, _SECTION, _FIELDS, _FIELD, _BLOCKS = 150, 3000, 10, 2000, 50
+_HEADER, _SECTION, _FIELDS, _FIELD, _BLOCKS, _URL = 150, 3000, 10, 2000, 50, 3000
 _MARKS: Mapping[IncidentState, str] = {
     IncidentState.RESOLVED: ":white_check_mark:",
     IncidentState.CLOSED: ":white_check_mark:",
@@ -38,7 +39,7 @@ class SlackComposer:
     Args:
         default_channel: For incidents of no team, or of one without a channel; empty for none.
         team_channels: Team → channel.
-        incident_url: Address of an incident with `{id}` in it, or empty.
+        places: Addresses that a message leads to.
         buttons: Whether somebody hears what is pressed.
     """
 
@@ -46,13 +47,13 @@ class SlackComposer:
         self,
         default_channel: str,
         team_channels: Mapping[str, str] | None = None,
-        incident_url: str = "",
+        places: words.Places | None = None,
         *,
         buttons: bool = False,
     ) -> None:
         self._default = default_channel
         self._teams = dict(team_channels or {})
-        self._incident_url = incident_url
+        self._places = places or words.Places()
         self._with_buttons = buttons
 
     def __call__(self, view: IncidentView) -> ChatMessage | None:
@@ -66,37 +67,47 @@ class SlackComposer:
 
     def _blocks(self, view: IncidentView) -> list[dict[str, Any]]:
         done = "Would have done (shadow)" if view.shadow else "Done"
+        links = words.links(view, self._places)
+        title = f"{words.standing(view)}: "
         blocks = [
-            _header(f"{words.standing(view)}: {words.headline(view)}"),
-            *_section("What broke", words.what_broke(view)),
+            _header(title + words.headline(view, _HEADER - len(title))),
+            *_section("What broke", [*words.what_broke(view), words.since(view)]),
+            *_section("Who is affected", words.affected(view)),
             *_section(done, words.what_was_done(view)),
             *_section("Waits for a yes", words.what_waits(view)),
             *_section("Decided", [words.decided(view)] if view.decision else []),
             *_section("Why", [words.why(view)] if view.reason else []),
+            *_section("What comes next", words.ahead(view)),
             *_section("For a person to do", [redact(step) for step in view.human_steps]),
             *_evidence(words.evidence(view)),
-            self._footer(view),
+            self._footer(view, {} if self._with_buttons else links),
         ]
-        buttons = _buttons(view) if self._with_buttons else []
+        buttons = [*_orders(view), *_ways(links)] if self._with_buttons else []
         return [*blocks[: _BLOCKS - len(buttons)], *buttons]
 
-    def _footer(self, view: IncidentView) -> dict[str, Any]:
-        urls = words.links(view)
-        if self._incident_url:
-            urls = {"Incident": self._incident_url.format(id=view.incident_id), **urls}
-        facts = [f"Incident {_escape(view.incident_id)}", f"since {view.opened_at:%H:%M:%S} UTC"]
+    def _footer(self, view: IncidentView, links: Mapping[str, str]) -> dict[str, Any]:
+        facts = [f"Incident {_escape(view.incident_id)}", view.severity.value]
         if view.playbook:
             facts.append(f"{_escape(view.playbook)} ({view.mode.value})")
+        if view.team:
+            facts.append(f"team {_escape(view.team)}")
         if view.recurrence:
             facts.append(f"came back {view.recurrence} times")
+        if view.paged:
+            facts.append("paged")
         if view.owner:
             facts.append(f"owner {_escape(view.owner)}")
-        facts += [f"<{url}|{name}>" for name, url in urls.items()]
+        facts += [f"<{url}|{name}>" for name, url in links.items() if len(url) < _FIELD // 4]
         text = words.cut(" · ".join(facts), _FIELD)
         return {"type": "context", "elements": [{"type": "mrkdwn", "text": text}]}
 
 
-def _buttons(view: IncidentView) -> list[dict[str, Any]]:
+def thread(entries: Sequence[TimelineEntry]) -> str:
+    """Return lines of an incident's story as text for its message's thread."""
+    return words.cut(_escape(words.thread(entries)), 2 * _SECTION)
+
+
+def _orders(view: IncidentView) -> list[dict[str, Any]]:
     """Return what a person can order now; the plan's nonce is in them, so an old button is worth nothing."""
     found: list[dict[str, Any]] = []
     asked = view.approval
@@ -110,7 +121,25 @@ def _buttons(view: IncidentView) -> list[dict[str, Any]]:
     elif view.state is IncidentState.HUMAN_OWNED:
         ask = "Airwarden may act on it again."
         found.append(_button(Button.RELEASE, "Give it back", view.incident_id, ask=ask))
-    return [{"type": "actions", "elements": found}] if found else []
+    if not view.state.terminal and any(one.status is AlertStatus.FIRING for one in view.alerts):
+        ask = "Nobody is told of its alerts for an hour, and Airwarden does nothing about them."
+        found.append(_button(Button.SILENCE, "Silence 1 h", view.incident_id, ask=ask))
+    return [{"type": "actions", "block_id": "airwarden.orders", "elements": found}] if found else []
+
+
+def _ways(links: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return buttons that only lead somewhere."""
+    found = [
+        {
+            "type": "button",
+            "action_id": f"airwarden.open.{number}",
+            "text": {"type": "plain_text", "text": name},
+            "url": url,
+        }
+        for number, (name, url) in enumerate(links.items())
+        if len(url) <= _URL
+    ]
+    return [{"type": "actions", "block_id": "airwarden.ways", "elements": found}] if found else []
 
 
 def _button(

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
 from airwarden.remediation.decide.states import AttemptState, IncidentState
-from airwarden.remediation.decide.view import EffectView, IncidentView
+from airwarden.remediation.decide.view import EffectView, IncidentView, TimelineEntry
 from airwarden.remediation.notify.redact import redact
 
 _STANDING: dict[IncidentState, str] = {
@@ -43,12 +47,47 @@ def standing(view: IncidentView) -> str:
     return _STANDING[view.state]
 
 
-def headline(view: IncidentView) -> str:
-    """Return one line: which platform, what broke and of what, and what is at fault."""
-    parts = [f"{view.cluster}: {view.title}"]
-    if view.cause:
-        parts.append(f"— {view.cause}")
-    return redact(" ".join(parts))
+def headline(view: IncidentView, most: int = 1000) -> str:
+    """Return one line: which platform, what broke and of what, and what is at fault.
+
+    Where it is too long the title is shortened, not what is at fault.
+    """
+    cause = redact(f" — {view.cause}") if view.cause else ""
+    cause = cut(cause, most // 2)
+    return cut(redact(f"{view.cluster}: {view.title}"), most - len(cause)) + cause
+
+
+def since(view: IncidentView) -> str:
+    """Say since when it is broken, with the date where that is another day than the last change's."""
+    began = view.started_at or view.opened_at
+    day = "" if began.date() == view.updated_at.date() else f"{began:%Y-%m-%d} "
+    return f"since {day}{began:%H:%M:%S} UTC"
+
+
+def affected(view: IncidentView) -> list[str]:
+    """Return who is affected, as far as it was measured."""
+    return [redact(line) for line in view.affected]
+
+
+def ahead(view: IncidentView) -> list[str]:
+    """Return what is still to come, each with its time."""
+    return [
+        redact(f"{one.at:%H:%M:%S} UTC: {one.sentence}" if one.at else one.sentence)
+        for one in view.ahead
+    ]
+
+
+def thread(entries: Sequence[TimelineEntry], most: int = 3500) -> str:
+    """Return lines of an incident's story for its thread, the latest ones where not all of them fit."""
+    lines = [redact(f"{entry.at:%H:%M:%S} {entry.sentence}") for entry in entries]
+    kept: list[str] = []
+    for line in reversed(lines):
+        line = cut(line, 1000)
+        if sum(map(len, kept)) + len(kept) + len(line) > most - 60:
+            kept.insert(0, f"({len(lines) - len(kept)} earlier lines: airwarden explain)")
+            break
+        kept.insert(0, line)
+    return "\n".join(kept)
 
 
 def what_broke(view: IncidentView, most: int = 5) -> list[str]:
@@ -99,11 +138,37 @@ def evidence(view: IncidentView) -> dict[str, str]:
     return {name: redact(text) for name, text in view.evidence.items()}
 
 
-def links(view: IncidentView) -> dict[str, str]:
-    """Return where to look further: the first alert's runbook and dashboard."""
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Addresses that messages lead to, beside those that the alerts carry.
+
+    Attributes:
+        incident: Address of an incident with `{id}` in it, or empty.
+        airflow: Cluster → Airflow's address.
+    """
+
+    incident: str = ""
+    airflow: Mapping[str, str] = field(default_factory=dict)
+
+
+def links(view: IncidentView, places: Places) -> dict[str, str]:
+    """Return where to look further: the incident, the first alert's runbook and dashboard, tasks' logs."""
     found: dict[str, str] = {}
+    if places.incident and view.incident_id:
+        found["Incident"] = places.incident.format(id=view.incident_id)
     for alert in view.alerts:
         for name, url in (("Runbook", alert.runbook_url), ("Dashboard", alert.dashboard_url)):
             if url.startswith(("http://", "https://")):
                 found.setdefault(name, url)
+    base = places.airflow.get(view.cluster, "").rstrip("/")
+    if base.startswith(("http://", "https://")):
+        found["Task logs"] = base + _tasks(view)
     return found
+
+
+def _tasks(view: IncidentView) -> str:
+    """Return Airflow's page from which the logs of the tasks that this is about are one click away."""
+    dags = {alert.labels["dag_id"] for alert in view.alerts if alert.labels.get("dag_id")}
+    if len(dags) == 1:
+        return f"/dags/{quote(dags.pop(), safe='')}/tasks"
+    return "/task_instances?task_state=failed"
