@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from support.airflow_api import airflow_api
@@ -18,6 +20,19 @@ __all__ = [
     "redis_server",
     "session_redis",
 ]
+
+
+HERE = Path(__file__).parent
+#: Files whose tests share Airflow's API server: its start costs more than all that they ask of it.
+AT_AIRFLOW = ("test_airflow", "test_airflow_doors", "test_lying_airflow", "test_measured_airflow")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Over several processes, keep together what shares a server."""
+    for item in items:
+        if item.path.is_relative_to(HERE):
+            name = "airflow" if item.path.stem in AT_AIRFLOW else item.path.stem
+            item.add_marker(pytest.mark.xdist_group(name))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

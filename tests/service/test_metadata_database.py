@@ -11,13 +11,13 @@ import psycopg
 import pytest
 
 from airwarden.adapters.metadata_database import PostgresMetadata
-from airwarden.adapters.metadata_schemas import SCHEMAS, grants
+from airwarden.adapters.metadata_schemas import SCHEMAS
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
 from airwarden.core.work import details
 from support.airflow_rows import AirflowRows
 from support.eventually import eventually
-from support.postgres import Database, FreshDatabase, PostgresServer
+from support.postgres import OBSERVER, Database, FreshDatabase, PostgresServer
 from support.proxy import FreezableProxy
 from support.queries import PARAMETERS, QUERIES
 
@@ -26,15 +26,16 @@ Make = Callable[..., PostgresMetadata]
 
 @pytest.fixture
 def airflow(fresh_database: FreshDatabase) -> Database:
-    return fresh_database(template="airflow")
+    return fresh_database(template="observed")
 
 
 @pytest.fixture
-def observe(airflow: Database) -> Iterator[Make]:
+def observe(request: pytest.FixtureRequest) -> Iterator[Make]:
     made: list[PostgresMetadata] = []
 
     def make(dsn: str = "", **options: float) -> PostgresMetadata:
-        made.append(PostgresMetadata(dsn or airflow.dsn, **options))  # type: ignore[arg-type]
+        place = dsn or request.getfixturevalue("airflow").dsn
+        made.append(PostgresMetadata(place, **options))  # type: ignore[arg-type]
         return made[-1]
 
     yield make
@@ -42,24 +43,18 @@ def observe(airflow: Database) -> Iterator[Make]:
         database.close()
 
 
-@pytest.fixture
-def observer(airflow: Database) -> Iterator[str]:
-    """The DSN of a role that has what `grants` gives, and nothing else."""
-    airflow.execute("CREATE ROLE watcher LOGIN PASSWORD 'w'")
-    with airflow.connect() as connection:
-        connection.execute(grants("watcher").encode())
-    yield airflow.dsn_as("watcher", "w")
-    airflow.execute("DROP OWNED BY watcher")
-    airflow.execute("DROP ROLE watcher")
+@pytest.fixture(scope="module")
+def observer(postgres_server: PostgresServer) -> Iterator[str]:
+    """The DSN of a role that has what `grants` gives, and nothing else; for those who only read."""
+    airflow = postgres_server.fresh("observed")
+    airflow.execute("CREATE EXTENSION pg_stat_statements")
+    yield airflow.dsn_as(*OBSERVER)
+    postgres_server.drop(airflow)
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_the_grants_are_enough_for_every_query(
-    query: str, observe: Make, observer: str, airflow: Database
-) -> None:
-    airflow.execute("CREATE EXTENSION pg_stat_statements")
-    rows = observe(observer).rows(query, **PARAMETERS.get(query, {}))
-    assert isinstance(rows, list)
+def test_the_grants_are_enough_for_every_query(query: str, observe: Make, observer: str) -> None:
+    assert isinstance(observe(observer).rows(query, **PARAMETERS.get(query, {})), list)
 
 
 @pytest.mark.parametrize(

@@ -49,6 +49,7 @@ from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.work import InlineCrew
 from airwarden.remediation.world import Json, Subject, World
+from support.journals import up_to_date
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
@@ -357,7 +358,7 @@ class Bench:
         self.restart = Restart(self.machine, danger)
         self.alertmanager = FakeAlertmanager()
         self.recorder = Recorder()
-        self.journal: Journal = open_journal(url, self.clock, database_time=False)
+        self.journal: Journal = open_journal(up_to_date(url), self.clock, database_time=False)
         self.playbooks = PlaybookSet(
             {
                 book.name: LoadedPlaybook(book, mode, rails or Rails())

@@ -1,12 +1,13 @@
 """One PostgreSQL server a session, and a fresh database a test, copied from a template.
 
 `fresh_database()` is empty; `fresh_database(template="airflow")` holds Airflow's schema, migrated once
-by Airflow itself and kept as a dump under `.cache/`, keyed by Airflow's version. The Airflow virtual
-environment is found by `AIRWARDEN_AIRFLOW_VENV`, `.venv-airflow` beside `pyproject.toml` otherwise.
+by Airflow itself and kept as a dump under `.cache/`, keyed by Airflow's version; with `template="observed"`
+the role `OBSERVER` may read there what `grants` gives it, and nothing else. The Airflow virtual environment is found by `AIRWARDEN_AIRFLOW_VENV`, `.venv-airflow` beside `pyproject.toml` otherwise.
 """
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import os
 import pwd
@@ -24,6 +25,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from airwarden.adapters.metadata_schemas import grants
 from support.eventually import eventually
 from support.servers import Child, free_port
 
@@ -32,6 +34,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PASSWORD = "postgres"
 #: Small, so that a test can exhaust it: 3 of them are reserved for superusers.
 MAX_CONNECTIONS = 60
+#: Name and password of the role that may observe a copy of `observed`.
+OBSERVER = ("watcher", "w")
 
 FreshDatabase = Callable[..., "Database"]
 
@@ -192,7 +196,9 @@ class PostgresServer:
         return Database(name, self.port)
 
     def _is_large(self, name: str) -> bool:
-        return bool(self._maintenance.execute("SELECT pg_database_size(%s) > 2e8", name)[0][0])
+        return name not in {"template1", *self._templates} and bool(
+            self._maintenance.execute("SELECT pg_database_size(%s) > 2e8", name)[0][0]
+        )
 
     def drop(self, database: Database) -> None:
         """Drop a database, ending the sessions still in it."""
@@ -204,9 +210,11 @@ class PostgresServer:
             )
 
     def fresh(self, template: str = "", name: str = "") -> Database:
-        """Create a database for one test: empty, or a copy of the named template (`airflow`)."""
+        """Create a database for one test: empty, or a copy of a template (`airflow`, `observed`)."""
         if template == "airflow":
             self._make_airflow_template()
+        if template == "observed":
+            self._make_observed_template()
         return self.create(name or f"test_{next(self._numbers)}", template or "template1")
 
     def _make_airflow_template(self) -> None:
@@ -218,6 +226,19 @@ class PostgresServer:
                 lambda database: migrate(airflow_venv(), database),
             )
             self._templates.add("airflow")
+
+    def _make_observed_template(self) -> None:
+        if "observed" in self._templates | self.names():
+            return
+        database = self.fresh("airflow", name="observed")
+        with database.connect() as connection:
+            connection.execute(
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(
+                    sql.Identifier(OBSERVER[0]), sql.Literal(OBSERVER[1])
+                )
+            )
+            connection.execute(grants(OBSERVER[0]).encode())
+        self._templates.add("observed")
 
     def kept(self, name: str, *, template: str, fill: Callable[[Database], None]) -> Database:
         """Return a database that `fill` made once; later sessions load its dump.
@@ -233,21 +254,37 @@ class PostgresServer:
         self, name: str, dump_name: str, template: str, fill: Callable[[Database], None]
     ) -> Database:
         dump = ROOT / ".cache" / f"{dump_name}.sql"
-        if dump.exists():
-            database = self.create(name)
-            self.load(database, dump)
-            return database
+        dump.parent.mkdir(exist_ok=True)
+        # Another process that fills the same is waited for: its dump is loaded in a fraction of the time.
+        with dump.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not dump.exists():
+                return self._fill_and_dump(name, template, fill, dump)
+        database = self.create(name)
+        self.load(database, dump)
+        return database
+
+    def _fill_and_dump(
+        self, name: str, template: str, fill: Callable[[Database], None], dump: Path
+    ) -> Database:
         if template == "airflow":
             self._make_airflow_template()
         database = self.create(name, template or "template1")
         try:
             fill(database)
-            dump.parent.mkdir(exist_ok=True)
             self._dump(database, dump)
         except BaseException:
             self.drop(database)
             raise
         return database
+
+    def holding(self, dump: Path) -> str:
+        """Return the name of a template that holds what a file of SQL makes, for `fresh`."""
+        name = f"holding_{dump.stem}"
+        if name not in self._templates:
+            self.load(self.create(name), dump)
+            self._templates.add(name)
+        return name
 
     def load(self, database: Database, dump: Path) -> None:
         """Run a file of SQL in a database."""
@@ -354,7 +391,8 @@ def postgres_server() -> Iterator[PostgresServer]:
 def fresh_database(postgres_server: PostgresServer) -> Iterator[FreshDatabase]:
     """A function that makes databases for this test and drops them afterwards.
 
-    `fresh_database()` gives an empty one, `fresh_database(template="airflow")` Airflow's schema.
+    `fresh_database()` gives an empty one, `fresh_database(template="airflow")` Airflow's schema,
+    `fresh_database(template="observed")` that schema with the observing role.
     """
     made: list[Database] = []
 

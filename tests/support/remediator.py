@@ -38,6 +38,7 @@ from support.engine import (
     compose_page,
     playbook,
 )
+from support.journals import up_to_date
 
 WEBHOOK_TOKEN = "webhook-" + "w" * 24
 API_TOKEN = "operator-" + "o" * 24
@@ -129,7 +130,7 @@ class Running:
         self.playbooks = PlaybookSet(
             {one.name: LoadedPlaybook(one, mode, numbers) for one in used}, numbers
         )
-        journal = await_journal(url, self.clock, patience=30)
+        journal = await_journal(up_to_date(url), self.clock, patience=30)
         made = (kit or machine_kit(self.machine))(journal, self.clock)
         composition = Composition(
             worlds={"lab": made.world},

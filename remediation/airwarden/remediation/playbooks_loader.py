@@ -8,7 +8,7 @@ always read as a whole.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from importlib import resources
@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from airwarden.core.durations import Duration
 from airwarden.core.errors import WrongInputError
+from airwarden.core.own_yaml import load_own
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode, effective_mode
@@ -147,7 +148,8 @@ def _shipped() -> dict[str, _Source]:
         return found
     for file in sorted(folder.iterdir(), key=lambda one: one.name):
         if file.name.endswith(".yaml"):
-            _add(found, f"playbooks/{file.name}", file.read_text(encoding="utf-8"))
+            text = file.read_text(encoding="utf-8")
+            _add(found, f"playbooks/{file.name}", text, read=load_own)
     return found
 
 
@@ -160,9 +162,15 @@ def _of_folder(folder: Path) -> dict[str, _Source]:
     return found
 
 
-def _add(found: dict[str, _Source], place: str, text: str) -> None:
+def _add(
+    found: dict[str, _Source],
+    place: str,
+    text: str,
+    *,
+    read: Callable[[str], Any] = yaml.safe_load,
+) -> None:
     try:
-        body = yaml.safe_load(text)
+        body = read(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{place}:{mark.line + 1}" if mark else place

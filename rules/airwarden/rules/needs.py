@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-import yaml
-
+from airwarden.core.own_yaml import load_own
 from airwarden.rules.model import Rules
 from airwarden.rules.render_prometheus import rule_files
 
@@ -24,7 +23,7 @@ def alerts_resting_on(rules: Rules, metrics: Collection[str]) -> tuple[str, ...]
     entries = [
         rule
         for text in rule_files(rules).values()
-        for group in yaml.safe_load(text).get("groups", ())
+        for group in load_own(text).get("groups", ())
         for rule in group["rules"]
     ]
     touched = set(metrics)

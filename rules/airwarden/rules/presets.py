@@ -14,9 +14,8 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from airwarden.core.errors import WrongInputError
+from airwarden.core.own_yaml import load_own
 
 _PLACE = re.compile(r"<<(\w+)>>")
 
@@ -73,9 +72,7 @@ def presets() -> Mapping[str, Preset]:
     """Return every shipped preset by its name."""
     folder = resources.files("airwarden.rules") / "presets"
     files = sorted((one for one in folder.iterdir() if one.name.endswith(".yaml")), key=str)
-    found = [
-        _preset(one.name.removesuffix(".yaml"), yaml.safe_load(one.read_text())) for one in files
-    ]
+    found = [_preset(one.name.removesuffix(".yaml"), load_own(one.read_text())) for one in files]
     return {one.name: one for one in found}
 
 

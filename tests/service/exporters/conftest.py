@@ -8,16 +8,14 @@ import pytest
 
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.metadata_database import PostgresMetadata
-from airwarden.adapters.metadata_schemas import grants
 from airwarden.exporters.labels import DagRegistry
 from support.airflow_rows import AirflowRows
-from support.eventually import eventually
-from support.postgres import Database, FreshDatabase
+from support.postgres import OBSERVER, Database, FreshDatabase
 
 
 @pytest.fixture
 def airflow(fresh_database: FreshDatabase) -> Database:
-    return fresh_database(template="airflow")
+    return fresh_database(template="observed")
 
 
 @pytest.fixture
@@ -29,15 +27,10 @@ def rows(airflow: Database) -> Iterator[AirflowRows]:
 
 @pytest.fixture
 def database(airflow: Database) -> Iterator[PostgresMetadata]:
-    airflow.execute("CREATE ROLE watcher LOGIN PASSWORD 'w'")
-    with airflow.connect() as connection:
-        connection.execute(grants("watcher").encode())
-    database = PostgresMetadata(airflow.dsn_as("watcher", "w"))
+    database = PostgresMetadata(airflow.dsn_as(*OBSERVER))
     database.open()
     yield database
     database.close()
-    eventually(lambda: airflow.execute("DROP OWNED BY watcher") == [], within=5)
-    airflow.execute("DROP ROLE watcher")
 
 
 @pytest.fixture

@@ -45,9 +45,7 @@ def version(request: pytest.FixtureRequest) -> str:
 def airflow(
     version: str, postgres_server: PostgresServer, fresh_database: FreshDatabase
 ) -> Database:
-    database = fresh_database()
-    postgres_server.load(database, schema_file(version))
-    return database
+    return fresh_database(template=postgres_server.holding(schema_file(version)))
 
 
 @pytest.fixture
@@ -55,14 +53,14 @@ def database(version: str, airflow: Database) -> Iterator[PostgresMetadata]:
     """Airflow's database as the observing role of that release sees it."""
     folder = SCHEMAS[RELEASES[version]].folder
     with airflow.connect() as connection:
-        connection.execute("CREATE ROLE watcher LOGIN PASSWORD 'w'")
-        connection.execute(grants("watcher", folder).encode())
-    metadata = PostgresMetadata(airflow.dsn_as("watcher", "w"), connections=2)
+        connection.execute("CREATE ROLE reader LOGIN PASSWORD 'r'")
+        connection.execute(grants("reader", folder).encode())
+    metadata = PostgresMetadata(airflow.dsn_as("reader", "r"), connections=2)
     metadata.open()
     yield metadata
     metadata.close()
-    airflow.execute("DROP OWNED BY watcher")
-    airflow.execute("DROP ROLE watcher")
+    airflow.execute("DROP OWNED BY reader")
+    airflow.execute("DROP ROLE reader")
 
 
 @pytest.fixture
@@ -200,7 +198,7 @@ def test_the_role_may_not_read_what_is_secret(
     airflow: Database, database: PostgresMetadata
 ) -> None:
     with (
-        psycopg.connect(airflow.dsn_as("watcher", "w")) as connection,
+        psycopg.connect(airflow.dsn_as("reader", "r")) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute("SELECT conf FROM dag_run")
@@ -209,8 +207,7 @@ def test_the_role_may_not_read_what_is_secret(
 def test_a_revision_that_nobody_knows_is_named_with_what_to_do(
     postgres_server: PostgresServer, fresh_database: FreshDatabase
 ) -> None:
-    newer = fresh_database()
-    postgres_server.load(newer, schema_file("3.3.2"))
+    newer = fresh_database(template=postgres_server.holding(schema_file("3.3.2")))
     newer.execute("UPDATE alembic_version SET version_num = 'ffff00001111'")
     metadata = PostgresMetadata(newer.dsn)
     with pytest.raises(

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,15 +35,14 @@ RULES_OF = {
 }
 
 
-def load_cases() -> list[dict[str, Any]]:
-    found = []
-    for file in sorted(CASES.glob("*.yaml")):
-        found += [
-            # Everything stays a string: YAML would read promtool's `0x60` as a number.
-            {"file": file.stem, **case}
-            for case in yaml.load(file.read_text("utf-8"), yaml.BaseLoader)
-        ]
-    return found
+@cache
+def load_cases() -> tuple[dict[str, Any], ...]:
+    return tuple(
+        # Everything stays a string: YAML would read promtool's `0x60` as a number.
+        {"file": file.stem, **case}
+        for file in sorted(CASES.glob("*.yaml"))
+        for case in yaml.load(file.read_text("utf-8"), yaml.BaseLoader)
+    )
 
 
 def scraped(series: str) -> str:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import yaml
-
 from airwarden.cli.checks.finding import Finding, Level
 from airwarden.cli.outputs import rule_config
 from airwarden.core.metrics import CATALOGUE
+from airwarden.core.own_yaml import load_own
 from airwarden.core.settings import Settings
 from airwarden.rules.catalogue import resolve
 from airwarden.rules.config import RuleConfig
@@ -43,7 +42,7 @@ def _recorded(config: RuleConfig) -> frozenset[str]:
     return frozenset(
         rule["record"]
         for text in rule_files(resolve(config)).values()
-        for group in yaml.safe_load(text)["groups"]
+        for group in load_own(text)["groups"]
         for rule in group["rules"]
         if "record" in rule
     )

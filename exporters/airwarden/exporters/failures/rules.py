@@ -7,16 +7,15 @@ from functools import lru_cache
 from importlib import resources
 from typing import Any
 
-import yaml
-
 from airwarden.core.failures import Cause, FailureRule
+from airwarden.core.own_yaml import load_own
 
 
 @lru_cache(maxsize=1)
 def shipped() -> tuple[FailureRule, ...]:
     """Return the table that comes with Airwarden, in order."""
     text = (resources.files("airwarden.exporters.failures") / "rules.yaml").read_text("utf-8")
-    return tuple(_rule(row) for row in yaml.safe_load(text))
+    return tuple(_rule(row) for row in load_own(text))
 
 
 def _rule(row: Mapping[str, Any]) -> FailureRule:

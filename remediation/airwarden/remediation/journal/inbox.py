@@ -29,6 +29,17 @@ _COPIED = 8 * 1024 * 1024
 #: The columns in which new deliveries differ.
 _OWN = ("source", "delivery_hash", "body", "alerts", "seen")
 
+# Made once: every turn asks it.
+_SIZES = (
+    select(inbox.c.id, inbox.c.alerts)
+    .where(
+        inbox.c.state == "new",
+        inbox.c.next_at <= bindparam("now", type_=inbox.c.next_at.type),
+    )
+    .order_by(inbox.c.id)
+    .limit(bindparam("most"))
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -150,15 +161,15 @@ def _stored(*, postgres: bool) -> ReturningInsert[Any]:
 
 def take(tx: Tx, limit: int = _TAKEN) -> Sequence[Stored]:
     """Return the oldest deliveries that are due, at least one and not many alerts more."""
-    due = (inbox.c.state == "new", inbox.c.next_at <= tx.now)
-    sizes = select(inbox.c.id, inbox.c.alerts).where(*due).order_by(inbox.c.id).limit(limit)
     chosen: list[int] = []
     held = 0
-    for delivery_id, alerts in tx.connection.execute(sizes):
+    for delivery_id, alerts in tx.connection.execute(_SIZES, {"now": tx.now, "most": limit}):
         if chosen and held + alerts > _TAKEN_ALERTS:
             break
         chosen.append(delivery_id)
         held += alerts
+    if not chosen:
+        return []
     columns = (inbox.c.id, inbox.c.source, inbox.c.body, inbox.c.received_at, inbox.c.attempts)
     query = select(*columns).where(inbox.c.id.in_(chosen)).order_by(inbox.c.id)
     return [Stored(*row) for row in tx.connection.execute(query)]

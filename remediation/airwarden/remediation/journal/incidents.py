@@ -17,7 +17,26 @@ from airwarden.remediation.journal.tables import incident
 
 TERMINAL = tuple(state for state in IncidentState if state.terminal)
 _CHUNK = 400
+# Made once: every turn asks them.
 _ONE = select(incident).where(incident.c.id == bindparam("incident_id"))
+_DUE = (
+    select(incident)
+    .where(
+        incident.c.state.in_(bindparam("states", expanding=True)),
+        incident.c.next_at <= bindparam("now", type_=incident.c.next_at.type),
+    )
+    .order_by(incident.c.next_at, incident.c.id)
+    .limit(bindparam("most"))
+)
+_PAGE_DUE = (
+    select(incident)
+    .where(
+        incident.c.page_at <= bindparam("now", type_=incident.c.page_at.type),
+        incident.c.paged_at.is_(None),
+        incident.c.state.not_in(TERMINAL),
+    )
+    .limit(bindparam("most"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,27 +241,14 @@ def last_ended(tx: Tx, cluster: str, key: str, since: datetime) -> Incident | No
 
 def due(tx: Tx, states: Sequence[IncidentState], limit: int = 200) -> list[Incident]:
     """Return incidents in these states that are to be looked at now."""
-    query = (
-        select(incident)
-        .where(incident.c.state.in_(states), incident.c.next_at <= tx.now)
-        .order_by(incident.c.next_at, incident.c.id)
-        .limit(limit)
-    )
-    return [_incident(row) for row in tx.connection.execute(query)]
+    asked = {"states": list(states), "now": tx.now, "most": limit}
+    return [_incident(row) for row in tx.connection.execute(_DUE, asked)]
 
 
 def page_due(tx: Tx, limit: int = 200) -> list[Incident]:
     """Return open incidents whose page is due and not yet written."""
-    query = (
-        select(incident)
-        .where(
-            incident.c.page_at <= tx.now,
-            incident.c.paged_at.is_(None),
-            incident.c.state.not_in(TERMINAL),
-        )
-        .limit(limit)
-    )
-    return [_incident(row) for row in tx.connection.execute(query)]
+    asked = {"now": tx.now, "most": limit}
+    return [_incident(row) for row in tx.connection.execute(_PAGE_DUE, asked)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 
 from airwarden.remediation.decide.flapping import History
 from airwarden.remediation.decide.rails import Rails
@@ -20,6 +20,12 @@ from airwarden.remediation.journal.tables import alert, alert_event, fleet_snaps
 _FLEET_MAX_AGE = timedelta(seconds=30)
 #: Events looked at for one question; whatever has more of them flaps.
 _MOST_EVENTS = 2000
+# Made once: every turn asks it.
+_DUE_STORMS = select(incident.c.id).where(
+    incident.c.correlation_key.startswith(STORM),
+    incident.c.state.not_in(incidents.TERMINAL),
+    incident.c.next_at <= bindparam("now", type_=incident.c.next_at.type),
+)
 
 
 def opened(tx: Tx, cluster: str, playbook: str, since: datetime) -> int:
@@ -52,12 +58,7 @@ def storms(tx: Tx, cluster: str) -> list[Incident]:
 
 def due_storms(tx: Tx) -> list[int]:
     """Return the numbers of the storms to look at now."""
-    query = select(incident.c.id).where(
-        incident.c.correlation_key.startswith(STORM),
-        incident.c.state.not_in(incidents.TERMINAL),
-        incident.c.next_at <= tx.now,
-    )
-    return list(tx.connection.execute(query).scalars())
+    return list(tx.connection.execute(_DUE_STORMS, {"now": tx.now}).scalars())
 
 
 def every_storm(tx: Tx) -> list[tuple[str, str]]:
