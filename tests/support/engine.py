@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from sqlalchemy import func, select, union_all
 
 from airwarden.core.alerts import Alert, AlertStatus
-from airwarden.core.errors import UnavailableError
-from airwarden.core.platform import ChatMessage, PagerEvent, Silence
+from airwarden.core.platform import PagerEvent
 from airwarden.core.time_intervals import TellingHours
 from airwarden.remediation import intake
 from airwarden.remediation.actions.base import (
     Action,
     Danger,
-    Effect,
-    Nothing,
-    Plan,
-    ReadBack,
-    Refused,
 )
 from airwarden.remediation.calls import InlineCalls
 from airwarden.remediation.case import Parts
-from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.decide.calendar import Window
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import IncidentState, Mode
-from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.engine import Engine
 from airwarden.remediation.journal import audit, incidents, tables
 from airwarden.remediation.journal import runs as journal_runs
@@ -48,290 +37,43 @@ from airwarden.remediation.poll import Poller
 from airwarden.remediation.telemetry import Telemetry
 from airwarden.remediation.triage import Triage
 from airwarden.remediation.work import InlineCrew
-from airwarden.remediation.world import Json, Subject, World
+from airwarden.remediation.world import World
+from support.deliveries import alert, webhook
+from support.fakes import (
+    START,
+    Ask,
+    FakeAction,
+    FakeAlertmanager,
+    Hold,
+    Machine,
+    Recorder,
+    Restart,
+    VirtualClock,
+    compose_chat,
+    compose_page,
+    playbook,
+)
 from support.journals import up_to_date
 
-START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-
-
-class VirtualClock:
-    """Stands still until a test moves it."""
-
-    def __init__(self) -> None:
-        self._elapsed = 0.0
-        self.offset = timedelta(0)
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self._elapsed) + self.offset
-
-    def elapsed(self) -> float:
-        return self._elapsed
-
-    def wait(self, seconds: float) -> bool:
-        self.advance(seconds)
-        return False
-
-    def advance(self, seconds: float) -> None:
-        self._elapsed += seconds
-
-
-@dataclass
-class Machine:
-    """What can be sick: a process with a generation, healed by a restart unless told otherwise."""
-
-    healthy: bool = True
-    generation: int = 1
-    restarts: int = 0
-    heals: bool = True
-    unreadable: bool = False
-    refuse: str = ""
-    errors: list[Exception] = field(default_factory=list)
-    lose_reply: bool = False
-    extra: dict[str, Any] = field(default_factory=dict)
-
-
-class FakeAction:
-    """What the actions of tests have in common: nothing needed, decidable, without a way back."""
-
-    needs = frozenset[str]()
-    deadline = 5.0
-    decidable = True
-    undecidable: tuple[str, ...] = ()
-    danger = Danger.B
-
-    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        return Nothing("it has no way back")
-
-
-class Restart(FakeAction):
-    """Restarts the machine."""
-
-    name = "machine.restart"
-
-    def __init__(self, machine: Machine, danger: Danger = Danger.B) -> None:
-        self.machine = machine
-        self.danger = danger
-
-    def plan(
-        self, world: World, subject: Subject, parameters: Mapping[str, Any]
-    ) -> Plan | Nothing | Refused:
-        if self.machine.unreadable:
-            raise UnavailableError("the host does not answer")
-        if self.machine.refuse:
-            return Refused(self.machine.refuse, cause="something else")
-        if self.machine.healthy:
-            return Nothing("it is healthy")
-        target = f"{world.cluster}/machine/{parameters.get('name', 'one')}"
-        generation = str(self.machine.generation)
-        return Plan(
-            (
-                Effect(
-                    self.name,
-                    target,
-                    {"state": "restarted"},
-                    {"generation": self.machine.generation},
-                    f"restart {target}",
-                    generation=generation,
-                ),
-            )
-        )
-
-    def apply(self, world: World, effect: Effect) -> Json:
-        if self.machine.errors:
-            raise self.machine.errors.pop(0)
-        self.machine.restarts += 1
-        self.machine.generation += 1
-        self.machine.healthy = self.machine.heals
-        if self.machine.lose_reply:
-            raise UnavailableError("the reply was lost")
-        return {"generation": self.machine.generation}
-
-    def read_back(self, world: World, effect: Effect) -> ReadBack:
-        if self.machine.unreadable:
-            raise UnavailableError("the host does not answer")
-        changed = str(self.machine.generation) != effect.generation
-        return ReadBack.DONE if changed else ReadBack.NOT_DONE
-
-
-class Hold(FakeAction):
-    """Sets a number and can set it back: for waits and undos."""
-
-    name = "number.hold"
-
-    def __init__(self) -> None:
-        self.value = 10
-
-    def plan(
-        self, world: World, subject: Subject, parameters: Mapping[str, Any]
-    ) -> Plan | Nothing | Refused:
-        wanted = int(parameters["value"])
-        if self.value == wanted:
-            return Nothing("it is held already")
-        return Plan((self._effect(world, wanted),))
-
-    def _effect(self, world: World, wanted: int) -> Effect:
-        return Effect(
-            self.name,
-            f"{world.cluster}/number/n",
-            {"value": wanted},
-            {"value": self.value},
-            f"number {self.value} → {wanted}",
-        )
-
-    def apply(self, world: World, effect: Effect) -> Json:
-        self.value = int(effect.parameters["value"])
-        return {"value": self.value}
-
-    def read_back(self, world: World, effect: Effect) -> ReadBack:
-        done = self.value == effect.parameters["value"]
-        return ReadBack.DONE if done else ReadBack.NOT_DONE
-
-    def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
-        if self.value != effect.parameters["value"]:
-            return Nothing("somebody changed it since")
-        return Plan((self._effect(world, int(effect.before["value"])),))
-
-
-class Ask:
-    """A check whose answer is a function of the machine."""
-
-    needs = frozenset[str]()
-
-    def __init__(self, name: str, machine: Machine, question: str) -> None:
-        self.name = name
-        self._machine = machine
-        self._question = question
-
-    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
-        if self._machine.unreadable:
-            return Reading(Verdict.UNKNOWN, "the host does not answer")
-        if self._question == "sick":
-            holds = not self._machine.healthy
-        elif self._question == "well":
-            holds = self._machine.healthy
-        else:
-            holds = bool(self._machine.extra.get(self._question))
-        return Reading(Verdict(str(holds).lower()), f"{self.name} is {holds}")
-
-
-class FakeAlertmanager:
-    """What Alertmanager shows; unreachable while `down`."""
-
-    def __init__(self) -> None:
-        self.shown: list[Alert] = []
-        self.down = False
-        self.made: list[tuple[Silence, str]] = []
-
-    def add_silence(self, silence: Silence, *, by: str) -> str:
-        if self.down:
-            raise UnavailableError("alertmanager: connection refused")
-        self.made.append((silence, by))
-        return f"silence-{len(self.made)}"
-
-    def alerts(self) -> Sequence[Alert]:
-        if self.down:
-            raise UnavailableError("alertmanager: connection refused")
-        return list(self.shown)
-
-    def silences(self) -> Sequence[Silence]:
-        return []
-
-
-class Recorder:
-    """Both a pager and a chat that remember."""
-
-    def __init__(self) -> None:
-        self.events: list[PagerEvent] = []
-        self.messages: list[ChatMessage] = []
-        self.updates: list[tuple[str, ChatMessage]] = []
-        self.replies: list[tuple[str, str]] = []
-        self.failures: list[Exception] = []
-
-    def send(self, event: PagerEvent) -> None:
-        if self.failures:
-            raise self.failures.pop(0)
-        self.events.append(event)
-
-    def post(self, message: ChatMessage) -> str:
-        self.messages.append(message)
-        return f"ts-{len(self.messages)}"
-
-    def update(self, reference: str, message: ChatMessage) -> None:
-        self.updates.append((reference, message))
-
-    def reply(self, reference: str, text: str) -> None:
-        self.replies.append((reference, text))
-
-
-def compose_chat(view: IncidentView) -> ChatMessage:
-    return ChatMessage("#ops", f"{view.title}: {view.state}: {view.reason}")
-
-
-def compose_page(view: IncidentView, action: str) -> PagerEvent:
-    return PagerEvent(action, view.dedup_key, "k" * 32, summary=f"{view.title}: {view.reason}")
-
-
-def playbook(**changes: Any) -> Playbook:
-    """A playbook that restarts the machine; keywords replace its keys."""
-    body: dict[str, Any] = {
-        "name": "machine-restart",
-        "title": "The machine is sick",
-        "description": "For tests.",
-        "alerts": [{"alertname": "MachineDown"}],
-        "correlate": ["name"],
-        "confirm": {"check": "sick", "times": 2, "every": "10s"},
-        "steps": [{"id": "restart", "action": "machine.restart"}],
-        "verify": {"check": "well", "within": "60s", "stable": "20s"},
-        "page": {"when": "unhealed", "after": "5m"},
-        "attempts": 2,
-    }
-    return Playbook.model_validate({**body, **changes})
-
-
-def alert(
-    alertname: str = "MachineDown",
-    *,
-    name: str = "one",
-    cluster: str = "lab",
-    status: AlertStatus = AlertStatus.FIRING,
-    starts: datetime = START,
-    ends: datetime | None = None,
-    severity: str = "critical",
-) -> Alert:
-    """An alert; its fingerprint follows from its labels."""
-    full = {"alertname": alertname, "severity": severity, "cluster": cluster, "name": name}
-    text = json.dumps(full, sort_keys=True)
-    return Alert(
-        fingerprint=intake.delivery(text.encode(), 1).digest[:16],
-        status=status,
-        starts_at=starts,
-        labels=full,
-        annotations={"summary": f"{alertname} fires"},
-        ends_at=ends,
-    )
-
-
-def webhook(*alerts: Alert, truncated: int = 0) -> bytes:
-    """The body that Alertmanager would post."""
-    return json.dumps(
-        {
-            "version": "4",
-            "status": "firing",
-            "receiver": "airwarden",
-            "truncatedAlerts": truncated,
-            "alerts": [
-                {
-                    "status": one.status,
-                    "labels": dict(one.labels),
-                    "annotations": dict(one.annotations),
-                    "startsAt": one.starts_at.isoformat(),
-                    "endsAt": one.ends_at.isoformat() if one.ends_at else "0001-01-01T00:00:00Z",
-                    "fingerprint": one.fingerprint,
-                }
-                for one in alerts
-            ],
-        }
-    ).encode()
+#: The bench, and what a test that uses it needs beside it.
+__all__ = [
+    "START",
+    "Ask",
+    "Bench",
+    "FakeAction",
+    "FakeAlertmanager",
+    "Hold",
+    "Machine",
+    "Make",
+    "Recorder",
+    "Restart",
+    "VirtualClock",
+    "alert",
+    "compose_chat",
+    "compose_page",
+    "playbook",
+    "webhook",
+]
 
 
 class Bench:
