@@ -31,8 +31,10 @@ if TYPE_CHECKING:
     from airwarden.adapters.alertmanager import AlertmanagerApi
     from airwarden.adapters.broker_rabbitmq import RabbitBroker
     from airwarden.adapters.broker_redis import RedisBroker
+    from airwarden.adapters.host_kubernetes import KubernetesHost
     from airwarden.adapters.host_supervisord import SupervisordHost
     from airwarden.adapters.host_systemd import SystemdHost
+    from airwarden.adapters.kubernetes import KubernetesNamespace
     from airwarden.adapters.local_commands import LocalCommands
     from airwarden.adapters.mariadb import MariaDbServer
     from airwarden.adapters.metadata_database import PostgresMetadata
@@ -62,7 +64,8 @@ class ClusterPorts:
     mariadb: MariaDbServer | None
     broker: RedisBroker | RabbitBroker | None
     workers: CeleryWorkers | None
-    host: SupervisordHost | SystemdHost | None
+    host: SupervisordHost | SystemdHost | KubernetesHost | None
+    kubernetes: KubernetesNamespace | None = None
 
 
 def cluster_ports(cluster: Cluster, *, connections: int = FEW) -> ClusterPorts:
@@ -78,6 +81,7 @@ def cluster_ports(cluster: Cluster, *, connections: int = FEW) -> ClusterPorts:
     place = f"clusters[{cluster.name}]"
     broker_url = _optional(cluster.broker.url if cluster.broker else None, f"{place}.broker.url")
     broker = _broker(cluster.broker, broker_url, place=f"{place}.broker")
+    namespace = _kubernetes(cluster)
     return ClusterPorts(
         cluster=cluster,
         airflow=airflow(cluster.airflow, place=f"{place}.airflow"),
@@ -87,7 +91,8 @@ def cluster_ports(cluster: Cluster, *, connections: int = FEW) -> ClusterPorts:
         mariadb=_mariadb(cluster, place=f"{place}.mariadb"),
         broker=broker,
         workers=_workers(cluster, broker_url, broker),
-        host=_host(cluster.host, place=f"{place}.host") if cluster.host else None,
+        host=_host(cluster.host, namespace, place=f"{place}.host") if cluster.host else None,
+        kubernetes=namespace,
     )
 
 
@@ -252,11 +257,33 @@ def _workers(
     )
 
 
-def _host(wanted: Host, *, place: str) -> SupervisordHost | SystemdHost:
+def _kubernetes(cluster: Cluster) -> KubernetesNamespace | None:
+    wanted = cluster.host.kubernetes if cluster.host else None
+    if wanted is None:
+        return None
+    from airwarden.adapters.kubernetes import KubernetesNamespace
+    from airwarden.adapters.kubernetes_api import KubernetesApi
+
+    api = KubernetesApi(
+        wanted.kubeconfig,
+        context=wanted.context,
+        timeout=wanted.timeout.total_seconds(),
+        proxy=str(wanted.proxy or ""),
+    )
+    return KubernetesNamespace(api, wanted.namespace, release=wanted.release)
+
+
+def _host(
+    wanted: Host, namespace: KubernetesNamespace | None, *, place: str
+) -> SupervisordHost | SystemdHost | KubernetesHost:
+    if wanted.kubernetes is not None and namespace is not None:
+        from airwarden.adapters.host_kubernetes import KubernetesHost
+
+        return KubernetesHost(namespace, celery_hostname=wanted.kubernetes.celery_hostname)
     if wanted.supervisord is not None:
         return supervisord(wanted.supervisord, place=f"{place}.supervisord")
     if wanted.systemd is None:
-        raise AssertionError("the settings hold one of the two")
+        raise AssertionError("the settings hold one of the three")
     from airwarden.adapters.host_systemd import SystemdHost
 
     return SystemdHost(

@@ -173,6 +173,10 @@ class HostProcess:
         pid: Operating system's process id, None when not running.
         started_at: When this incarnation started (UTC); with `pid` it is the generation.
         celery_hostname: For a worker, the name it has in Celery (`worker_0@host`), if known.
+        incarnation: What tells this incarnation from the next, where it is no process id.
+        unit: What stays when the process is replaced by one of another name; empty where the name
+            itself stays.
+        detail: Why it is in this state, in the supervisor's words, if it says.
     """
 
     name: str
@@ -181,11 +185,15 @@ class HostProcess:
     pid: int | None = None
     started_at: datetime | None = None
     celery_hostname: str = ""
+    incarnation: str = ""
+    unit: str = ""
+    detail: str = ""
 
     @property
     def generation(self) -> str:
         """Changes whenever the process is replaced by a new incarnation."""
-        return f"{self.pid}@{self.started_at.isoformat() if self.started_at else ''}"
+        since = self.started_at.isoformat() if self.started_at else ""
+        return self.incarnation or f"{self.pid}@{since}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ import pytest
 
 from airwarden.adapters.airflow_auth import CommandToken, FileToken, PasswordToken
 from airwarden.adapters.fakes import FakeClock
+from airwarden.adapters.host_kubernetes import KubernetesHost
 from airwarden.adapters.probes import HttpProbe, TcpProbe
 from airwarden.adapters.secrets import SecretToken
 from airwarden.cli import composition, exporting, remediating
@@ -39,6 +40,15 @@ def test_each_way_to_sign_in_has_its_source_of_tokens(
     settings = read(f"clusters: [{{airflow: {{url: 'http://h', auth: {auth}}}}}]", tmp_path)
     source = composition.token_source(settings.clusters[0].airflow, place="x")
     assert isinstance(source, kind)
+
+
+def test_a_namespace_of_kubernetes_is_a_host_like_others() -> None:
+    text = CLUSTER.replace("}}}]", "}}, host: {kubernetes: {namespace: airflow}}}]")
+    ports = composition.cluster_ports(read(text).clusters[0])
+    assert isinstance(ports.host, KubernetesHost)
+    assert ports.kubernetes is not None
+    with pytest.raises(WrongInputError, match="ServiceAccount"):  # said when it is used, not before
+        ports.host.processes()
 
 
 def test_what_is_not_configured_is_not_built() -> None:

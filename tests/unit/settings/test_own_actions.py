@@ -57,15 +57,27 @@ def test_systemds_units_are_named_whole() -> None:
     assert cluster.host.systemd.units[Component.SCHEDULER] == ("airflow-scheduler.service",)
 
 
+def test_a_namespace_is_all_that_kubernetes_needs() -> None:
+    (cluster,) = read(CLUSTER.format(host="{kubernetes: {namespace: airflow}}")).clusters
+    assert cluster.host is not None
+    wanted = cluster.host.kubernetes
+    assert wanted is not None
+    assert (wanted.namespace, wanted.kubeconfig, wanted.release) == ("airflow", None, "")
+    assert wanted.celery_hostname.format(pod="w-0") == "celery@w-0"
+
+
 @pytest.mark.parametrize(
     ("host", "said"),
     [
-        ("{}", "either supervisord or systemd"),
+        ("{}", "one of supervisord, systemd and kubernetes"),
         ("{systemd: {units: {scheduler: [airflow-scheduler]}}}", "is no unit"),
         ("{systemd: {units: {scheduler: [--force.service]}}}", "is no unit"),
+        ("{kubernetes: {namespace: a, context: b}}", "give kubeconfig too"),
+        ("{kubernetes: {namespace: Not-One}}", "namespace"),
+        ('{kubernetes: {namespace: a, celery_hostname: "celery@{host}"}}', "celery_hostname"),
         (
             '{supervisord: {url: "http://127.0.0.1:9001/RPC2"}, systemd: {}}',
-            "either supervisord or systemd",
+            "one of supervisord, systemd and kubernetes",
         ),
     ],
 )

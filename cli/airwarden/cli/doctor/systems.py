@@ -93,19 +93,22 @@ def probe_host(system: str, ports: ClusterPorts) -> Iterator[Finding]:
             "host",
             Outcome.OFF,
             "not configured: components are watched, and restarted by nobody",
-            "clusters[].host.supervisord, or clusters[].host.systemd",
+            "clusters[].host.supervisord, clusters[].host.systemd or clusters[].host.kubernetes",
         )
         return
 
     def ask() -> str:
         processes = host.processes()
         if not processes:
-            return "answers; none of its processes is listed in programs"
+            return "answers; none of its processes is Airflow's, as it is configured"
         listed = ", ".join(f"{p.name} {p.state.value}" for p in processes)
         return f"answers; {listed}"
 
     yield attempt(
-        system, "host", ask, "check url, username and password of supervisord, or the units"
+        system,
+        "host",
+        ask,
+        "check url, username and password of supervisord, the units, or the Role in the namespace",
     )
 
 

@@ -286,6 +286,37 @@ class Systemd(Section):
         return units
 
 
+class Kubernetes(Section):
+    """A namespace in which the official Airflow chart runs. Its pods are found by the chart's labels."""
+
+    namespace: str = Field(pattern=r"^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$")
+    """Where Airflow runs. Nothing outside of it is read or touched."""
+
+    release: str = Field(default="", pattern=r"^[A-Za-z0-9]?[-A-Za-z0-9_.]*$")
+    """The Helm release, where the namespace holds several; all of them if empty."""
+
+    kubeconfig: ConfigPath | None = None
+    """How the cluster is reached. By default as the pod that we run in, by its ServiceAccount."""
+
+    context: str = ""
+    """Which of the kubeconfig's contexts; the current one if empty."""
+
+    proxy: HttpUrl | None = None
+    """HTTP proxy on the way; that of the kubeconfig, or none, by default."""
+
+    timeout: Duration = timedelta(seconds=5)
+    """Deadline of one request. The client's own retries are off."""
+
+    celery_hostname: str = Field(default="celery@{pod}", pattern=r"^[^{}]*\{pod\}[^{}]*$")
+    """Celery's node name of a worker, with `{pod}` for the pod's name."""
+
+    @model_validator(mode="after")
+    def _context_of_a_file(self) -> Self:
+        if self.context and self.kubeconfig is None:
+            raise wrong("context", "it names a context of a kubeconfig: give kubeconfig too")
+        return self
+
+
 class Host(Section):
     """What supervises Airflow's processes. Without it components are watched, never restarted."""
 
@@ -295,10 +326,18 @@ class Host(Section):
     systemd: Systemd | None = None
     """The systemd that runs them, instead."""
 
+    kubernetes: Kubernetes | None = None
+    """The Kubernetes that runs them, instead."""
+
     @model_validator(mode="after")
     def _one_of_them(self) -> Self:
-        if (self.supervisord is None) == (self.systemd is None):
-            raise wrong("supervisord", "either supervisord or systemd supervises the processes")
+        given = [
+            one for one in (self.supervisord, self.systemd, self.kubernetes) if one is not None
+        ]
+        if len(given) != 1:
+            raise wrong(
+                "supervisord", "one of supervisord, systemd and kubernetes supervises the processes"
+            )
         return self
 
 

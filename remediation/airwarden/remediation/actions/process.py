@@ -30,6 +30,7 @@ from airwarden.remediation.components import (
 from airwarden.remediation.world import Json, Subject, World
 
 _DATABASE_SLOW = "metadata database slow"
+_ALIVE = (ProcessState.RUNNING, ProcessState.STARTING, ProcessState.FROZEN)
 
 
 def facts(process: HostProcess) -> Json:
@@ -40,15 +41,22 @@ def facts(process: HostProcess) -> Json:
         "state": process.state.value,
         "pid": process.pid,
         "started_at": process.started_at.isoformat() if process.started_at else None,
+        **({"unit": process.unit} if process.unit else {}),
+        **({"detail": process.detail} if process.detail else {}),
     }
 
 
 def restart_effect(action: str, cluster: str, process: HostProcess) -> Effect:
-    """Return the effect that replaces exactly this incarnation."""
+    """Return the effect that replaces exactly this incarnation.
+
+    Its target is what stays when the process has a successor of another name, so that lock, budget and
+    cool-down hold for that one too. Workers are interchangeable: each is a target of its own.
+    """
     pid = f"pid {process.pid}, " if process.pid else ""
+    stays = process.unit if process.component is not Component.WORKER else ""
     return Effect(
         action=action,
-        target=f"{cluster}/process/{process.name}",
+        target=f"{cluster}/process/{stays or process.name}",
         parameters={"process": process.name, "generation": process.generation},
         before=facts(process),
         summary=f"restart {process.name} ({pid}{process.state.value})",
@@ -92,15 +100,27 @@ def replaced(world: World, effect: Effect) -> ReadBack:
     Raises:
         UnavailableError: The supervisor does not answer, or does not know the process at present.
     """
-    process = find(world, str(effect.parameters["process"]))
+    name, unit = str(effect.parameters["process"]), str(effect.before.get("unit", ""))
+    process = find(world, name)
     if process is None:
-        return ReadBack.UNDECIDABLE
+        return _succeeded(world, name, unit) if unit else ReadBack.UNDECIDABLE
     if process.state is ProcessState.UNKNOWN:
         raise UnavailableError(f"the supervisor lists no {process.name}")
     if process.generation == effect.generation:
         return ReadBack.NOT_DONE
-    alive = process.state in (ProcessState.RUNNING, ProcessState.STARTING, ProcessState.FROZEN)
-    return ReadBack.DONE if alive else ReadBack.NOT_DONE
+    return ReadBack.DONE if process.state in _ALIVE else ReadBack.NOT_DONE
+
+
+def _succeeded(world: World, name: str, unit: str) -> ReadBack:
+    """Tell whether a process that is gone has a successor of another name in its unit.
+
+    Raises:
+        UnavailableError: Not yet: whoever keeps the unit makes one.
+    """
+    siblings = [one for one in read_processes(world, {}) if one.unit == unit]
+    if any(one.state in _ALIVE for one in siblings):
+        return ReadBack.DONE
+    raise UnavailableError(f"{name} is gone, and {unit} has no successor yet")
 
 
 class ProcessRestart:
@@ -136,8 +156,10 @@ class ProcessRestart:
             return self._plan_dead(world, component, dead)
         moving = [p for p in processes if p.state in (ProcessState.STARTING, ProcessState.STOPPING)]
         if moving:
-            names = ", ".join(f"{process.name} is {process.state.value}" for process in moving)
-            return Nothing(f"the supervisor is at work: {names}")
+            names = ", ".join(map(_moving, moving))
+            return Nothing(
+                f"the supervisor is at work: {names}", {"processes": [facts(p) for p in moving]}
+            )
         running = [process for process in processes if process.state is ProcessState.RUNNING]
         if not running:
             names = ", ".join(process.name for process in processes)
@@ -259,6 +281,11 @@ class ProcessRestart:
     def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
         """Answer that a restart has no way back."""
         return Nothing("a restart cannot be taken back")
+
+
+def _moving(process: HostProcess) -> str:
+    why = f" ({process.detail})" if process.detail else ""
+    return f"{process.name} is {process.state.value}{why}"
 
 
 def job_facts(job: Job) -> Json:
