@@ -21,7 +21,6 @@ from airwarden.core.platform import (
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import AttemptState, IncidentState
-from airwarden.remediation.journal import alerts as journal_alerts
 from airwarden.remediation.journal import incidents as journal_incidents
 from airwarden.remediation.journal import runs as journal_runs
 from airwarden.remediation.playbooks_loader import load_playbooks
@@ -86,15 +85,7 @@ class FleetBench(PlatformBench):
             with self.journal.read() as tx:
                 if not journal_runs.due(tx):
                     break
-        with self.journal.read() as tx:
-            healed = [
-                member.alert
-                for one in journal_incidents.search(tx)
-                if one.state is IncidentState.RESOLVED
-                for member in journal_alerts.of_incident(tx, one.id, firing=True)
-            ]
-        for one in healed:
-            self.clear(one)
+        self.end_healed()
 
     def silence(self, number: int) -> None:
         """Let a worker answer and consume nothing."""

@@ -14,12 +14,14 @@ from airwarden.adapters.fakes.host import FakeHost
 from airwarden.adapters.fakes.probe import FakeProbe
 from airwarden.adapters.fakes.workers import FakeWorkers
 from airwarden.core.alerts import Alert, AlertStatus
-from airwarden.core.platform import Component, Dag, Pool, TaskKey
+from airwarden.core.platform import Component, Dag, HostProcess, Pool, TaskKey
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.components import HEARTBEATING
-from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.engine import Engine
+from airwarden.remediation.journal import alerts as journal_alerts
+from airwarden.remediation.journal import incidents as journal_incidents
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
 from airwarden.remediation.journal.outbox import Channel
 from airwarden.remediation.notify.pagerduty import PagerDutyComposer
@@ -53,6 +55,7 @@ class PlatformBench(Bench):
 
     Attributes:
         quiet: Processes that run and do not beat.
+        beating: Processes that beat while they run.
 
     Args:
         folder: Where the journal lies.
@@ -75,7 +78,7 @@ class PlatformBench(Bench):
         self.host = FakeHost(
             self.clock, programs, celery_hostnames=names, stopped=workers[running:]
         )
-        self._beating = {name: kind for kind in HEARTBEATING for name in programs[kind]}
+        self.beating = {name: kind for kind in HEARTBEATING for name in programs[kind]}
         self._fleet = WorkerFleet(min(running, 2), len(workers))
         self.airflow = FakeAirflow(self.clock)
         self.workers, self.broker = FakeWorkers(), FakeBroker()
@@ -128,9 +131,13 @@ class PlatformBench(Bench):
             Sender(self.journal, Channel.CHAT, chat_delivery(self.recorder, chat), calls),
         ]
 
+    def supervised(self) -> Sequence[HostProcess]:
+        """Return the processes."""
+        return self.host.processes()
+
     def live(self) -> None:
         """Let running processes beat and running workers answer."""
-        for process in self.host.processes():
+        for process in self.supervised():
             generation, job = self._jobs.get(process.name, ("", 0))
             if process.state.value != "running":
                 if process.celery_hostname:
@@ -139,10 +146,10 @@ class PlatformBench(Bench):
             if process.celery_hostname and process.generation != generation:
                 self.workers.put(process.celery_hostname)
                 self._jobs[process.name] = (process.generation, 0)
-            if process.name not in self._beating or process.name in self.quiet:
+            if process.name not in self.beating or process.name in self.quiet:
                 continue
             if process.generation != generation:
-                job = self.airflow.put_job(self._beating[process.name], process.name).id
+                job = self.airflow.put_job(self.beating[process.name], process.name).id
                 self._jobs[process.name] = (process.generation, job)
             self.airflow.beat(job)
 
@@ -150,6 +157,18 @@ class PlatformBench(Bench):
         """One turn of the platform and of every loop."""
         self.live()
         super().turn()
+
+    def end_healed(self) -> None:
+        """Let the alerts of what is healed end, as Prometheus would."""
+        with self.journal.read() as tx:
+            healed = [
+                member.alert
+                for one in journal_incidents.search(tx)
+                if one.state is IncidentState.RESOLVED
+                for member in journal_alerts.of_incident(tx, one.id, firing=True)
+            ]
+        for one in healed:
+            self.clear(one)
 
     def shout(
         self, alertname: str, *, severity: str = "critical", summary: str = "", **labels: str

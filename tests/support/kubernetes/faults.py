@@ -51,6 +51,17 @@ class FaultQueue:
         with self._lock:
             self._faults.clear()
 
+    def pause(self) -> list[Fault]:
+        """Let everything go well for a while; return what `resume` lets go wrong again."""
+        with self._lock:
+            held, self._faults = self._faults, []
+            return held
+
+    def resume(self, held: list[Fault]) -> None:
+        """Let it go wrong again."""
+        with self._lock:
+            self._faults = held + self._faults
+
     def take(self, method: str, path: str) -> Fault | None:
         """Return the first fault that hits this request."""
         with self._lock:

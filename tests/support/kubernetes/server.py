@@ -10,7 +10,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,13 @@ class FakeCluster:
     Attributes:
         faults: What goes wrong, and which requests came.
         kubelet: May be changed while it runs.
+        moment: What time it is for the kubelet.
     """
 
     def __init__(self, folder: Path, *, kubelet: bool = False) -> None:
         self._folder = folder
         self.kubelet = kubelet
+        self.moment: Callable[[], str] = now
         self.faults = FaultQueue()
         self.tokens: dict[str, User] = {ADMIN_TOKEN: User("admin", master=True)}
         controllers = Controllers(lambda: self.store)
@@ -114,7 +116,7 @@ class FakeCluster:
             elif not pod["spec"].get("nodeName"):
                 spec = {**pod["spec"], "nodeName": "node-1"}
                 self.store.replace(resource, space, name, {**pod, "spec": spec})
-                self.set_status("pods", space, name, kubelet.running(pod, now()))
+                self.set_status("pods", space, name, kubelet.running(pod, self.moment()))
 
 
 class _Server(ThreadingHTTPServer):

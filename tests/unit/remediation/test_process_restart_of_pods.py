@@ -10,6 +10,8 @@ from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Component, HostProcess, ProcessState
 from airwarden.remediation.actions.base import Effect, Nothing, Plan, ReadBack
 from airwarden.remediation.actions.process import ProcessRestart, restart_effect
+from airwarden.remediation.checks.base import Verdict
+from airwarden.remediation.checks.component import ComponentLate
 from support.small_world import Small, ago, job, subject
 
 ACTION = ProcessRestart()
@@ -93,8 +95,10 @@ def test_a_crash_loop_is_left_to_kubernetes_and_its_last_end_is_told(two: Small)
     )
     two.host.put(loops)
 
+    confirmed = ComponentLate().read(two.world(), subject(SCHEDULER), {})
     planned = ACTION.plan(two.world(), subject(SCHEDULER), {})
 
+    assert confirmed.verdict is Verdict.TRUE
     assert isinstance(planned, Nothing)
     assert "last ended: OOMKilled, exit code 137" in planned.reason
     assert two.host.calls == []

@@ -23,7 +23,9 @@ from airwarden.remediation.world import Subject, World
 
 
 def _names(processes: list[HostProcess]) -> str:
-    return ", ".join(f"{p.name} ({p.state.value})" for p in processes)
+    return ", ".join(
+        f"{p.name} ({p.state.value}{f': {p.detail}' if p.detail else ''})" for p in processes
+    )
 
 
 def _component(world: World, subject: Subject) -> Component | None:
@@ -36,7 +38,7 @@ def _component(world: World, subject: Subject) -> Component | None:
 
 
 class ComponentLate:
-    """True where a process is proved dead, or is not seen working.
+    """True where a process is proved dead, cannot be started, or is not seen working.
 
     Parameters:
         late: Seconds of heartbeat age from which a component counts as late (30).
@@ -58,6 +60,10 @@ class ComponentLate:
         dead = [process for process in processes if process.state.proved_dead]
         if dead:
             return Reading(Verdict.TRUE, f"the host says: {_names(dead)}")
+        # What its supervisor starts again and again, or cannot start, has no heartbeat to be late.
+        stuck = [p for p in processes if p.state is ProcessState.STARTING and p.detail]
+        if stuck:
+            return Reading(Verdict.TRUE, f"the host says: {_names(stuck)}")
         if component is None:
             return Reading(Verdict.UNKNOWN, "the alert names no component that is known here")
         if component is Component.API_SERVER:
