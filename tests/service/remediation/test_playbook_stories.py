@@ -14,8 +14,12 @@ import pytest
 
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import DatabaseSession
+from airwarden.remediation.actions.registry import actions
+from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.journal.memory import JournalBreakers
+from airwarden.remediation.playbook import WaitStep
+from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
 from airwarden.remediation.world import BreakerState
 from support.platform_bench import CLUSTER, PlatformBench
 
@@ -144,17 +148,29 @@ def test_a_deep_queue_gets_a_worker_that_is_drained_before_it_is_stopped(
     assert len([e for e in bench.host.effects if e[0] == "stop"]) == 1
 
 
-def test_added_workers_go_after_two_hours_though_the_queue_is_still_deep(
+@pytest.mark.reliability
+def test_added_workers_have_a_longest_time_though_the_queue_is_still_deep(
     bench: PlatformBench,
 ) -> None:
+    shipped = bench.playbooks.by_name["queue-scale-up"].playbook.steps[1]
+    assert isinstance(shipped, WaitStep)
+    assert shipped.wait.parameters == {"longest": 7200}
+    steps = {"drained": {"parameters": {"longest": 600}, "every": "30s"}}
+    sooner = PlaybookChange(mode=Mode.AUTO, changes={"steps": steps})
+    bench.playbooks = load_playbooks(
+        actions=actions().keys(),
+        checks=checks().keys(),
+        ceiling=Mode.AUTO,
+        changes={"queue-scale-up": sooner},
+    )
     flood(bench)
     bench.run(3 * MINUTE)
     bench.workers.put("worker_2@box", active=4)
-    bench.run(115 * MINUTE)
+    bench.run(6 * MINUTE)
     assert bench.done() == ["start worker workers:worker_2"]
     assert bench.paged() == []
     bench.workers.put("worker_2@box", active=0)
-    bench.run(30 * MINUTE)
+    bench.run(20 * MINUTE)
     assert bench.done()[1:] == [
         "drain worker workers:worker_2",
         "stop worker workers:worker_2",
