@@ -38,7 +38,7 @@ class Outcome:
     total_seconds: float
     airflow_alone: str
     complaint: str = ""
-    #: The playbooks that took it, in the order of their incidents.
+    #: The playbooks that acted on it, or, where none did, those that left it to people.
     playbooks: tuple[str, ...] = ()
 
     @property

@@ -74,7 +74,7 @@ def tell(story: Story, scene: Scene, *, airflow_alone: str, patience: float = 1.
             total = scene.timeline.seconds
             action = story.action(scene)
             complaint = story.complaint(scene)
-            taken = tuple(dict.fromkeys(str(one["playbook"]) for one in scene.incidents()))
+            taken = _playbooks(scene)
             ended = story.expected
     except (StoryFailedError, PlatformError, OSError) as error:
         total = scene.timeline.seconds
@@ -91,6 +91,13 @@ def tell(story: Story, scene: Scene, *, airflow_alone: str, patience: float = 1.
         complaint=complaint,
         playbooks=taken,
     )
+
+
+def _playbooks(scene: Scene) -> tuple[str, ...]:
+    """Return the playbooks that did something; where none did, those that left it to people."""
+    views = scene.incidents()
+    acting = [view for view in views if any(e["state"] == "CONFIRMED" for e in view["effects"])]
+    return tuple(dict.fromkeys(str(view["playbook"]) for view in acting or views))
 
 
 @contextlib.contextmanager
