@@ -56,13 +56,13 @@ def run(
     missing = results.missing(results.load(), chosen, wanted, runs)
     console.print(f"{len(missing)} measurements are missing")
     failed = 0
-    began = time.monotonic()
     platforms: dict[str, Side] = {}
     needed = tuple(dict.fromkeys(side for one in missing for side in one.sides))
     try:
         for side in needed:
             # One after the other: each chooses ports that are free when it looks.
             platforms[side] = Side(side, _up(state / side, console), _revision())
+        began = time.monotonic()
         for one in missing:
             if minutes and time.monotonic() - began > 60 * minutes:
                 console.print(f"stopped after {minutes:g} minutes; call again for the rest")
