@@ -80,7 +80,7 @@ class Results:
         elif error.startswith("conflict"):
             case.say(tx, "attempt", f"Nothing was done: {attempt.summary} ({error}).")
             conflicts = case.progress.conflicts + 1
-            if conflicts > case.rails.effect_attempts:
+            if conflicts >= case.rails.effect_attempts:
                 ends.give_up(self._parts, tx, case, f"the target keeps changing: {error}")
                 return
             case.save(
