@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from airwarden.rules.backtest.html import length, moment, number
-from airwarden.rules.backtest.report import Page, Report
+from airwarden.rules.backtest.html import earlier, length, moment, number
+from airwarden.rules.backtest.report import Page, Report, Row
 
 #: What a terminal shows one by one; the HTML report and JSON have all.
 _SHOWN = 40
@@ -113,7 +113,7 @@ def _pages(title: str, pages: Sequence[Page]) -> Table:
 
 def _incidents(report: Report) -> Table:
     table = Table(
-        "incident", "began", "told by", "told", "after", "before people", title="Incidents"
+        "incident", "began", "told by", "told", "after", "beside people", title="Incidents"
     )
     for found in report.incidents:
         table.add_row(
@@ -122,7 +122,7 @@ def _incidents(report: Report) -> Table:
             found.by or "[red]missed[/]",
             f"{found.told}×",
             "" if found.after is None else length(found.after),
-            "" if found.earlier is None else length(found.earlier),
+            "" if found.earlier is None else earlier(found.earlier),
         )
     return table
 
@@ -140,23 +140,30 @@ def _thresholds(report: Report) -> Table:
         title=f"Thresholds beside a budget of {number(report.budget)} pages a week",
     )  # fmt: skip
     for row in report.rows:
-        totals = [(tried.pages + tried.messages, tried.threshold) for tried in row.grid]
-        spread = (
-            f"{min(totals)[0]} ({min(totals)[1]}) – {max(totals)[0]} ({max(totals)[1]})"
-            if totals
-            else ""
-        )
         table.add_row(
             row.alert + (" *" if row.without else ""),
             row.threshold,
             str(row.pages),
             str(row.messages),
             f"{row.share * 100:.0f} %",
-            spread,
+            _spread(row),
         )
     if any(row.without for row in report.rows):
         table.caption = "* judged without what would excuse it: see the HTML report"
     return table
+
+
+def _spread(row: Row) -> str:
+    """Return the fewest and the most that another threshold would have given, and which."""
+    if not row.grid:
+        return ""
+    fewest, most = (
+        pick(row.grid, key=lambda tried: tried.pages + tried.messages) for pick in (min, max)
+    )
+    least, greatest = fewest.pages + fewest.messages, most.pages + most.messages
+    if least == greatest:
+        return f"{least} with each of {len(row.grid)}"
+    return f"{least} ({fewest.threshold}) – {greatest} ({most.threshold})"
 
 
 def as_json(report: Report) -> dict[str, Any]:

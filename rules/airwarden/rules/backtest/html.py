@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from typing import Any
 
+from airwarden.core.thresholds import Unit
 from airwarden.rules.backtest.report import Page, Report
 
 _WIDTH = 1000.0
@@ -17,7 +18,9 @@ def html(report: Report) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    environment.filters |= {"moment": moment, "lasting": length, "number": number}
+    environment.filters |= {
+        "moment": moment, "lasting": length, "number": number, "worst": worst, "earlier": earlier,
+    }  # fmt: skip
     template = files("airwarden.rules.backtest") / "report.html.j2"
     return environment.from_string(template.read_text(encoding="utf-8")).render(
         report=report, timeline=_timeline(report), days=_days(report)
@@ -44,6 +47,18 @@ def length(seconds: float) -> str:
 def number(value: float) -> str:
     """Return a number with as many digits as matter."""
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def worst(page: Page) -> str:
+    """Return the greatest value while a page lasted, as its limit would be written."""
+    if page.unit in (Unit.SECONDS, Unit.SLA):
+        return length(page.worst)
+    return f"{page.worst * 100:.3g} %" if page.unit is Unit.RATIO else number(page.worst)
+
+
+def earlier(seconds: float) -> str:
+    """Return by how much an incident was told of before people noticed, or after."""
+    return f"{length(seconds)} before" if seconds >= 0 else f"{length(-seconds)} after"
 
 
 def _timeline(report: Report) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import numpy as np
 
@@ -68,6 +68,7 @@ class Page:
         failing: DAGs whose runs failed meanwhile, the worst first; `others` are not named.
         playbook: What would have been run; empty where none was asked for or matches.
         incident: The one that it tells of; empty where it tells of none.
+        unit: What `worst` is in.
     """
 
     kind: str
@@ -83,6 +84,7 @@ class Page:
     others: int = 0
     playbook: str = ""
     incident: str = ""
+    unit: Unit = Unit.COUNT
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +212,12 @@ def variants(judged: Iterable[str], rules: RuleSet) -> list[Variant]:
         context = rules.rules.get(name)
         if context is None or context.threshold is None:
             continue
-        for limit in LIMITS:
-            for hold in HOLDS:
-                window = timedelta(seconds=round(context.hold.total_seconds() * hold))
-                own = replace(_scaled(context.limit, limit), window=window)
+        windows = dict.fromkeys(
+            timedelta(seconds=round(context.hold.total_seconds() * hold)) for hold in HOLDS
+        )
+        for limit in dict.fromkeys(_scaled(context.limit, factor) for factor in LIMITS):
+            for window in windows:
+                own = replace(limit, window=window)
                 # A limit that the alert would refuse is not one to try.
                 with contextlib.suppress(WrongInputError):
                     found.append(Variant(name, str(own), rules.with_threshold(name, own)))
@@ -225,6 +229,9 @@ def _scaled(threshold: Threshold, factor: Decimal) -> Threshold:
     value = threshold.value * factor
     if threshold.unit is Unit.RATIO:
         value = min(value, Decimal("0.99"))
+    if threshold.unit is Unit.COUNT and threshold.value >= 1:
+        # Half a failure is none.
+        value = max(Decimal(1), value.to_integral_value(ROUND_HALF_UP))
     return replace(threshold, value=value.normalize() + 0)
 
 
@@ -290,7 +297,13 @@ def _page(
         failing=tuple(failing[:NAMED]),
         others=max(0, len(failing) - NAMED),
         playbook=choose(first.labels) if choose else "",
+        unit=_unit(replayed.rules, first.labels["alertname"]),
     )
+
+
+def _unit(rules: RuleSet, alert: str) -> Unit:
+    context = rules.rules.get(alert)
+    return context.limit.unit if context is not None and context.threshold else Unit.COUNT
 
 
 def _common(labels: Sequence[Labels]) -> dict[str, str]:
