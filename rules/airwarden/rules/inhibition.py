@@ -60,7 +60,11 @@ _STALE = (
 )
 #: Tasks of a queue do not come through, or the platform loses them.
 _LOST = ("AirflowCanaryMissing", "AirflowPlatformFailsTasks")
-_BURNING = ("AirflowErrorBudgetBurnFast", "AirflowErrorBudgetBurnSlow")
+_BURNING = (
+    "AirflowErrorBudgetBurnFast",
+    "AirflowErrorBudgetBurnSlow",
+    "AirflowErrorBudgetExhausted",
+)
 _BLIND = ("AirflowCollectorFailing", "AirflowSnapshotStale")
 #: What a client that blocks or exhausts the database looks like.
 _SESSIONS = (
@@ -269,8 +273,14 @@ INHIBITIONS: tuple[Inhibition, ...] = (
     ),
     Inhibition(
         ("AirflowErrorBudgetBurnFast",),
-        ("AirflowErrorBudgetBurnSlow",),
+        ("AirflowErrorBudgetBurnSlow", "AirflowErrorBudgetExhausted"),
         "the same budget, spent faster",
+        equal=("cluster", "slo"),
+    ),
+    Inhibition(
+        ("AirflowErrorBudgetBurnSlow",),
+        ("AirflowErrorBudgetExhausted",),
+        "the same budget, still being spent",
         equal=("cluster", "slo"),
     ),
     Inhibition(

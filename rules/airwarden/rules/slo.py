@@ -129,7 +129,8 @@ SLO = Subject(
             component="objectives",
             severity=Severity.INFO,
             scopes=("slo",),
-            hold=timedelta(minutes=5),
+            # Longer than the failure alerts take, which mute it: a fault is told of first, its bill later.
+            hold=timedelta(minutes=15),
             expr=_exhausted,
             summary="The error budget of {{ $labels.slo }} on {{ $labels.cluster }} is spent",
             description=(

@@ -38,7 +38,7 @@ def world(block: int) -> Evaluator:
     samples[dice.random(samples.shape) < 0.3] = math.nan
     samples[5] = math.nan  # one that is never there
     sources: dict[str, Source] = {"a": Stored(ROWS, samples, 0)}
-    return Evaluator(sources, RECORDINGS, 0.0, 60.0, block, 0)
+    return Evaluator(sources, RECORDINGS, 0.0, 60.0, block)
 
 
 def seen(vector: Vector, first: int) -> set[tuple[object, ...]]:

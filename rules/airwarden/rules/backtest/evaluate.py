@@ -7,7 +7,6 @@ names; it is never guessed. Values follow Prometheus 3: ranges are open on the l
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -68,7 +67,6 @@ class Evaluator:
         start: Unix time of evaluation 0.
         step: Seconds between evaluations.
         block: Evaluations that are worked on at once, so that memory stays small.
-        begin: The first evaluation of which anything is known: before, nothing was recorded.
     """
 
     sources: Mapping[str, Source]
@@ -76,7 +74,6 @@ class Evaluator:
     start: float
     step: float
     block: int = 2880
-    begin: int = -sys.maxsize
     _known: dict[tuple[str, int, int], Value] = field(default_factory=dict)
     _recorded: dict[tuple[str, int], Vector] = field(default_factory=dict)
     _now: int = 0
@@ -167,10 +164,7 @@ class Evaluator:
         name = selector.name
         self._reach[name] = max(self._reach.get(name, 0), self._now - span.first)
         parts = []
-        first = max(span.first, self.begin // self.block * self.block)
-        if first > span.first:
-            parts.append(Vector.empty(min(first, span.end) - span.first))
-        for block in range(first // self.block, (span.end - 1) // self.block + 1):
+        for block in range(span.first // self.block, (span.end - 1) // self.block + 1):
             whole = Span(block * self.block, self.block)
             if (name, block) not in self._recorded:
                 self._recorded[name, block] = self._record(self.recordings[name], whole)

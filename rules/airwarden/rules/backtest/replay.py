@@ -230,7 +230,7 @@ def replay(
     recordings: dict[str, tuple[Recorded, ...]] = {}
     for rules in sets:
         recordings |= rules.recordings
-    evaluator = Evaluator(sources, recordings, grid.start, grid.step, _BLOCK, grid.whole.first)
+    evaluator = Evaluator(sources, recordings, grid.start, grid.step, _BLOCK)
     reasons: dict[str, str] = {}
     excused: dict[str, str] = {}
     active: dict[str, Active] = {}
