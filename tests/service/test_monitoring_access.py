@@ -111,6 +111,7 @@ def test_the_past_is_read_with_the_same_sign_in(behind: Behind) -> None:
     now = time.time() // 15 * 15
     (piece,) = past.samples(QUERY, now - 60, 15, 4)
     assert piece == ({}, 0, [42.0] * 4)
+    assert past.names(now - 60, now) == frozenset()  # this one scrapes nothing
 
 
 def test_an_address_that_the_settings_do_not_name_is_shown_nothing(behind: Behind) -> None:
@@ -128,6 +129,35 @@ def test_an_address_that_the_settings_do_not_name_is_shown_nothing(behind: Behin
         stranger.stop()
     assert len(seen) == 1
     assert "Authorization" not in seen[0]
+
+
+@pytest.mark.parametrize(
+    ("answer", "names"),
+    [
+        (
+            (200, '{"status": "success", "data": ["up", "airwarden_db_up"]}'),
+            {"up", "airwarden_db_up"},
+        ),
+        ((404, "no such page"), None),
+        ((400, '{"status": "error", "error": "not here"}'), None),
+    ],
+)
+def test_which_metrics_there_are_is_asked_once_where_somebody_says(
+    answer: tuple[int, str], names: set[str] | None
+) -> None:
+    asked: list[str] = []
+
+    def answering(_: str, path: str, __: Mapping[str, str], ___: bytes) -> tuple[int, str]:
+        asked.append(path)
+        return answer
+
+    server = Scripted(answering)
+    try:
+        past = composition.prometheus_range(Settings(), f"http://{server.address}")
+        assert past.names(0.0, 3600.0) == names
+    finally:
+        server.stop()
+    assert asked == ["/api/v1/label/__name__/values?start=0.000&end=3600.000"]
 
 
 def test_a_renewed_password_counts_at_the_next_request(behind: Behind, tmp_path: Path) -> None:

@@ -73,42 +73,68 @@ class PrometheusRange:
                 yield from _runs(labels, series["values"], start, step)
             progress((last + 1) / count)
 
-    def _ask(self, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
-        return self._servers.ask(lambda url: self._ask_one(url, parameters))
+    def names(self, start: float, end: float) -> frozenset[str] | None:
+        """Return the names of all metrics that have samples in a stretch; None where nobody says.
 
-    def _ask_one(self, url: str, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        A month is nine questions a metric: of those that are not there this saves all of them.
+
+        Raises:
+            UnavailableError: It does not answer.
+        """
+        stretch = {"start": f"{start:.3f}", "end": f"{end:.3f}"}
+        path = "label/__name__/values"
+        try:
+            found = self._servers.ask(lambda url: self._data(url, "GET", path, stretch, list))
+        except RejectedError:
+            return None
+        return frozenset(map(str, found))
+
+    def _ask(self, parameters: Mapping[str, str]) -> list[dict[str, Any]]:
+        return self._servers.ask(
+            lambda url: self._data(url, "POST", "query_range", parameters, lambda d: d["result"])
+        )
+
+    def _data(
+        self,
+        url: str,
+        method: str,
+        path: str,
+        parameters: Mapping[str, str],
+        pick: Callable[[Any], list[Any]],
+    ) -> list[Any]:
+        """Return what is picked from the data that one address answers."""
         import httpx
 
+        post = method == "POST"
         try:
             with answered(
-                "POST",
-                f"{url}/api/v1/query_range",
+                method,
+                f"{url}/api/v1/{path}",
                 self._access,
                 self._context,
                 timeout=self._timeout,
-                data=parameters,
+                params=None if post else parameters,
+                data=parameters if post else None,
             ) as answer:
                 body = b""
                 for chunk in answer.iter_bytes():
                     body += chunk
                     if len(body) > _LARGEST:
-                        raise RejectedError(
-                            f"Prometheus' answer to {parameters['query']} is too large"
-                        )
+                        what = parameters.get("query", path)
+                        raise RejectedError(f"Prometheus' answer to {what} is too large")
                 status = answer.status_code
         except httpx.HTTPError as error:
             raise UnavailableError(f"Prometheus at {url} does not answer: {error}") from None
         try:
             document = json.loads(body)
-            data = document["data"]["result"] if document["status"] == "success" else None
+            data = pick(document["data"]) if document["status"] == "success" else None
         except (ValueError, KeyError, TypeError):
             raise (RejectedError if 400 <= status < 500 else UnavailableError)(
                 f"{url} gave no answer of Prometheus' query API (HTTP {status})"
             ) from None
         if data is None:
             raise RejectedError(f"Prometheus refused the query: {document.get('error', status)}")
-        found: list[dict[str, Any]] = data
-        return found
+        return data
 
 
 def _runs(

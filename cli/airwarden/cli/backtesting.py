@@ -145,6 +145,9 @@ class Backtest:
         found: dict[str, Source] = {}
         names = wanted(sets, known)
         whole = grid.whole
+        there = self.prometheus.names(grid.at(whole.first), grid.end)
+        if there is not None:
+            names = [name for name in names if name in there]
         for number, name in enumerate(names):
             selector = f'{name}{{cluster=~"{self.request.cluster}|"}}'
             try:
