@@ -75,17 +75,24 @@ STATIC = (
 #: Every link, anchor and page of the documentation, as a site.
 SITE = (f"{BIN}mkdocs", "build", "--strict", "--quiet")
 
-#: `test` starts on a fresh machine and has 25 minutes, of which browser tests will take two; `check`
-#: runs on a warm one and has 90 seconds.
+#: `test` starts on a fresh machine and has 25 minutes; `check` runs on a warm one and has 90 seconds.
 PLANS: dict[str, tuple[Layer, ...]] = {
     "test": (
-        Layer("set-up", 240, (("sh", "deploy/local/bootstrap.sh", "platform"),)),
+        Layer(
+            "set-up",
+            240,
+            (
+                ("sh", "deploy/local/bootstrap.sh", "platform"),
+                ("sh", "deploy/local/bootstrap.sh", "browser"),
+            ),
+        ),
         Layer("static", 120, (*STATIC, SITE)),
         Layer("unit", 90, (pytest("tests/unit", processes=TWO),)),
         Layer(
             "contract and CLI", 90, (pytest("tests/contract", "tests/cli", processes=TWO_BY_FILE),)
         ),
         Layer("service", 330, (pytest("tests/service", processes=TWO_BY_FILE),)),
+        Layer("browser", 120, (pytest("tests/browser", processes=TWO),)),
         Layer("short soak", 120, ((*pytest("tests/soak"), "-s"),)),
         Layer("acceptance", 360, (pytest("tests/acceptance"),)),
     ),

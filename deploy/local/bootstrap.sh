@@ -3,6 +3,7 @@
 #
 #   bootstrap.sh venv      .venv: Airwarden, its tests and tools
 #   bootstrap.sh platform  also PostgreSQL, PgBouncer, Redis, Prometheus, Alertmanager, and .venv-airflow
+#   bootstrap.sh browser   .venv, and Chromium for the tests of the console
 #
 # Missing Debian packages are installed when root, else named in one sentence (exit 2). Their
 # services are neither started nor enabled: the platform starts processes of its own.
@@ -12,9 +13,9 @@ cd "$(dirname "$0")/../.."
 UV_VERSION=0.13.9
 mode=${1:-venv}
 case $mode in
-venv | platform) ;;
+venv | platform | browser) ;;
 *)
-    echo "usage: bootstrap.sh venv | platform" >&2
+    echo "usage: bootstrap.sh venv | platform | browser" >&2
     exit 2
     ;;
 esac
@@ -48,6 +49,9 @@ missing_packages() { # by what is used of each, not by name: another source of i
         echo python3 python3-venv
     elif ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
         echo python3-venv
+    fi
+    if [ "$mode" = browser ]; then
+        command -v chromium >/dev/null || command -v google-chrome >/dev/null || echo chromium
     fi
     [ "$mode" = platform ] || return 0
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || echo postgresql

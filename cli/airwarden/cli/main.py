@@ -16,7 +16,7 @@ COMMANDS = (
     "init", "doctor", "backtest", "up", "build", "check", "exporter", "remediator",
     "status", "top", "why", "airflow", "incidents", "explain", "approve", "deny", "acknowledge", "release", "silence",
     "close", "pause", "resume",
-    "maintenance", "windows", "run", "playbooks", "mode", "scorecard", "verdict", "audit",
+    "maintenance", "windows", "run", "playbooks", "mode", "scorecard", "verdict", "audit", "password",
 )  # fmt: skip
 
 

@@ -363,6 +363,7 @@ def dashboard_config(settings: Settings, rules: Rules) -> DashboardConfig:
         limits=dataclasses.replace(Limits(), **limits),
         sources=settings.dashboards.sources,
         airflow={cluster.name: cluster.airflow.url for cluster in settings.clusters},
+        console=f"{settings.remediator_url}/console" if settings.remediator.console.enabled else "",
         **({"dashboards_path": str(path)} if (path := settings.dashboards.path) else {}),
     )
 

@@ -18,6 +18,7 @@ def operators(settings: Settings) -> Operators:
     """Return who has a token of their own; raises WrongInputError where one cannot be read."""
     known: dict[bytes, Operator] = {}
     by_chat: dict[str, Operator] = {}
+    passwords: dict[str, tuple[Operator, str]] = {}
     if (token := settings.remediator.metrics_token) is not None:
         shown = read_secret(token, place="remediator.metrics_token").get_secret_value()
         known[digest(shown)] = Operator(SCRAPER, person=False, role=Role.VIEWER)
@@ -30,7 +31,10 @@ def operators(settings: Settings) -> Operators:
             raise WrongInputError(f"has the token of {known[mine].name}", place=place)
         role = Role(wanted.role) if wanted.role else None
         one = Operator(name, frozenset(wanted.groups), person=wanted.person, role=role)
-        known[mine] = one
+        if mine:
+            known[mine] = one
+        if wanted.password_hash is not None:
+            passwords[name] = (one, wanted.password_hash)
         if wanted.slack_user in by_chat:
             taken = by_chat[wanted.slack_user].name
             raise WrongInputError(f"is {taken}'s already", place=f"{place}.slack_user")
@@ -41,6 +45,7 @@ def operators(settings: Settings) -> Operators:
         approvers=frozenset(settings.remediator.approvers),
         admins=frozenset(settings.remediator.admins),
         by_chat=by_chat,
+        passwords=passwords,
     )
 
 

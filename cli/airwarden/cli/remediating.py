@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.secrets import read_secret, read_secrets
 from airwarden.adapters.tls import RenewedContext, TlsFiles
-from airwarden.cli import composition, people
+from airwarden.cli import composition, console, people
 from airwarden.cli.causes import causes
 from airwarden.cli.composition import ClusterPorts
 from airwarden.cli.running import OpenPorts, changed
@@ -64,6 +64,7 @@ _FIXED = (
     "remediator.retention",
     "remediator.rate",
     "remediator.tls",
+    "remediator.console.enabled",
     "notifications.slack.app_token",
     "alertmanager.poll_interval",
 )
@@ -168,6 +169,7 @@ class RemediatorProgram:
             signing=signing(settings),
             acknowledged_every=_poll_interval(settings),
             chat_hours=settings.hours_of,
+            console=console.terms(settings, self.clock),
         )
 
 

@@ -412,6 +412,19 @@ class PagerEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Identity:
+    """Who somebody is, as an identity provider says.
+
+    Attributes:
+        name: As the audit calls them.
+        groups: What they belong to there.
+    """
+
+    name: str
+    groups: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Acknowledgement:
     """Somebody said of a page that they have it.
 

@@ -26,6 +26,7 @@ from airwarden.core.platform import (
     Delivered,
     Ended,
     HostProcess,
+    Identity,
     Job,
     LogTail,
     MariaDbState,
@@ -445,6 +446,28 @@ class Pages(Protocol):
 
     def keys(self, page_id: str) -> Sequence[str]:
         """Return the deduplication keys that stand behind an incident there."""
+        ...
+
+
+class IdentityProvider(Protocol):
+    """An OpenID Connect provider at which people sign in."""
+
+    def begin(self, *, redirect: str, state: str, nonce: str, verifier: str) -> str:
+        """Return the provider's address to send a person to.
+
+        Args:
+            redirect: Where it sends them back to.
+            state: Comes back with them.
+            nonce: Stands in what it then says of them.
+            verifier: PKCE: only who knows it gets an answer for the code.
+        """
+
+    def finish(self, code: str, *, redirect: str, nonce: str, verifier: str) -> Identity:
+        """Return whom a code that came back stands for.
+
+        Raises:
+            RejectedError: It stands for nobody, or what the provider says does not hold.
+        """
         ...
 
 

@@ -100,6 +100,7 @@ class DashboardConfig:
         sources: PromQL for targets that Airwarden has no collector for, by the key that the
             dashboard names in its place (`gpu`, `disk_read`, ...).
         airflow: Address of each cluster's Airflow, for links to a DAG's own page.
+        console: Address of the console, without a trailing slash; empty where there is none.
     """
 
     prometheus_url: str = "http://127.0.0.1:9090"
@@ -109,3 +110,4 @@ class DashboardConfig:
     limits: Limits = Limits()
     sources: Mapping[str, str] = field(default_factory=dict)
     airflow: Mapping[str, str] = field(default_factory=dict)
+    console: str = ""

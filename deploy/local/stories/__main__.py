@@ -151,6 +151,9 @@ def _close(
     console.print(f"journal:    {installed.folder / 'journal.db'}")
     console.print(f"dashboards: {REPOSITORY / 'dashboards' / 'grafana'}")
     console.print(f"report:     {REPORT}")
+    console.print(
+        "console:    KEEP=1 make demo leaves it running, and prints its address and token"
+    )
 
 
 def _print_urls(console: Console, platform: Platform, installed: installation.Installation) -> None:
@@ -160,10 +163,12 @@ def _print_urls(console: Console, platform: Platform, installed: installation.In
         ("Prometheus", platform.monitoring.prometheus_url + "/classic/graph"),
         ("Alertmanager", platform.monitoring.alertmanager_url + "/api/v2/alerts"),
         ("exporter", installed.exporter_url + "/metrics"),
-        ("remediator", installed.remediator_url),
+        ("console", f"{installed.remediator_url}/console/"),
         ("messages", installed.endpoints_url + "/_received"),
     ):
         console.print(f"  {name:<13} {url}")
+    token = installed.folder / "api.token"
+    console.print(f"Sign in to the console with any name and the token in {token}")
 
 
 if __name__ == "__main__":

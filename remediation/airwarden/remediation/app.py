@@ -436,6 +436,16 @@ class Remediator:
             runbook=self._runbook,
         )
         app = build_app(edge, metadata.version("airwarden"))
+        if self._composition.console.enabled:
+            from airwarden.remediation.console.build import build_site, on_the_edge
+
+            back = on_the_edge(
+                edge,
+                self._parts,
+                terms=lambda: self._composition.console,
+                later=lambda: self._composition.restart_for,
+            )
+            app.router.routes.extend(build_site(back).routes())
         return Server(app, self._config.host, self._config.port, tls=self._config.tls)
 
     def _why_dead(self) -> str:

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from airwarden.core.ports import Alertmanager, Chat, Pager, Pages, Whispers
 from airwarden.core.time_intervals import TellingHours
 from airwarden.remediation.auditing import AuditTerms
+from airwarden.remediation.console_terms import ConsoleTerms
 from airwarden.remediation.decide.calendar import Window
 from airwarden.remediation.decide.correlate import PlaybookSet
 from airwarden.remediation.decide.notices import ChatComposer, PagerComposer
@@ -98,6 +99,7 @@ class Composition:
         signing: The secrets of those who sign what they send.
         acknowledged_every: Seconds between two questions to PagerDuty who has the open pages.
         restart_for: Settings that changed and are taken up at the next start only.
+        console: How people sign in to the console, and what it shows of the settings.
     """
 
     worlds: Mapping[str, World]
@@ -115,3 +117,4 @@ class Composition:
     signing: Signing = field(default_factory=Signing)
     acknowledged_every: float = 30.0
     restart_for: tuple[str, ...] = ()
+    console: ConsoleTerms = field(default_factory=ConsoleTerms)

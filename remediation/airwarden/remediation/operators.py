@@ -82,12 +82,20 @@ class Operators:
         approvers: Groups that may approve plans; none: every person without a role may.
         admins: Groups that may override promotion; none: every person without a role may.
         by_chat: Their id in Slack → operator.
+        passwords: Name → operator and the Argon2id hash of the password that opens the console.
     """
 
     by_digest: Mapping[bytes, Operator] = field(default_factory=dict)
     approvers: frozenset[str] = frozenset()
     admins: frozenset[str] = frozenset()
     by_chat: Mapping[str, Operator] = field(default_factory=dict)
+    passwords: Mapping[str, tuple[Operator, str]] = field(default_factory=dict, repr=False)
+
+    def named(self, name: str) -> Operator | None:
+        """Return the operator of that name, None where the settings have none."""
+        if name in self.passwords:
+            return self.passwords[name][0]
+        return next((one for one in self.by_digest.values() if one.name == name), None)
 
     def recognise(self, shown: str) -> Operator | None:
         """Return whose token was shown. All are compared, each in constant time."""

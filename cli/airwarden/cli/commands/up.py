@@ -11,6 +11,7 @@ from airwarden.cli.options import DEFAULT, ConfigOption
 
 if TYPE_CHECKING:
     from airwarden.cli.up.stack import Stack
+    from airwarden.core.settings import Settings
 
 
 def register(app: typer.Typer) -> None:
@@ -46,6 +47,17 @@ def _up(
     typer.echo("stopped")
 
 
+def _console(settings: Settings) -> str:
+    """Return where the console is, and with what one signs in if nobody has a password yet."""
+    if not settings.remediator.console.enabled:
+        return "off (remediator.console.enabled)"
+    address = f"{settings.remediator_url}/console/"
+    token = settings.remediator.api_token
+    if token is None or token.file is None:
+        return address
+    return f"{address} (any name, and the token in {token.file})"
+
+
 def _introduce(stack: Stack, place: Path) -> None:
     """Print where everything is."""
     settings = stack.settings
@@ -55,6 +67,7 @@ def _introduce(stack: Stack, place: Path) -> None:
         ("mode", f"{settings.remediator.mode.value} (remediator.mode in the settings)"),
         ("exporter", f"{settings.exporter_url}/metrics"),
         ("remediator", settings.remediator_url),
+        ("console", _console(settings)),
         ("prometheus", f"{settings.prometheus.url}/alerts"),
         ("alertmanager", settings.alertmanager.url),
         ("dashboards", str(stack.generated / "grafana")),

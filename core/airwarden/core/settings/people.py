@@ -13,6 +13,7 @@ from airwarden.core.durations import Duration
 from airwarden.core.settings.base import SecretRef, Section, wrong
 
 _SHA256 = re.compile(r"^[0-9a-f]{64}$")
+_ARGON2 = re.compile(r"^\$argon2id\$v=19\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+$")
 
 
 class Operator(Section):
@@ -26,6 +27,10 @@ class Operator(Section):
     token_sha256: str | None = None
     """The SHA-256 of their token as 64 hexadecimal digits, instead of the token itself: then only they
     have it (`printf %s TOKEN | sha256sum`; make the token with `openssl rand -hex 32`)."""
+
+    password_hash: str | None = None
+    """With what they sign in to the console, as `airwarden password` prints it (Argon2id); beside a token or
+    without one. Their token opens the console too."""
 
     groups: tuple[str, ...] = ()
     """What they belong to; `remediator.approvers` and `remediator.admins` name groups."""
@@ -49,10 +54,23 @@ class Operator(Section):
             raise ValueError("is not 64 hexadecimal digits: printf %s TOKEN | sha256sum")
         return value.lower() if value else None
 
+    @field_validator("password_hash")
+    @classmethod
+    def _is_argon2(cls, value: str | None) -> str | None:
+        if value is not None and not _ARGON2.match(value):
+            raise ValueError("is no Argon2id hash: airwarden password prints one")
+        return value
+
     @model_validator(mode="after")
     def _one_token(self) -> Self:
-        if (self.token is None) == (self.token_sha256 is None):
+        if self.token is not None and self.token_sha256 is not None:
             raise wrong("token_file", "give one of token_file, token_env and token_sha256")
+        if self.token is None and self.token_sha256 is None and self.password_hash is None:
+            raise wrong(
+                "token_file", "give one of token_file, token_env and token_sha256, or password_hash"
+            )
+        if self.password_hash is not None and not self.person:
+            raise wrong("password_hash", "is for people, and this one is none (person: false)")
         return self
 
 

@@ -23,6 +23,7 @@ from airwarden.core.settings.base import (
     resolve_path,
     wrong,
 )
+from airwarden.core.settings.console import Console
 from airwarden.core.settings.own_actions import OwnCommand, OwnWebhook
 from airwarden.core.settings.people import Operator
 
@@ -120,6 +121,9 @@ class Remediator(Server):
 
     admins: tuple[str, ...] = ()
     """Groups whose members may let a playbook act before it has earned it. None: every person may."""
+
+    console: Console = Console.default()
+    """The console."""
 
     journal: Journal = Journal.default()
     """The journal."""

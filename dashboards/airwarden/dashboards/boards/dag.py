@@ -101,16 +101,30 @@ def _one(config: DashboardConfig) -> Section:
     )
 
 
+_WITHOUT_ADDRESSES = (
+    "- in the console: `/console/dags` below the address of the remediator\n"
+    "- in Airflow: `/dags/` and its name below the address of your Airflow"
+)
+
+
 def _further(config: DashboardConfig) -> str:
-    pages = "\n".join(
+    links = [
         f"- [{cluster}: ${{dag}} in Airflow]({url.rstrip('/')}/dags/${{dag}})"
         for cluster, url in sorted(config.airflow.items())
-    )
+    ]
+    if config.console:
+        links[:0] = [
+            f"- [{cluster}: ${{dag}}, read live in the console]"
+            f"({config.console}/dags/{cluster}/${{dag}})"
+            for cluster in sorted(config.airflow)
+        ]
+    pages = "\n".join(links)
     return (
         "Only DAGs of the tier critical, the fifty that fail worst, and those with a promise "
         "(`sla:1h`) have series of their own. Any other DAG is read live:\n\n"
-        f"{pages or '- in Airflow: `/dags/` and its name below the address of your Airflow'}\n"
-        "- what Airwarden did about it: `airwarden incidents`, then `airwarden explain ID`\n"
+        f"{pages or _WITHOUT_ADDRESSES}\n"
+        "- what Airwarden did about it: the console's incidents, or `airwarden incidents`, then"
+        " `airwarden explain ID`\n"
         "- why its tasks failed: the causes and evidence below, and the task's log\n"
     )
 

@@ -70,6 +70,8 @@ class Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Who speaks is the connection's other end: what a header says, a stranger could say.
+            proxy_headers=False,
             lifespan="off",
             timeout_graceful_shutdown=2,
             backlog=2048,

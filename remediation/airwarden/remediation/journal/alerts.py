@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Row, bindparam, func, select, update
 
 from airwarden.core.alerts import Alert, AlertStatus, Severity
 from airwarden.remediation.decide.episodes import Known
@@ -180,6 +180,12 @@ def of_incident(
     query = _FIRING_OF if firing else _OF
     asked = {"incident_id": incident_id, "most": limit}
     return [_stored(row) for row in tx.connection.execute(query, asked)]
+
+
+def firing(tx: Tx, *conditions: ColumnElement[bool], limit: int) -> list[StoredAlert]:
+    """Return alerts that meet all conditions, at most `limit`, the worst first."""
+    query = select(alert).where(*conditions).order_by(alert.c.severity, alert.c.episode.desc())
+    return [_stored(row) for row in tx.connection.execute(query.limit(limit))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -261,6 +261,7 @@ class Wanted:
         since: That changed at or after this moment.
         limit: At most so many.
         before: Older than this number: the last of the page before.
+        replayed: Also those that only a replay of recorded alerts made.
     """
 
     open_only: bool = False
@@ -270,6 +271,7 @@ class Wanted:
     since: datetime | None = None
     limit: int = 100
     before: int = 0
+    replayed: bool = True
 
 
 def search(tx: Tx, wanted: Wanted = Wanted()) -> list[Incident]:
@@ -287,6 +289,8 @@ def search(tx: Tx, wanted: Wanted = Wanted()) -> list[Incident]:
         query = query.where(incident.c.updated_at >= wanted.since)
     if wanted.before:
         query = query.where(incident.c.id < wanted.before)
+    if not wanted.replayed:
+        query = query.where(incident.c.correlation_key.not_like("replay/%"))
     rows = tx.connection.execute(query.order_by(incident.c.id.desc()).limit(wanted.limit))
     return [_incident(row) for row in rows]
 

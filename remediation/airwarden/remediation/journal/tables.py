@@ -1,6 +1,6 @@
 """The journal's tables, for SQLite and PostgreSQL alike (SQLAlchemy Core).
 
-Every table but `lease`, `playbook_version`, `outbox` and the three of the audit has a `cluster` column
+Every table but `lease`, `playbook_version`, `outbox`, `visit` and the three of the audit has a `cluster` column
 that is part of each unique key; `inbox` may leave it NULL, and a `switch` or `budget` over all clusters
 uses `*`. Columns of later releases are here from the first revision on, so that old and new versions
 can run side by side.
@@ -435,6 +435,13 @@ audit = Table(
     Column("prev_hash", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index(None, "object", "seq"),
+    # What people did: little beside what the engine writes of itself.
+    Index(
+        "ix_audit_people",
+        "seq",
+        sqlite_where=text("actor <> 'airwarden'"),
+        postgresql_where=text("actor <> 'airwarden'"),
+    ),
 )
 
 #: Places of the chain that were signed off, and those up to which it is archived and may be pruned.
@@ -471,4 +478,20 @@ shadow_result = Table(
     Column("human_action_ref", Text),
     Column("verdict", String(16)),
     Index(None, "run_id"),
+)
+
+#: Who is signed in to the console: each row one session, found by the hash of what its cookie holds.
+visit = Table(
+    "visit",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("name", String(256), nullable=False),
+    Column("way", String(16), nullable=False),
+    Column("groups", Text, nullable=False, server_default="[]"),
+    Column("csrf", String(64), nullable=False),
+    Column("begun_at", Utc, nullable=False),
+    Column("seen_at", Utc, nullable=False),
+    Column("expires_at", Utc, nullable=False),
+    CheckConstraint("way IN ('password', 'token', 'common', 'oidc', 'proxy')", name="way"),
+    Index(None, "expires_at"),
 )
