@@ -46,7 +46,7 @@ def test_a_new_incident_comes_by_itself_and_what_is_typed_stays(desktop: Person)
     expect(reason).to_be_focused()
     person.expected = {409}
     reason.press("Enter")
-    expect(person.page.get_by_role("alert")).to_contain_text("grace has incident")
+    expect(person.page.get_by_role("alert")).to_contain_text("grace has it")
 
 
 def test_the_first_page_renews_itself(desktop: Person) -> None:

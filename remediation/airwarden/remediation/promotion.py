@@ -17,7 +17,6 @@ from airwarden.remediation.decide.promotion import (
     Judgement,
     Tally,
     earned,
-    tally,
 )
 from airwarden.remediation.decide.states import Mode, RunState
 from airwarden.remediation.joining import highest_danger
@@ -194,8 +193,7 @@ class Promotion:
             because = f": {reason}" if reason else ""
             sentence = f"{by} judges it {judgement}{because}."
             records.say(tx, one, "verdict", sentence, actor=by, run=run.id, reference=reference)
-            found = scorecards.firings(tx, [run.playbook_sha], run.cluster, detailed=_SHOWN)
-        return next(firing for firing in found if firing.incident_id == incident_id)
+            return scorecards.firing(tx, run)
 
     def replay(
         self, playbook: str, cluster: str, firings: Sequence[Firing], *, by: str, reference: str
@@ -240,7 +238,7 @@ class Promotion:
         standing = found[-1].sentence if found else ""
         wanted = ""
         if loaded.mode in ACTING:
-            has = self._earned(tx, loaded, cluster)[1]
+            has = self._earned(tx, loaded, cluster)
             if loaded.mode.rank > has.mode.rank:
                 why = loaded.override_reason or "no reason is given (override_reason)"
                 wanted = (
@@ -318,7 +316,7 @@ class Promotion:
             old = mode_for(loaded, before, where, lasting=True)
             if new.rank <= old.rank or new not in ACTING:
                 continue
-            has = self._earned(tx, loaded, where)[1]
+            has = self._earned(tx, loaded, where)
             if new.rank > has.mode.rank:
                 what = ", ".join(has.missing)
                 said.append(f"{new} of {loaded.playbook.name} in cluster {where} takes {what}")
@@ -362,18 +360,16 @@ class Promotion:
             (books[name], where) for name in names if books[name].playbook.steps for where in places
         ]
 
-    def _earned(
-        self, tx: Tx, loaded: LoadedPlaybook, cluster: str, *, detailed: bool = False
-    ) -> tuple[list[Firing], Earned, Tally]:
-        shas = scorecards.versions(tx, loaded.playbook)
-        firings = scorecards.firings(tx, shas, cluster, detailed=_SHOWN if detailed else 0)
-        counted = tally(firings)
-        return firings, earned(counted, loaded.rails, tx.now), counted
+    def _earned(self, tx: Tx, loaded: LoadedPlaybook, cluster: str) -> Earned:
+        counted = scorecards.tally(tx, scorecards.versions(tx, loaded.playbook), cluster)
+        return earned(counted, loaded.rails, tx.now)
 
     def _scorecard(
         self, tx: Tx, loaded: LoadedPlaybook, cluster: str, *, firings: bool = False
     ) -> Scorecard:
-        found, has, counted = self._earned(tx, loaded, cluster, detailed=firings)
+        shas = scorecards.versions(tx, loaded.playbook)
+        counted = scorecards.tally(tx, shas, cluster)
+        has = earned(counted, loaded.rails, tx.now)
         switches = rails.switches(tx)
         name = loaded.playbook.name
         over = mode_switches(switches, name, cluster)
@@ -389,7 +385,7 @@ class Promotion:
             earned=has.mode,
             missing=has.missing,
             override=_override(loaded, mode, has, over),
-            firings=tuple(found[:_SHOWN]) if firings else (),
+            firings=tuple(scorecards.firings(tx, shas, cluster, newest=_SHOWN)) if firings else (),
         )
 
 

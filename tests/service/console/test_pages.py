@@ -156,7 +156,7 @@ def test_a_healed_incident_tells_its_whole_way(told: Stage) -> None:
     page = visitor.get(f"/incidents/{number_of(told, 'scheduler-restart')}").text
     for word in (
         "It healed after",
-        "Confirmed 2 time(s)",
+        "Confirmed twice",
         "Done: restart scheduler",
         "all passed",
         "1 of 1 done",

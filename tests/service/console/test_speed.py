@@ -14,7 +14,7 @@ import pytest
 from support.console_history import fill
 from support.console_stage import Stage, tell
 
-#: Seconds that a page may take: three times what `python tests/bench/console.py` has to show.
+#: Seconds that a page may take: three times the hundred milliseconds that are promised.
 MOST = 0.3
 INCIDENTS = 10_000
 

@@ -9,7 +9,7 @@ import pytest
 
 from airwarden.core.errors import ConflictError, NotFoundError, RejectedError, WrongInputError
 from airwarden.remediation.decide.correlate import PlaybookSet
-from airwarden.remediation.decide.promotion import Firing, Judgement, Tally, earned, tally
+from airwarden.remediation.decide.promotion import Firing, Judgement, Tally, earned
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import IncidentState, Mode
 from airwarden.remediation.operations import Operations
@@ -47,19 +47,6 @@ def test_what_is_earned_and_what_is_missing(
     assert has.mode is mode
     assert missing in "; ".join(has.missing)
     assert bool(has.missing) is (mode is not Mode.AUTO)
-
-
-def test_harm_counts_whoever_did_it_and_approved_runs_only_where_they_healed() -> None:
-    firings = [
-        Firing(1, START, ("x",), judgement=Judgement.RIGHT),
-        Firing(2, START + DAY, ("x",), cleared_at=START + DAY),
-        Firing(3, START, ("x",), acted=True, approved=True, healed=True),
-        Firing(4, START, ("x",), acted=True, approved=True, healed=False),
-        Firing(5, START, ("x",), acted=True, healed=True, judgement=Judgement.HARMFUL),
-    ]
-    counted = tally(firings)
-    assert (counted.fired, counted.right, counted.cleared) == (2, 1, 1)
-    assert (counted.approved_runs, counted.harmful, counted.since) == (1, 1, START)
 
 
 def desk(bench: Bench) -> Promotion:

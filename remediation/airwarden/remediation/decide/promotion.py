@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -84,22 +83,6 @@ class Earned:
 
     mode: Mode
     missing: tuple[str, ...] = ()
-
-
-def tally(firings: Sequence[Firing]) -> Tally:
-    """Count firings. Harm counts whoever did it: in shadow, approved, or alone."""
-    shadow = [one for one in firings if not one.acted]
-    said = [one.judgement for one in shadow]
-    return Tally(
-        since=min((one.at for one in shadow), default=None),
-        fired=len(shadow),
-        right=said.count(Judgement.RIGHT),
-        wrong=said.count(Judgement.WRONG),
-        harmful=sum(one.judgement is Judgement.HARMFUL for one in firings),
-        cleared=sum(one.cleared_at is not None for one in shadow),
-        replayed=sum(one.replayed for one in shadow),
-        approved_runs=sum(one.approved and one.healed for one in firings),
-    )
 
 
 def earned(counted: Tally, rails: Rails, now: datetime) -> Earned:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, exists, insert, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, or_, select
 
 from airwarden.core.alerts import Severity
 from airwarden.remediation.actions.base import Danger
-from airwarden.remediation.decide.promotion import Firing, Judgement
+from airwarden.remediation.decide.promotion import Firing, Judgement, Tally
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode, RunState
 from airwarden.remediation.journal import runs
 from airwarden.remediation.journal.runs import Run
@@ -42,45 +42,77 @@ def versions(tx: Tx, book: Playbook) -> list[str]:
     return same
 
 
-def firings(tx: Tx, shas: Collection[str], cluster: str, *, detailed: int = 0) -> list[Firing]:
-    """Return the runs of these versions that count, newest first.
+#: A firing that was in shadow, and when it was decided what to do.
+_SHADOW = run.c.state == RunState.SHADOW_DONE
+_SHADOW_AT = func.coalesce(shadow_result.c.recorded_at, run.c.started_at)
+_SAID_YES = exists().where(approval.c.run_id == run.c.id, approval.c.decision == "approved")
 
-    Args:
-        tx: The transaction.
-        shas: The versions.
-        cluster: Where.
-        detailed: For so many of the newest, what was done is read too.
-    """
-    said_yes = exists().where(approval.c.run_id == run.c.id, approval.c.decision == "approved")
-    query = (
-        select(
-            run.c.id,
-            run.c.incident_id,
-            run.c.state,
-            run.c.started_at,
-            run.c.first_effect_at,
-            shadow_result.c.would_do,
-            shadow_result.c.recorded_at,
-            shadow_result.c.alert_cleared_without_us_at,
-            shadow_result.c.human_action_ref,
-            shadow_result.c.verdict,
-            said_yes.label("approved"),
-        )
+
+def tally(tx: Tx, shas: Collection[str], cluster: str) -> Tally:
+    """Count the runs of these versions that count. Harm counts whoever did it: in shadow, approved, or alone."""
+    verdict = shadow_result.c.verdict
+    query = _that_count(
+        shas,
+        cluster,
+        func.min(case((_SHADOW, _SHADOW_AT))),
+        _number(_SHADOW),
+        _number(and_(_SHADOW, verdict == Judgement.RIGHT)),
+        _number(and_(_SHADOW, verdict == Judgement.WRONG)),
+        _number(verdict == Judgement.HARMFUL),
+        _number(and_(_SHADOW, shadow_result.c.alert_cleared_without_us_at.is_not(None))),
+        _number(and_(_SHADOW, shadow_result.c.human_action_ref.startswith(_REPLAY))),
+        _number(and_(_SAID_YES, run.c.state == RunState.SUCCEEDED)),
+    )
+    return Tally(*tx.connection.execute(query).one())
+
+
+def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.count(case((condition, 1)))
+
+
+def _that_count(
+    shas: Collection[str], cluster: str, *columns: ColumnElement[Any]
+) -> Select[tuple[Any, ...]]:
+    of_run = and_(shadow_result.c.run_id == run.c.id, shadow_result.c.cluster == run.c.cluster)
+    return (
+        select(*columns)
         .select_from(run)
-        .outerjoin(
-            shadow_result,
-            and_(shadow_result.c.run_id == run.c.id, shadow_result.c.cluster == run.c.cluster),
-        )
+        .outerjoin(shadow_result, of_run)
         .where(
             run.c.playbook_sha.in_(shas),
             run.c.cluster == cluster,
-            or_(run.c.state == RunState.SHADOW_DONE, run.c.first_effect_at.is_not(None)),
+            or_(_SHADOW, run.c.first_effect_at.is_not(None)),
         )
-        .order_by(run.c.id.desc())
     )
+
+
+#: What makes a `Firing`.
+_FIRING: tuple[ColumnElement[Any], ...] = (
+    run.c.id,
+    run.c.incident_id,
+    run.c.state,
+    run.c.first_effect_at,
+    _SHADOW_AT.label("shadow_at"),
+    shadow_result.c.would_do,
+    shadow_result.c.alert_cleared_without_us_at,
+    shadow_result.c.human_action_ref,
+    shadow_result.c.verdict,
+    _SAID_YES.label("approved"),
+)
+
+
+def firings(tx: Tx, shas: Collection[str], cluster: str, *, newest: int) -> list[Firing]:
+    """Return the newest runs of these versions that count, the latest first."""
+    query = _that_count(shas, cluster, *_FIRING).order_by(run.c.id.desc()).limit(newest)
     rows = tx.connection.execute(query).all()
-    done = _done(tx, [row.id for row in rows[:detailed]])
+    done = _done(tx, [row.id for row in rows])
     return [_firing(row, done) for row in rows]
+
+
+def firing(tx: Tx, one: Run) -> Firing:
+    """Return a run that counts."""
+    query = _that_count([one.playbook_sha], one.cluster, *_FIRING).where(run.c.id == one.id)
+    return _firing(tx.connection.execute(query).one(), _done(tx, [one.id]))
 
 
 def _done(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[str]]:
@@ -105,7 +137,7 @@ def _firing(row: Any, done: Mapping[int, Sequence[str]]) -> Firing:
     would_do = [str(one.get("summary", "")) for one in json.loads(row.would_do or "[]")]
     return Firing(
         incident_id=row.incident_id,
-        at=(row.first_effect_at if acted else row.recorded_at) or row.started_at,
+        at=(row.first_effect_at if acted else None) or row.shadow_at,
         would_do=tuple(done.get(row.id, ()) if acted else would_do),
         acted=acted,
         approved=bool(row.approved),
