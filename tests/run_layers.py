@@ -58,8 +58,9 @@ def pytest(
 TWO = ("-n", "2", "--dist", "worksteal")
 #: What `check` runs of the unit tests: those that follow the engine for hours of virtual time, or speak to servers, are left out.
 QUICK = "not reliability and not thorough"
-#: Those that share a server within a file.
+#: Those that share a server within a file, or a group of files.
 TWO_BY_FILE = ("-n", "2", "--dist", "loadfile")
+TWO_BY_GROUP = ("-n", "2", "--dist", "loadgroup")
 
 
 #: What `reliability` runs, and the one file of it that is a layer of its own.
@@ -89,12 +90,14 @@ PLANS: dict[str, tuple[Layer, ...]] = {
         Layer("static", 120, (*STATIC, SITE)),
         Layer("unit", 90, (pytest("tests/unit", processes=TWO),)),
         Layer(
-            "contract and CLI", 90, (pytest("tests/contract", "tests/cli", processes=TWO_BY_FILE),)
+            "contract and CLI",
+            90,
+            (pytest("tests/contract", "tests/cli", processes=TWO_BY_GROUP),),
         ),
         Layer("service", 330, (pytest("tests/service", processes=TWO_BY_FILE),)),
         Layer("browser", 120, (pytest("tests/browser", processes=TWO),)),
-        Layer("short soak", 120, ((*pytest("tests/soak"), "-s"),)),
-        Layer("acceptance", 360, (pytest("tests/acceptance"),)),
+        # In one process: the platform comes up while the soak is on.
+        Layer("soak, acceptance", 480, ((*pytest("tests/soak", "tests/acceptance"), "-s"),)),
     ),
     "check": (
         Layer("set-up", 5, (("sh", "deploy/local/bootstrap.sh", "venv"),)),

@@ -24,7 +24,13 @@ __all__ = [
 
 HERE = Path(__file__).parent
 #: Files whose tests share Airflow's API server: its start costs more than all that they ask of it.
-AT_AIRFLOW = ("test_airflow", "test_airflow_doors", "test_lying_airflow", "test_measured_airflow")
+AT_AIRFLOW = (
+    "test_airflow",
+    "test_airflow_doors",
+    "test_backfills",
+    "test_lying_airflow",
+    "test_measured_airflow",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
