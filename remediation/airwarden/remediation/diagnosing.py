@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from airwarden.core.counting import counted
 from airwarden.remediation import records
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Verdict
@@ -74,7 +75,7 @@ def diagnose(parts: Parts, incident_id: int, subject: Subject) -> None:
             tx,
             one,
             "diagnosis",
-            f"Read for whoever is called ({len(read)} things): {said}.",
+            f"Read for whoever is called ({counted(len(read), 'thing')}): {said}.",
             evidence={**one.evidence, **records.evidence_of(found)},
             cause=cause[:300],
         )
