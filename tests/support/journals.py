@@ -16,6 +16,7 @@ def up_to_date(url: str) -> str:
     """Return the URL, with an empty journal of the newest schema where SQLite has no file yet."""
     file = Path(url.removeprefix(_SQLITE))
     if url.startswith(_SQLITE) and not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
         file.touch(mode=0o600)
         file.write_bytes(_empty())
     return url

@@ -218,7 +218,7 @@ def test_a_leashed_port_reads_and_does_not_change(journal: Journal) -> None:
 READS = {
     "airflow": {
         "health", "jobs", "dags", "dag", "pools", "task_instances", "task_instance", "dag_runs",
-        "log_tail", "version", "backfills",
+        "log_tail", "version", "backfills", "held_back",
     },
     "breakers": {"load"},
     "commands": set[str](),
