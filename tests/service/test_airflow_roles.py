@@ -142,6 +142,7 @@ READS: dict[str, Call] = {
     "pools": lambda airflow, _: airflow.pools()[0],
     "task_instances": lambda airflow, _: airflow.task_instances(states=["failed"])[0],
     "task_instance": lambda airflow, run: airflow.task_instance(TaskKey(DAG_ID, run, "first")),
+    "held_back": lambda airflow, run: airflow.held_back(TaskKey(DAG_ID, run, "first")),
     "log_tail": lambda airflow, run: airflow.log_tail(
         TaskKey(DAG_ID, run, "first"), 1, most=1000, keep=100
     ),

@@ -167,4 +167,5 @@ NO_DATA: dict[str, str] = {
     "airflow listener": "prints a file for Airflow",
     "airflow canary": "prints a file for Airflow",
     "audit export": "always writes JSON, one entry a line",
+    "password": "asks, and prints one line for the settings",
 }
