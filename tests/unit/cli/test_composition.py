@@ -281,6 +281,7 @@ def test_a_reload_brings_the_lease_into_no_database_of_airflows(tmp_path: Path) 
         program.stop()
 
 
+@pytest.mark.thorough
 def test_a_reload_of_the_exporter_names_what_takes_effect_at_the_next_start(tmp_path: Path) -> None:
     for name in ("airflow", "api"):
         (tmp_path / name).write_text("a-token-of-some-length\n")

@@ -11,6 +11,8 @@ import pytest
 
 from support.repository import PARTS, ROOT, committed, project
 
+pytestmark = pytest.mark.thorough
+
 UV = Path(sys.executable).with_name("uv")
 
 

@@ -194,6 +194,7 @@ def test_it_keeps_to_what_the_services_take(kind: str) -> None:
 LONG = "long " * 4000
 
 
+@pytest.mark.thorough
 def test_what_is_too_long_keeps_what_matters() -> None:
     view = replace(
         KINDS["refused"],

@@ -29,6 +29,8 @@ from airwarden.remediation.silencing import Silencing
 from airwarden.remediation.windowing import Windowing
 from support.engine import Bench
 
+pytestmark = pytest.mark.thorough
+
 LOOK, ORDER, ARM, APPROVE = Right.READ, Right.ORDER, Right.ARM, Right.APPROVE
 #: Every route behind the operators' door, with what it takes.
 RIGHTS = {

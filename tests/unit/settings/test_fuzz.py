@@ -37,6 +37,7 @@ def accepts_or_refuses(text: str, **environ: str) -> None:
         parse(text, source="airwarden.yaml", environ=environ)
 
 
+@pytest.mark.thorough
 @QUICK
 @given(st.text(max_size=80))
 @example("a: " + "[" * 3000)
