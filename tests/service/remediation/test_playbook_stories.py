@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -21,25 +19,17 @@ from airwarden.remediation.journal.memory import JournalBreakers
 from airwarden.remediation.playbook import WaitStep
 from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
 from airwarden.remediation.world import BreakerState
+from support.memory_path import memory_path
 from support.platform_bench import CLUSTER, PlatformBench
+
+__all__ = ["memory_path"]
 
 MINUTE = 60.0
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    """A folder for the journal, in memory where that is possible: minutes of it are many commits."""
-    memory = Path("/dev/shm")
-    if not os.access(memory, os.W_OK):
-        yield tmp_path
-        return
-    with tempfile.TemporaryDirectory(dir=memory) as name:
-        yield Path(name)
-
-
-@pytest.fixture
-def bench(folder: Path) -> Iterator[PlatformBench]:
-    bench = PlatformBench(folder)
+def bench(memory_path: Path) -> Iterator[PlatformBench]:
+    bench = PlatformBench(memory_path)
     bench.run(120)
     yield bench
     bench.close()
@@ -111,8 +101,8 @@ def test_a_slow_database_with_all_schedulers_late_gets_one_page_and_no_restart(
     assert "metadata database slow" in page.summary
 
 
-def test_shadow_says_what_it_would_do_and_does_nothing(folder: Path) -> None:
-    bench = PlatformBench(folder, mode=Mode.SHADOW)
+def test_shadow_says_what_it_would_do_and_does_nothing(memory_path: Path) -> None:
+    bench = PlatformBench(memory_path, mode=Mode.SHADOW)
     bench.run(60)
     bench.host.freeze("scheduler")
     bench.shout("AirflowSchedulerProcessDown", component="scheduler", process="scheduler")
