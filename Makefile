@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONPATH := deploy/local:tests
 # Tests start hundreds of programs: what one of them compiled, the next one finds.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help venv platform lock schemas generate docs docs-commands format check test reliability soak bench bench-faults demo up down clean
+.PHONY: help venv platform lock schemas grafana-schema generate docs docs-commands format check test reliability soak bench bench-faults demo up down clean
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
@@ -21,6 +21,7 @@ help:
 	@echo "make docs   - the documentation as a site, in build/docs"
 	@echo "make docs-commands - run the long commands that README and tutorial tell: demo, test, down"
 	@echo "make lock   - compile the lock files again (UPGRADE=1 takes newer versions)"
+	@echo "make grafana-schema - make the JSON Schema of dashboards again, from the types that Grafana publishes (needs npm)"
 	@echo "make schemas - write the schemas of Airflow's releases again, from real installs"
 	@echo "make clean  - remove what builds and tests left behind; environments and var/ stay"
 
@@ -36,6 +37,10 @@ lock: venv
 # Every supported release of Airflow migrates an empty database; what comes of it is committed.
 schemas: venv
 	@$(PY) -m support.airflow_releases
+
+# Needs Node.js and npm, for this alone: what it makes is committed.
+grafana-schema:
+	@sh tests/support/grafana_schema/generate.sh
 
 # Tests compare these files with a fresh run and name this target when they differ.
 generate: venv
