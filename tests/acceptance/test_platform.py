@@ -200,10 +200,5 @@ def test_a_second_start_of_what_runs_changes_nothing(platform: Platform) -> None
     assert lifecycle.up(platform.state_dir) == platform
     after = {info.name: info.pid for info in Supervisor(platform).processes()}
     assert after == before
-    listening = {
-        connection.laddr.ip
-        for process in processes.of_platform(platform.state_dir)
-        for connection in process.net_connections("tcp")
-        if connection.status == "LISTEN"
-    }
-    assert listening == {"127.0.0.1"}
+    listening = processes.listening(processes.of_platform(platform.state_dir))
+    assert {address for address, _ in listening} == {"127.0.0.1"}

@@ -7,19 +7,29 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+#: Seconds that whatever is waited for may take at least: how soon it comes says how busy the machine is.
+PATIENCE = 60.0
 
 
 def eventually(
-    condition: Callable[[], T], *, within: float, every: float = 0.05, what: str = ""
+    condition: Callable[[], T],
+    *,
+    within: float,
+    every: float = 0.05,
+    what: str = "",
+    promised: bool = False,
 ) -> T:
     """Poll until `condition()` is truthy and return its value.
 
     Args:
         condition: Called repeatedly; an AssertionError counts as not yet.
-        within: Seconds until the test fails.
+        within: Seconds that it takes at most on a machine with little to do; the test fails after
+            :data:`PATIENCE` if that is longer.
         every: Seconds between two looks.
         what: What is waited for, for the failure's message.
+        promised: Those seconds are what the code promises, so the test fails after them.
     """
+    within = within if promised else max(within, PATIENCE)
     end = time.monotonic() + within
     last: object = None
     while True:

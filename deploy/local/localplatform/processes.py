@@ -80,6 +80,18 @@ def _works_in(process: psutil.Process, folder: Path) -> bool:
         return False
 
 
+def listening(processes: Iterable[psutil.Process]) -> set[tuple[str, int]]:
+    """Return the addresses and ports on which these processes listen; one that has ended does nowhere."""
+    found: set[tuple[str, int]] = set()
+    for process in processes:
+        try:
+            sockets = process.net_connections("tcp")
+        except psutil.NoSuchProcess:
+            continue
+        found |= {(s.laddr.ip, s.laddr.port) for s in sockets if s.status == psutil.CONN_LISTEN}
+    return found
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process of that id exists and is not a zombie."""
     try:

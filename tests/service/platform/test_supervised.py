@@ -177,3 +177,15 @@ def test_the_caller_and_its_children_are_never_taken_for_the_platform(stage: Sta
         bystander.kill()
     assert bystander.pid not in found
     assert os.getpid() not in found
+
+
+def test_who_listens_is_told_although_one_of_them_ends_meanwhile() -> None:
+    one = "import socket, time; s = socket.create_server(('127.0.0.1', 0)); print(s.getsockname()[1], flush=True); time.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", one], stdout=subprocess.PIPE) as listener:
+        assert listener.stdout is not None
+        port = int(listener.stdout.readline())
+        with subprocess.Popen(SLEEPER) as other:
+            looked_at = [psutil.Process(other.pid), psutil.Process(listener.pid)]
+            other.kill()
+        assert processes.listening(looked_at) == {("127.0.0.1", port)}
+        listener.kill()

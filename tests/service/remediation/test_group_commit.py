@@ -112,7 +112,7 @@ def test_a_commit_whose_answer_is_swallowed_is_cut_off(fresh_database: FreshData
 
     threading.Thread(target=commit, daemon=True).start()
     try:
-        eventually(cut_off, within=8, what="the transaction is given up")
+        eventually(cut_off, within=8, promised=True, what="the transaction is given up")
     finally:
         proxy.thaw()
         proxy.close()

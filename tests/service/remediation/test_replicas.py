@@ -69,7 +69,7 @@ def test_a_leader_that_stops_cleanly_is_followed_at_once(replicas: list[Running]
     old = leaders(replicas)[0]
     heir = next(one for one in replicas if one is not old)
     old.stop()
-    eventually(lambda: heir.remediator.leadership.leads, within=3)
+    eventually(lambda: heir.remediator.leadership.leads, within=3, promised=True)
     replicas.remove(old)
     heir.machine.healthy = False
     assert heir.webhook(webhook(alert(starts=datetime.now(UTC)))).status_code == 200
