@@ -29,8 +29,11 @@ from support.postgres import ROOT, Database
 
 DAYS = 30
 HOUR, DAY = 3600.0, 86_400.0
-#: Which assets are watched: DAGs that run each hour.
-WATCHED, TARGET = 30, "sla:3h"
+#: Which assets are watched: DAGs that run each hour, and at the weekend every hour and three quarters. What is
+#: promised holds when one run fails, by what the report itself says of promises.
+WATCHED, TARGET = 30, "sla:4h"
+#: This fleet's runs start within ten seconds, not three, as the objective has it by default.
+SETTINGS = "objectives: {scheduling-latency: {limit: 10s}}\n"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def plant(database: Database, end: float, size: float) -> list[Planted]:
         for row in database.execute(
             "SELECT dag_id FROM dag_run JOIN dag USING (dag_id) WHERE NOT is_paused AND NOT is_stale"
             " AND timetable_periodic GROUP BY dag_id"
-            # Nobody promises three hours for what takes nearly as long.
+            # Nobody promises hours for what takes nearly as long.
             " HAVING avg(end_date - start_date) < interval '1 hour'"
             " ORDER BY count(*) DESC, dag_id LIMIT %s",
             WATCHED,
@@ -167,6 +170,7 @@ def backtest(dsn: str, prometheus: str, end: float, planted: list[Planted]) -> d
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "incidents.yaml"
         file.write_text(json.dumps({"incidents": listed}))
+        (Path(folder) / "airwarden.yaml").write_text(SETTINGS)
         begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
         done = subprocess.run(
             [str(ROOT / ".venv/bin/airwarden"), "backtest", "--no-tasks", "--no-grid", "--until", _text(end),
@@ -178,6 +182,7 @@ def backtest(dsn: str, prometheus: str, end: float, planted: list[Planted]) -> d
     return {
         **json.loads(done.stdout),
         "seconds": time.monotonic() - begun,
+        "memory": after.ru_maxrss / 1024,
         "processor": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
     }
 
@@ -246,10 +251,13 @@ def show(report: dict[str, Any], size: float) -> bool:
           f"naively split by team: {report['naive']} pages")  # fmt: skip
     for page in others:
         print(f"    {page['kind']} {page['alert']} {page['labels']}")
+    for tight in report["tight"]:
+        print(f"    a promise that one failed run breaks: {tight}")
+    print(f"  not judged: {sorted(report['not_judged'])}")
     if size != 1.0:
         return True
     once = all(found["told"] == 1 for found in report["incidents"])
-    return once and not any(page["kind"] == "page" for page in others)
+    return once and not report["tight"] and not any(page["kind"] == "page" for page in others)
 
 
 if __name__ == "__main__":

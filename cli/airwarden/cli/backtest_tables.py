@@ -41,6 +41,8 @@ def show(report: Report, console: Console) -> None:
     if report.tried:
         console.print(_tried(report))
     console.print(_thresholds(report))
+    if report.tight:
+        console.print(_tight(report))
     if report.not_judged:
         console.print(
             f"[bold]Not judged[/] ({len(report.not_judged)}): Airflow's history does not tell of them; a Prometheus"
@@ -150,6 +152,25 @@ def _thresholds(report: Report) -> Table:
         )
     if any(row.without for row in report.rows):
         table.caption = "* judged without what would excuse it: see the HTML report"
+    return table
+
+
+def _tight(report: Report) -> Table:
+    some = f", the first {_SHOWN} of {len(report.tight)}" if len(report.tight) > _SHOWN else ""
+    table = Table(
+        "DAG", "tier", "promised", "age if all runs come through", "if one fails", "holds from",
+        title=f"Promises that one failed run breaks{some}",
+    )  # fmt: skip
+    for tight in report.tight[:_SHOWN]:
+        always = tight.promised < tight.well
+        table.add_row(
+            tight.dag_id,
+            tight.tier,
+            length(tight.promised),
+            f"[red]{length(tight.well)}[/]" if always else length(tight.well),
+            length(tight.one_failed),
+            length(tight.proposed),
+        )
     return table
 
 

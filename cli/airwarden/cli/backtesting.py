@@ -172,6 +172,7 @@ class Backtest:
         grid: Grid,
     ) -> Report:
         from airwarden.rules.backtest.naive import naive_pages
+        from airwarden.rules.backtest.promises import tight_promises
         from airwarden.rules.backtest.replay import judgeable, replay
         from airwarden.rules.backtest.report import (
             Report,
@@ -214,6 +215,7 @@ class Backtest:
             ),
             naive=naive_pages(rules, sources, grid),
             not_judged=base.not_judged,
+            tight=tuple(tight_promises(past)),
         )
 
     def _chooser(self) -> Callable[[Mapping[str, str]], str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -10,6 +11,9 @@ from typing import Annotated
 import typer
 
 from airwarden.cli import failures
+
+# None of pydantic's plugins is ours, and to look for some reads the metadata of every package installed.
+os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
 
 #: In the order in which help lists them; each is a module of `commands` of the same name.
 COMMANDS = (

@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from airwarden.cli.drawing import Draw, here
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
 from airwarden.core.errors import WrongInputError
@@ -81,25 +82,20 @@ LIMITS = {
 }
 
 
-def render_all(settings: Settings, *, dashboards: bool = True) -> Mapping[str, str]:
+def render_all(settings: Settings, draw: Draw | None = here) -> Mapping[str, str]:
     """Return relative path → content of every generated file.
 
     Args:
         settings: The installation.
-        dashboards: Whether Grafana's files are among them.
+        draw: What draws the dashboards; None: Grafana's files are not among them.
 
     Raises:
         WrongInputError: The settings name an alert that does not exist, a threshold that does not
             fit it, or a secret where only a file will do.
     """
     rules = resolved(settings)
-    files = rules_build.written(rules)
-    if not dashboards:
-        return files
-    # Slow to import, and most commands draw nothing.
-    from airwarden.dashboards import generate
-
-    return {**files, **generate.build(dashboard_config(settings, rules))}
+    drawn = draw(dashboard_config(settings, rules)) if draw else dict
+    return {**rules_build.written(rules), **drawn()}
 
 
 def resolved(settings: Settings) -> Rules:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from airwarden.cli.checks.finding import Finding, Level
+from airwarden.cli.drawing import Draw, here
 from airwarden.cli.options import Part, RuleFormat, read_text
 from airwarden.cli.outputs import render_all, resolved, rule_config
 from airwarden.core.errors import WrongInputError
@@ -29,7 +30,11 @@ _MERGED = "alertmanager/merged.yml"
 
 
 def render_parts(
-    settings: Settings, only: Sequence[Part], rules_for: RuleFormat, merge_into: Path | None
+    settings: Settings,
+    only: Sequence[Part],
+    rules_for: RuleFormat,
+    merge_into: Path | None,
+    draw: Draw = here,
 ) -> Mapping[str, str]:
     """Return relative path → content.
 
@@ -38,6 +43,7 @@ def render_parts(
         only: Which parts; all but the subtree where it is empty.
         rules_for: Who evaluates the rules.
         merge_into: A site's Alertmanager configuration: the subtree is merged into it.
+        draw: What draws the dashboards.
 
     Raises:
         WrongInputError: The settings or that configuration are wrong.
@@ -49,7 +55,7 @@ def render_parts(
     elsewhere = Part.RULES in wanted and rules_for is not RuleFormat.PROMETHEUS
     if elsewhere:
         left_out += _PLACES[Part.RULES]
-    rendered = render_all(settings, dashboards=Part.DASHBOARDS in wanted)
+    rendered = render_all(settings, draw if Part.DASHBOARDS in wanted else None)
     files = {path: text for path, text in rendered.items() if not path.startswith(left_out)}
     if elsewhere:
         files |= formats.formatted(resolved(settings), formats.RuleFormat(rules_for.value))

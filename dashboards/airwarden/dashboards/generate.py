@@ -6,13 +6,13 @@ default settings, which is what the repository holds under `dashboards/grafana/`
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic_core import to_json
 
 from airwarden.core.errors import WrongInputError
 from airwarden.dashboards.boards.business import business
@@ -78,7 +78,14 @@ def boards(config: DashboardConfig | None = None) -> list[dict[str, Any]]:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    return to_json(_sorted(value), indent=1).decode() + "\n"
+
+
+def _sorted(value: Any) -> Any:
+    """Return the same with keys in order, so that a file changes only where a dashboard does."""
+    if isinstance(value, dict):
+        return {key: _sorted(value[key]) for key in sorted(value)}
+    return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
 def _yaml(value: Any) -> str:

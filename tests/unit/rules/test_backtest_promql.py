@@ -207,3 +207,25 @@ def test_a_side_that_may_be_missing_is_left_out_and_said() -> None:
     assert numbers(world.vector("(a > 1) unless on (cluster) b", Span(0, 2))) == [[None, 2]]
     # Where nothing but the excuse is measured, everything would fire.
     assert needs(parsed("vector(1) unless b"), (), {}).missing == {"b"}
+
+
+def test_of_a_name_recorded_by_several_rules_those_that_can_be_are_worked_out() -> None:
+    recordings = {
+        "r": (Recorded("sum by (cluster) (a)", (("slo", "one"),)), Recorded("b", (("slo", "two"),)))
+    }
+    assert needs(parsed("r"), {"a"}, recordings).missing == frozenset()
+    assert needs(parsed("r"), {"a"}, recordings).without == {"b"}
+    assert needs(parsed('r{slo="two"}'), {"a"}, recordings).missing == {"b"}
+    assert needs(parsed("r"), {"c"}, recordings).missing == {"a", "b"}
+    world = evaluator(a=[[1, 2, 3]])
+    world.recordings = recordings
+    found = world.vector("r * 1", Span(0, 3))
+    assert found.labels == ({"cluster": "c", "slo": "one"},)
+    assert numbers(found) == [[1, 2, 3]]
+
+
+def test_nothing_was_recorded_before_there_was_anything_to_record() -> None:
+    world = evaluator(a=[[1, 2, 3, 4]])
+    world.recordings = {"r": (Recorded("vector(1)", (("slo", "one"),)),)}
+    world.first = 1
+    assert numbers(world.vector("count_over_time(r[1h])", Span(0, 4))) == [[None, 1, 2, 3]]

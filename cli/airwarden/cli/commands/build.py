@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from airwarden.cli import drawing
 from airwarden.cli.options import (
     DEFAULT,
     ConfigOption,
@@ -47,11 +49,16 @@ def _build(
 
     Everything goes into one folder; what is there under the same names is replaced.
     """
-    from airwarden.cli.outputs import write_all
-    from airwarden.cli.parts import render_parts
+    with (
+        drawing.beside()
+        if not only or Part.DASHBOARDS in only
+        else nullcontext(drawing.here) as draw
+    ):
+        from airwarden.cli.outputs import write_all
+        from airwarden.cli.parts import render_parts
 
-    settings = load_settings(config)
-    with located(config):
-        files = render_parts(settings, only or (), rules_for, merge_into)
+        settings = load_settings(config)
+        with located(config):
+            files = render_parts(settings, only or (), rules_for, merge_into, draw)
     written = [str(path) for path in write_all(files, out)]
     present(written, output, lambda: typer.echo("\n".join(written)))

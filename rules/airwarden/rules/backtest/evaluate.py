@@ -67,6 +67,8 @@ class Evaluator:
         start: Unix time of evaluation 0.
         step: Seconds between evaluations.
         block: Evaluations that are worked on at once, so that memory stays small.
+        first: The evaluation before which nothing was recorded: windows that reach further hold less, as those
+            of a Prometheus do that has not been there for so long.
     """
 
     sources: Mapping[str, Source]
@@ -74,6 +76,7 @@ class Evaluator:
     start: float
     step: float
     block: int = 2880
+    first: int = -(2**31)
     _known: dict[tuple[str, int, int], Value] = field(default_factory=dict)
     _recorded: dict[tuple[str, int], Vector] = field(default_factory=dict)
     _now: int = 0
@@ -163,13 +166,14 @@ class Evaluator:
         """Return recorded series, from blocks that are evaluated once each."""
         name = selector.name
         self._reach[name] = max(self._reach.get(name, 0), self._now - span.first)
-        parts = []
-        for block in range(span.first // self.block, (span.end - 1) // self.block + 1):
+        begin = min(max(span.first, self.first), span.end)
+        parts = [Vector.empty(begin - span.first)] if begin > span.first else []
+        for block in range(begin // self.block, (span.end - 1) // self.block + 1):
             whole = Span(block * self.block, self.block)
             if (name, block) not in self._recorded:
                 self._recorded[name, block] = self._record(self.recordings[name], whole)
             found = self._selected(self._recorded[name, block], selector)
-            low, high = max(span.first, whole.first), min(span.end, whole.end)
+            low, high = max(begin, whole.first), min(span.end, whole.end)
             cut = slice(low - whole.first, high - whole.first)
             parts.append(Vector(found.labels, found.values[:, cut], found.present[:, cut]))
         return stacked(parts)
@@ -196,6 +200,8 @@ class Evaluator:
     def _record(self, rules: Sequence[Recorded], span: Span) -> Vector:
         found = Vector.empty(span.count)
         for rule in rules:
+            if self._is_unknown(parsed(rule.expr)):
+                continue
             fresh = self._series(rule.expr, span)
             own = Vector(self._named(fresh, rule.labels), fresh.values, fresh.present)
             found = set_operation("or", found, own, Matching())
@@ -298,10 +304,13 @@ class Evaluator:
 
         Whether that is right was decided before, by `needs`.
         """
+        return Vector.empty(span.count) if self._is_unknown(node) else self._vector(node, span)
+
+    def _is_unknown(self, node: Node) -> bool:
         if node.key not in self._unknown:
             missing = needs(node, self.sources, self.recordings).missing
             self._unknown[node.key] = bool(missing)
-        return Vector.empty(span.count) if self._unknown[node.key] else self._vector(node, span)
+        return self._unknown[node.key]
 
     def _call(self, node: Call, span: Span) -> Value:
         name, args = node.name, node.arguments

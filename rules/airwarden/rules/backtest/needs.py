@@ -67,10 +67,7 @@ def needs(node: Node, sources: Collection[str], recordings: Recordings) -> Needs
             return Needs(known=one)
         if node.name not in recordings:
             return Needs(missing=one)
-        found = Needs()
-        for rule in recordings[node.name]:
-            found |= needs(parsed(rule.expr), sources, recordings)
-        return found
+        return _of_recorded(node, sources, recordings)
     if isinstance(node, Binary):
         left = needs(node.left, sources, recordings)
         right = needs(node.right, sources, recordings)
@@ -84,4 +81,18 @@ def needs(node: Node, sources: Collection[str], recordings: Recordings) -> Needs
     found = Needs()
     for child in children(node):
         found |= needs(child, sources, recordings)
+    return found
+
+
+def _of_recorded(node: Selector, sources: Collection[str], recordings: Recordings) -> Needs:
+    """Return what those rules need that may record what is selected."""
+    asked = [
+        needs(parsed(rule.expr), sources, recordings)
+        for rule in recordings[node.name]
+        if all(m.fits(dict(rule.labels)) for m in node.matchers if m.label in dict(rule.labels))
+    ]
+    some = any(not one.missing for one in asked)
+    found = Needs()
+    for one in asked:
+        found |= one.excused if some else one
     return found

@@ -230,7 +230,9 @@ def replay(
     recordings: dict[str, tuple[Recorded, ...]] = {}
     for rules in sets:
         recordings |= rules.recordings
-    evaluator = Evaluator(sources, recordings, grid.start, grid.step, _BLOCK)
+    evaluator = Evaluator(
+        sources, recordings, grid.start, grid.step, _BLOCK, first=grid.whole.first
+    )
     reasons: dict[str, str] = {}
     excused: dict[str, str] = {}
     active: dict[str, Active] = {}

@@ -18,6 +18,7 @@ from airwarden.core.thresholds import Threshold, Unit
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.notify import Episode
 from airwarden.rules.backtest.past_metrics import DagKind, PastOfRuns
+from airwarden.rules.backtest.promises import Tight
 from airwarden.rules.backtest.replay import Replayed, RuleSet, with_threshold
 from airwarden.rules.backtest.vectors import Labels
 from airwarden.rules.config import RuleConfig
@@ -145,6 +146,7 @@ class Report:
             guards; None where it was not judged.
         tried: What the operator asked to be tried.
         not_judged: Alert → why.
+        tight: Promises that a single failed run breaks.
     """
 
     cluster: str
@@ -160,6 +162,7 @@ class Report:
     tried: tuple[tuple[str, Tried], ...]
     naive: int | None
     not_judged: Mapping[str, str]
+    tight: tuple[Tight, ...] = ()
 
     @property
     def days(self) -> float:
