@@ -113,4 +113,9 @@ def compare(
     same(counts(families["task_instances_finished_total"]), attempts)
     started: Counts = Counter({(queue,): number for queue, number in truth.started().items()})
     same(counts(families["task_instances_started_total"]), started)
+    last: Counts = Counter()
+    for (state, _, tier, _), number in attempts.items():
+        if state in ("success", "failed"):
+            last[(tier,)] += number
+    same(counts(families["task_attempts"]), last)
     return ended, attempts

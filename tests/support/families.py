@@ -28,6 +28,17 @@ def nonzero(families: Sequence[Family], name: str) -> dict[Labels, float]:
     return {labels: value for labels, value in every(families, name).items() if value}
 
 
+def totals(families: Sequence[Family], name: str) -> dict[Labels, float]:
+    """Return the sums of a histogram's values that are not 0."""
+    return {
+        labels: value.total
+        for family in families
+        if family.metric.name == f"airwarden_{name}"
+        for labels, value in family.samples
+        if isinstance(value, Bins) and value.total
+    }
+
+
 def values(collector: Collector, name: str) -> dict[Labels, float]:
     """Collect, and return a metric's samples that are not 0."""
     return nonzero(collector.collect(), name)

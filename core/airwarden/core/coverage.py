@@ -37,6 +37,7 @@ OVER_REST = frozenset(
         "airwarden_pool_starving_tasks",
         "airwarden_sla_at_risk",
         "airwarden_sla_breaches_total",
+        "airwarden_task_attempts",
         "airwarden_task_duration_seconds",
         "airwarden_task_failures_by_evidence_total",
         "airwarden_task_failures_total",
@@ -46,6 +47,7 @@ OVER_REST = frozenset(
         "airwarden_task_instances_started_total",
         "airwarden_task_oldest_age_seconds",
         "airwarden_task_queue_wait_seconds",
+        "airwarden_task_schedule_wait_seconds",
     }
 )
 #: Of these a part is missing over REST, or they are less exact.
@@ -85,6 +87,7 @@ LACKING: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "airwarden_dag_bundle_last_refresh_timestamp_seconds": "there are no bundles",
             "airwarden_dags_behind_bundle": "there are no bundles",
             "airwarden_dag_versions_total": "kind=changed only: one version of a DAG is kept",
+            "airwarden_task_schedule_wait_seconds": "when a task was scheduled is not kept",
         },
         "airflow_3_0": {**_BEFORE_3_1, **_NO_DEADLINES},
         "airflow_3_1": {

@@ -65,10 +65,12 @@ EMITTED: Mapping[str, frozenset[str]] = {
             "airwarden_dag_run_schedule_delay_seconds",
             "airwarden_dag_runs",
             "airwarden_dag_runs_finished_total",
+            "airwarden_task_attempts",
             "airwarden_task_duration_seconds",
             "airwarden_task_instances_finished_total",
             "airwarden_task_instances_started_total",
             "airwarden_task_queue_wait_seconds",
+            "airwarden_task_schedule_wait_seconds",
         }
     ),
     "dags": frozenset(

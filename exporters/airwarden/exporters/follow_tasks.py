@@ -35,6 +35,8 @@ class Attempt:
         history: It was replaced by a newer attempt.
         retriable: Another try follows if it fails.
         inherited: It never ran; its start is that of the attempt before it.
+        scheduled_dttm: When its upstream tasks let it go; None where Airflow does not keep that.
+        try_number: Which attempt of its task it is, from 1 on.
     """
 
     id: str
@@ -48,6 +50,9 @@ class Attempt:
     history: bool
     retriable: bool = True
     inherited: bool = False
+    scheduled_dttm: datetime | None = None
+    pool: str = "default_pool"
+    try_number: int = 1
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> Attempt:
@@ -95,6 +100,18 @@ class Attempt:
         if self.start_date < self.queued_dttm - _SKEW:
             return None
         return max(0.0, (self.start_date - self.queued_dttm).total_seconds())
+
+    @property
+    def schedule_wait(self) -> float | None:
+        """Seconds from scheduling to queueing; None where that is not known, or after a deferral."""
+        if self.queue_wait is None or self.scheduled_dttm is None or self.queued_dttm is None:
+            return None
+        return max(0.0, (self.queued_dttm - self.scheduled_dttm).total_seconds())
+
+    @property
+    def needed(self) -> int | None:
+        """How many attempts its task took; None for one that is not the last, or never ran."""
+        return self.try_number if self.state in _RAN and self.outcome in _RAN else None
 
 
 @dataclass(slots=True)

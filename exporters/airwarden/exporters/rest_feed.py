@@ -243,6 +243,7 @@ def attempt_of(
         "run": 0, "dag_id": task.key.dag_id, "queue": task.queue or "default",
         "state": "failed" if retried else task.state, "start_date": task.start_date,
         "end_date": task.end_date, "queued_dttm": task.queued_when, "history": history or retried,
+        "scheduled_dttm": task.scheduled_when, "pool": task.pool, "try_number": task.try_number,
         "retriable": retried or task.try_number <= task.max_tries,
         "inherited": any(
             e.start_date == task.start_date for e in earlier

@@ -8,11 +8,20 @@ from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
 from airwarden.core.thresholds import Unit, parse_threshold
 from airwarden.rules.config import RuleConfig
-from airwarden.rules.model import AlertRule, Context, Measure, Subject
+from airwarden.rules.model import AlertRule, Context, Measure, RecordingRule, Rules, Subject
 
 _FINISHED = "airwarden_task_instances_finished_total"
 #: A healthy platform needs 1.0 to 1.1 attempts for a task.
 _AMPLIFICATION = 1.5
+
+
+def _amplification(_: Rules) -> tuple[RecordingRule, ...]:
+    """How many attempts the tasks of each tier that ended within the hour took, on average."""
+    taken, ended = (
+        f"sum by (cluster, tier) (increase(airwarden_task_attempts_{part}[1h]))"
+        for part in ("sum", "count")
+    )
+    return (RecordingRule("airwarden_task_retry_amplification_ratio", f"{taken} / ({ended} > 0)"),)
 
 
 def _retries(_: RuleConfig) -> Measure:
@@ -59,6 +68,7 @@ def _oldest_queued(context: Context) -> str:
 
 TASKS = Subject(
     name="tasks",
+    recordings=_amplification,
     alerts=(
         AlertRule(
             name="AirflowRetryStorm",

@@ -25,7 +25,7 @@ from airwarden.exporters.sightings import DAY, HOUR
 from airwarden.exporters.sources import DagRule
 from support.airflow_rows import AirflowRows, now
 from support.eventually import eventually
-from support.families import every, live_now, nonzero, values
+from support.families import every, live_now, nonzero, totals, values
 from support.postgres import Database
 
 Labels = tuple[str, ...]
@@ -135,7 +135,11 @@ def test_attempts_of_an_open_run_are_counted_as_they_change_and_not_again_at_its
     second = rows.next_try(task)
     labels = ("default", "low", "ops")
     assert values(runs, TASKS) == {("up_for_retry", *labels): 1}
-    rows.set_task(second, state="queued", queued_dttm=now() + timedelta(seconds=5), end_date=None)
+    assert values(runs, "task_attempts") == {}
+    rows.set_task(
+        second, state="queued", pool="small", scheduled_dttm=now() + timedelta(seconds=3),
+        queued_dttm=now() + timedelta(seconds=5), end_date=None,
+    )  # fmt: skip
     assert values(runs, "task_instances_started_total") == {("default",): 1}
     rows.set_task(
         second,
@@ -149,6 +153,9 @@ def test_attempts_of_an_open_run_are_counted_as_they_change_and_not_again_at_its
         assert nonzero(families, TASKS) == {("up_for_retry", *labels): 1, ("success", *labels): 1}
         assert nonzero(families, "task_instances_started_total") == {("default",): 2}
         assert nonzero(families, "task_queue_wait_seconds") == {("default",): 2}
+        # When the first was scheduled is not known.
+        assert nonzero(families, "task_schedule_wait_seconds") == {("small",): 1}
+        assert totals(families, "task_attempts") == {("low",): 2.0}
         assert nonzero(families, "task_duration_seconds") == {("default", "low"): 2}
 
 

@@ -21,12 +21,18 @@ def attempt(
     history: bool = False,
     retriable: bool = True,
     inherited: bool = False,
+    scheduled: float | None = None,
+    number: int = 1,
 ) -> Attempt:
     def at(seconds: float | None) -> datetime | None:
         return None if seconds is None else T0 + timedelta(seconds=seconds)
 
     times = at(start), at(end), at(queued)
-    return Attempt(id_, 1, "dag", state, "default", *times, history, retriable, inherited)
+    kinds = history, retriable, inherited
+    return Attempt(
+        id_, 1, "dag", state, "default", *times, *kinds,
+        scheduled_dttm=at(scheduled), try_number=number,
+    )  # fmt: skip
 
 
 def ids(attempts: list[Attempt]) -> list[str]:
@@ -129,3 +135,29 @@ def test_of_a_wide_run_only_what_changed_lately_is_read_again() -> None:
     reading = follower.plan([1], 15.0, settle=[])
     assert (reading.whole, reading.recent, reading.lookback) == ([], [1], 5.0 + CLOCKS)
     assert follower.plan([1], 15.0, settle=[1]).whole == [1]
+
+
+def test_how_long_it_was_scheduled_is_told_where_that_is_known_and_it_did_not_go_on_after_a_deferral() -> (
+    None
+):
+    began = attempt("a", "running", scheduled=-20, queued=0, start=3)
+    assert (began.schedule_wait, began.queue_wait) == (20.0, 3.0)
+    assert attempt("a", "running", queued=0, start=3).schedule_wait is None  # Airflow 2
+    assert attempt("a", "running", scheduled=1, queued=0, start=3).schedule_wait == 0.0
+    assert attempt("a", "running", scheduled=80, queued=90, start=3).schedule_wait is None
+    assert attempt("a", "queued", scheduled=-20, queued=0).schedule_wait is None
+
+
+def test_the_attempts_that_a_task_took_are_those_of_its_last_one() -> None:
+    def last(
+        state: str | None, number: int, *, history: bool = False, more: bool = True
+    ) -> int | None:
+        one = attempt("a", state, start=3, end=4, history=history, retriable=more, number=number)
+        return one.needed
+
+    assert last("failed", 1, history=True) is None
+    assert last("success", 2) == 2
+    assert last("failed", 3) == 3
+    assert last("failed", 3, history=True, more=False) == 3
+    for state in ("running", "skipped", "upstream_failed", "removed", None):
+        assert last(state, 2) is None

@@ -51,6 +51,7 @@ class OneRun:
             "id": id_, "run": 1, "dag_id": "orders", "state": state, "queue": "default",
             "start_date": NOW if ran else None, "end_date": NOW if state == "success" else None,
             "queued_dttm": NOW if ran else None, "history": False, "retriable": True, "inherited": False,
+            "scheduled_dttm": NOW if ran else None, "pool": "default_pool", "try_number": 1,
         }  # fmt: skip
 
     def probe(self) -> float:

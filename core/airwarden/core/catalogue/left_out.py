@@ -30,16 +30,6 @@ LEFT_OUT = (
         "the labels tier, team and type of every other metric",
     ),
     LeftOut(
-        (
-            "airwarden_task_schedule_wait_seconds",
-            "airwarden_task_attempts",
-            "airwarden_task_retry_amplification_ratio",
-        ),
-        "They need more columns of every task that is followed, for an answer that others give.",
-        "airwarden_task_oldest_age_seconds of state scheduled; airwarden_task_instances_finished_total"
-        " with state up_for_retry beside the rest",
-    ),
-    LeftOut(
         ("airwarden_task_peak_memory_bytes", "airwarden_task_cpu_seconds"),
         "Airflow does not measure its tasks; a cgroup for each does, and there is one on Kubernetes only.",
         _KUBERNETES_LATER,

@@ -11,6 +11,8 @@ WAIT_BUCKETS = (0.5, 1.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0,
 WORK_BUCKETS = (
     1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0, 43200.0,
 )  # fmt: skip
+#: Attempts of one task.
+ATTEMPT_BUCKETS = (1.0, 2.0, 3.0, 5.0, 8.0)
 _DELTA = "metadata database: runs followed by id and by the set of open ones"
 _LIVE = "metadata database: unfinished task instances"
 
@@ -93,6 +95,24 @@ METRICS = (
         "Time from a task attempt's queueing to its start.",
         _DELTA,
         WAIT_BUCKETS,
+    ),
+    Metric(
+        "airwarden_task_schedule_wait_seconds",
+        _HISTOGRAM,
+        ("pool",),
+        "Time for which a task attempt that began was scheduled before it was queued: for a slot of its"
+        " pool, for its DAG's limits, for the scheduler.",
+        _DELTA,
+        WAIT_BUCKETS,
+    ),
+    Metric(
+        "airwarden_task_attempts",
+        _HISTOGRAM,
+        ("tier",),
+        "Attempts that a task took to its success or its last failure, those before it was cleared"
+        " among them.",
+        _DELTA,
+        ATTEMPT_BUCKETS,
     ),
     Metric(
         "airwarden_pool_slots",

@@ -68,6 +68,7 @@ class DagRunsCollector:
         self._began = False
         self._born_for: Fleet | None = None
         self._queues = Sightings(clock, keep=DAY, always=("default", OVERFLOW))
+        self._pools = Sightings(clock, keep=DAY, always=("default_pool", OVERFLOW))
         self._finished = Counter("airwarden_dag_runs_finished_total")
         self._duration = Histogram("airwarden_dag_run_duration_seconds")
         self._delay = Histogram("airwarden_dag_run_schedule_delay_seconds")
@@ -75,6 +76,8 @@ class DagRunsCollector:
         self._task_finished = Counter("airwarden_task_instances_finished_total")
         self._task_duration = Histogram("airwarden_task_duration_seconds")
         self._task_wait = Histogram("airwarden_task_queue_wait_seconds")
+        self._schedule_wait = Histogram("airwarden_task_schedule_wait_seconds")
+        self._attempts = Histogram("airwarden_task_attempts")
 
     def collect(self) -> Sequence[Family]:
         """Return runs and tasks; what was counted stays counted when a later query fails."""
@@ -99,6 +102,8 @@ class DagRunsCollector:
             self._task_finished.family(),
             self._task_duration.family(),
             self._task_wait.family(),
+            self._schedule_wait.family(),
+            self._attempts.family(),
         ]
 
     def _follow_runs(self, fleet: Fleet) -> Family:
@@ -146,10 +151,13 @@ class DagRunsCollector:
         canaries = {dag_id for dag_id, dag in labels.items() if dag.canary}
         started = [attempt for attempt in started if attempt.dag_id not in canaries]
         self._queues.note({attempt.queue for attempt in attempts})
+        self._pools.note({attempt.pool for attempt in attempts})
         for attempt in started:
             self._task_started.add((attempt.queue,))
             if (wait := attempt.queue_wait) is not None:
                 self._task_wait.observe((attempt.queue,), wait)
+            if (wait := attempt.schedule_wait) is not None:
+                self._schedule_wait.observe((attempt.pool,), wait)
         for attempt in ended:
             if attempt.dag_id not in canaries:
                 self._count_task(attempt, labels[attempt.dag_id])
@@ -158,6 +166,8 @@ class DagRunsCollector:
         self._task_finished.add((attempt.outcome, attempt.queue, dag.tier, dag.team))
         if (seconds := attempt.duration) is not None:
             self._task_duration.observe((attempt.queue, dag.tier), seconds)
+        if (needed := attempt.needed) is not None:
+            self._attempts.observe((dag.tier,), needed)
 
     def _open_runs(self, labels: Mapping[str, DagLabels], fleet: Fleet) -> Family:
         counts: Tally[Labels] = Tally(
@@ -174,13 +184,14 @@ class DagRunsCollector:
         """Drop what belongs to teams without a DAG, and to queues without a task."""
         if not fleet:
             return  # a registry that knows no DAG at all is not believed
-        teams, queues = self._registry.teams(), self._queues.seen()
+        teams, queues, pools = self._registry.teams(), self._queues.seen(), self._pools.seen()
         self._finished.retire(lambda labels: labels[-1] in teams)
         self._delay.retire(lambda labels: labels[-1] in teams)
         self._task_finished.retire(lambda labels: labels[1] in queues and labels[-1] in teams)
         self._task_duration.retire(lambda labels: labels[0] in queues)
         self._task_started.retire(lambda labels: labels[0] in queues)
         self._task_wait.retire(lambda labels: labels[0] in queues)
+        self._schedule_wait.retire(lambda labels: labels[0] in pools)
         self._successes.forget_others(fleet.keys())
 
     def _expect(self, runs: Sequence[Run], labels: Mapping[str, DagLabels]) -> None:
@@ -205,6 +216,8 @@ class DagRunsCollector:
         self._delay.born({(tier, team) for _, tier, team in kinds})
         self._task_started.born([("default",)])
         self._task_wait.born([("default",)])
+        self._schedule_wait.born([("default_pool",)])
+        self._attempts.born({(tier,) for _, tier, _ in kinds})
         self._task_finished.born(
             (state, "default", tier, team) for state in _TASK_ENDINGS for _, tier, team in kinds
         )

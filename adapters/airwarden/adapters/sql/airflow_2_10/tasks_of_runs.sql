@@ -2,7 +2,7 @@
 -- `open` that changed within `lookback` seconds. `inherited` is an attempt that never ran and kept the
 -- start of the one before it. Task instances have no id in this release, and an attempt that failed stands
 -- in the history as well while its task waits for the next one: both go by one name, as in live_task_ids;
--- what never had a try is told apart by its end. Cost: the tasks of these runs, by (dag_id, run_id), and
+-- what never had a try is told apart by its end. When one was scheduled is not kept. Cost: the tasks of these runs, by (dag_id, run_id), and
 -- the history of those tasks, by its unique key.
 WITH wanted AS MATERIALIZED (
   SELECT id, dag_id, run_id, id = ANY(%(settle)s::int[]) AS whole
@@ -11,13 +11,13 @@ WITH wanted AS MATERIALIZED (
 ), present AS MATERIALIZED (
   SELECT
     r.id AS run, r.whole, t.dag_id, t.run_id, t.task_id, t.map_index, t.state, t.queue, t.start_date,
-    t.end_date, t.queued_dttm, t.try_number, t.max_tries, t.updated_at
+    t.end_date, t.queued_dttm, t.pool, t.try_number, t.max_tries, t.updated_at
   FROM wanted AS r
   JOIN task_instance AS t ON t.dag_id = r.dag_id AND t.run_id = r.run_id
 ), attempt AS MATERIALIZED (
   SELECT
-    run, dag_id, run_id, task_id, map_index, state, queue, start_date, end_date, queued_dttm, try_number,
-    max_tries, false AS history
+    run, dag_id, run_id, task_id, map_index, state, queue, start_date, end_date, queued_dttm, pool,
+    try_number, max_tries, false AS history
   FROM present
   WHERE state IN (
       'running', 'restarting', 'deferred', 'up_for_reschedule', 'success', 'failed', 'skipped',
@@ -32,7 +32,7 @@ WITH wanted AS MATERIALIZED (
   UNION ALL
   SELECT
     p.run, h.dag_id, h.run_id, h.task_id, h.map_index, h.state, h.queue, h.start_date, h.end_date,
-    h.queued_dttm, h.try_number, h.max_tries, true
+    h.queued_dttm, h.pool, h.try_number, h.max_tries, true
   FROM present AS p
   JOIN task_instance_history AS h
     ON h.dag_id = p.dag_id AND h.task_id = p.task_id AND h.run_id = p.run_id
@@ -50,6 +50,7 @@ SELECT
     )
   ) AS id,
   a.run, a.dag_id, a.state, a.queue, a.start_date, a.end_date, a.queued_dttm, a.history,
+  NULL::timestamptz AS scheduled_dttm, a.pool, a.try_number,
   a.try_number <= a.max_tries AS retriable,
   a.try_number > 1 AND EXISTS (
     SELECT

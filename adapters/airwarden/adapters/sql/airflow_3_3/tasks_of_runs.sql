@@ -8,7 +8,7 @@ WITH wanted AS MATERIALIZED (
 ), attempt AS MATERIALIZED (
   SELECT
     t.id, r.id AS run, t.dag_id, t.run_id, t.task_id, t.map_index, t.state, t.queue, t.start_date,
-    t.end_date, t.queued_dttm, t.try_number, t.max_tries, false AS history
+    t.end_date, t.queued_dttm, t.scheduled_dttm, t.pool, t.try_number, t.max_tries, false AS history
   FROM wanted AS r
   JOIN task_instance AS t ON t.dag_id = r.dag_id AND t.run_id = r.run_id
   WHERE t.state IN (
@@ -24,7 +24,7 @@ WITH wanted AS MATERIALIZED (
   UNION ALL
   SELECT
     h.task_instance_id, r.id, h.dag_id, h.run_id, h.task_id, h.map_index, h.state, h.queue,
-    h.start_date, h.end_date, h.queued_dttm, h.try_number, h.max_tries, true
+    h.start_date, h.end_date, h.queued_dttm, h.scheduled_dttm, h.pool, h.try_number, h.max_tries, true
   FROM wanted AS r
   JOIN task_instance_history AS h ON h.dag_id = r.dag_id AND h.run_id = r.run_id
   WHERE r.whole
@@ -34,6 +34,7 @@ WITH wanted AS MATERIALIZED (
 )
 SELECT
   a.id, a.run, a.dag_id, a.state, a.queue, a.start_date, a.end_date, a.queued_dttm, a.history,
+  a.scheduled_dttm, a.pool, a.try_number,
   a.try_number <= a.max_tries AS retriable,
   a.try_number > 1 AND EXISTS (
     SELECT
