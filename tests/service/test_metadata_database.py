@@ -15,6 +15,7 @@ from airwarden.adapters.metadata_schemas import SCHEMAS
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.core.platform import DatabaseSession
 from airwarden.core.work import details
+from airwarden.remediation.sessions import hidden
 from support.airflow_rows import AirflowRows
 from support.eventually import eventually
 from support.postgres import OBSERVER, Database, FreshDatabase, PostgresServer
@@ -66,6 +67,31 @@ def test_the_grants_do_not_show_what_is_secret(table: str, observer: str) -> Non
         pytest.raises(psycopg.errors.InsufficientPrivilege),
     ):
         connection.execute(f"SELECT * FROM {table}".encode())
+
+
+def test_what_other_sessions_do_is_unknown_without_the_right_to_see_it_and_they_are_counted(
+    observe: Make, airflow: Database
+) -> None:
+    """PostgreSQL hides even that a session is a client's; left out, an idle holder would read as none."""
+    airflow.execute("CREATE ROLE blind LOGIN PASSWORD 'b'")
+    airflow.execute("GRANT SELECT ON alembic_version TO blind")
+    try:
+        database = observe(airflow.dsn_as("blind", "b"))
+        with psycopg.connect(airflow.dsn, application_name="leaky") as leak:
+            leak.execute("SELECT pg_advisory_xact_lock(2)")
+            (seen,) = database.sessions()
+            assert (seen.pid, seen.state) == (leak.info.backend_pid, "unknown")
+            assert seen.holds_scheduler_lock
+            assert hidden([seen]) == [seen]
+            counted = sum(row["sessions"] for row in database.rows("connections"))
+            everything = (
+                "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+            )
+            # The one that asks is a session, too.
+            assert counted == airflow.execute(everything)[0][0] - 1
+    finally:
+        airflow.execute("DROP OWNED BY blind")
+        airflow.execute("DROP ROLE blind")
 
 
 def test_a_missing_grant_is_rejected_with_its_name(observe: Make, airflow: Database) -> None:

@@ -27,6 +27,9 @@ PROTECTED = (
     "pgbouncer*",
     "autovacuum*",
 )
+#: What PostgreSQL shows instead of the statement of a session that we have no right to see.
+_NOT_FOR_US = "<insufficient privilege>"
+HIDDEN = "what other sessions do is hidden: the observing role lacks pg_monitor"
 _IDLE_IN_TRANSACTION = ("idle in transaction", "idle in transaction (aborted)")
 
 
@@ -48,6 +51,14 @@ def protected_name(application: str, more: Collection[str] = ()) -> bool:
     """Return whether sessions of this application name are never ended."""
     name = application.strip().lower()
     return any(fnmatchcase(name, pattern.lower()) for pattern in (*PROTECTED, *more))
+
+
+def hidden(sessions: Iterable[DatabaseSession]) -> list[DatabaseSession]:
+    """Return the sessions of which no more is to be seen than that they are there.
+
+    They read as idle as little as they read as busy: what they do is not known.
+    """
+    return [one for one in sessions if one.query == _NOT_FOR_US]
 
 
 def lock_holders(sessions: Iterable[DatabaseSession]) -> list[DatabaseSession]:

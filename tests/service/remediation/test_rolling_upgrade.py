@@ -15,8 +15,9 @@ from support.old_version import install
 from support.postgres import Database, FreshDatabase
 from support.site import Replica, Site
 
-#: The version that is upgraded: moved on to the last commit of main before each change of the schema.
-OLD = "ee356355c0c474784f972f1c2e689fbbaa647bbf"
+#: The version that is upgraded: the last commit of main before the newest revision of the schema. Moved on with
+#: each new one: `tests/unit/remediation/test_upgraded_version.py` holds that.
+OLD = "080ca4d85ba83b0258c9f05048103d42662fbcce"
 
 pytestmark = [pytest.mark.reliability, pytest.mark.timeout(600)]
 

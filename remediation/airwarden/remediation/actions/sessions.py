@@ -13,7 +13,14 @@ from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, Re
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.ramp import Tally, stop_reason, waves
 from airwarden.remediation.headroom import connection_headroom
-from airwarden.remediation.sessions import blockers, leaking_group, lock_holders, protected
+from airwarden.remediation.sessions import (
+    HIDDEN,
+    blockers,
+    hidden,
+    leaking_group,
+    lock_holders,
+    protected,
+)
 from airwarden.remediation.world import Json, Subject, World
 
 #: The waves in which the sessions of one effect are ended: the rails' own numbers.
@@ -232,7 +239,10 @@ def session_facts(session: DatabaseSession) -> Json:
 def _sessions(world: World) -> Sequence[DatabaseSession]:
     if world.database is None:
         raise UnavailableError("no metadata database is configured")
-    return world.database.sessions()
+    sessions = world.database.sessions()
+    if hidden(sessions):
+        raise UnavailableError(HIDDEN)
+    return sessions
 
 
 def _identity(session: DatabaseSession) -> Json:

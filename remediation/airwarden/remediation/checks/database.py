@@ -9,7 +9,7 @@ from airwarden.core.errors import AirwardenError
 from airwarden.remediation.checks.base import Reading, Verdict
 from airwarden.remediation.components import DATABASE_SLOW, database_pace
 from airwarden.remediation.headroom import connection_headroom
-from airwarden.remediation.sessions import leaking_group, lock_holders
+from airwarden.remediation.sessions import HIDDEN, hidden, leaking_group, lock_holders
 from airwarden.remediation.world import Subject, World
 
 _NO_LIMIT = "the number of taken connections cannot be read"
@@ -60,9 +60,14 @@ class SchedulerLockFree:
         """Look for idle holders, since nobody is seen waiting for them."""
         del subject, parameters
         try:
-            holders = lock_holders(world.database.sessions()) if world.database else []
+            sessions = list(world.database.sessions()) if world.database else []
         except AirwardenError as error:
             return Reading(Verdict.UNKNOWN, f"sessions cannot be read: {error}")
+        if any(one.holds_scheduler_lock for one in hidden(sessions)):
+            return Reading(
+                Verdict.UNKNOWN, f"who holds the scheduler's lock is not known: {HIDDEN}"
+            )
+        holders = lock_holders(sessions)
         if not holders:
             return Reading(Verdict.TRUE, "no idle session holds what scheduling needs")
         names = ", ".join(
@@ -131,6 +136,8 @@ class IdleLongEnough:
             sessions = list(world.database.sessions()) if world.database else []
         except AirwardenError as error:
             return Reading(Verdict.UNKNOWN, f"sessions cannot be read: {error}")
+        if hidden(sessions):
+            return Reading(Verdict.UNKNOWN, HIDDEN)
         young = [s for s in lock_holders(sessions) if s.state_age < idle_for]
         leak = leaking_group(sessions, idle_for=idle_for, least=int(parameters.get("least", 10)))
         waiting = len(young) + (leak.younger if leak else 0)

@@ -10,7 +10,7 @@ from airwarden.core.errors import AirwardenError
 from airwarden.core.failures import Cause
 from airwarden.core.platform import DatabaseSession
 from airwarden.remediation.checks.base import Reading, Verdict
-from airwarden.remediation.sessions import blockers, idle_in_transaction
+from airwarden.remediation.sessions import HIDDEN, blockers, hidden, idle_in_transaction
 from airwarden.remediation.world import Subject, World
 
 
@@ -70,6 +70,8 @@ class DatabaseBlocker:
             sessions = world.database.sessions()
         except AirwardenError as error:
             return Reading(Verdict.UNKNOWN, f"sessions cannot be read: {error}")
+        if hidden(sessions):
+            return Reading(Verdict.UNKNOWN, HIDDEN)
         found = blockers(sessions, idle_for=float(parameters.get("idle_for", 60)))
         if not found:
             return Reading(Verdict.FALSE, "nobody waits for an idle session")
@@ -88,13 +90,16 @@ class TransactionsShort:
         if world.database is None:
             return Reading(Verdict.UNKNOWN, "no metadata database is configured")
         try:
-            sessions = idle_in_transaction(world.database.sessions())
+            sessions = world.database.sessions()
         except AirwardenError as error:
             return Reading(Verdict.UNKNOWN, f"sessions cannot be read: {error}")
-        if not sessions:
+        if hidden(sessions):
+            return Reading(Verdict.UNKNOWN, HIDDEN)
+        idle = idle_in_transaction(sessions)
+        if not idle:
             return Reading(Verdict.TRUE, "no session is idle in a transaction")
-        short = sessions[0].state_age < float(parameters.get("idle_for", 300))
-        return Reading(_truth(short), _words(sessions[0]))
+        short = idle[0].state_age < float(parameters.get("idle_for", 300))
+        return Reading(_truth(short), _words(idle[0]))
 
 
 def _words(one: DatabaseSession) -> str:

@@ -35,7 +35,8 @@ SELECT
   (SELECT array_agg(DISTINCT waiter ORDER BY waiter) FROM waiting WHERE holder = a.pid) AS blocks
 FROM pg_stat_activity AS a
 WHERE a.datname = current_database()
-  AND a.backend_type = 'client backend'
+  -- Of a session that we have no right to see the kind is hidden, too.
+  AND coalesce(a.backend_type, 'client backend') = 'client backend'
   AND a.pid <> pg_backend_pid()
   AND coalesce(a.application_name, '') <> %(application)s
 ORDER BY a.pid;
