@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONPATH := deploy/local:tests
 # Tests start hundreds of programs: what one of them compiled, the next one finds.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help venv platform lock schemas grafana-schema generate docs docs-commands format check test reliability soak bench bench-faults demo up down clean
+.PHONY: help venv platform lock schemas grafana-schema generate docs docs-commands format check test reliability soak bench bench-faults demo up down clean install image-test
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
@@ -23,6 +23,8 @@ help:
 	@echo "make lock   - compile the lock files again (UPGRADE=1 takes newer versions)"
 	@echo "make grafana-schema - make the JSON Schema of dashboards again, from the types that Grafana publishes (needs npm)"
 	@echo "make schemas - write the schemas of Airflow's releases again, from real installs"
+	@echo "make image-test - build the container image without an engine, and run it; root, minutes"
+	@echo "make install - onto this host, as systemd units of a user of its own (DESTDIR=, PREFIX=, PYTHON=)"
 	@echo "make clean  - remove what builds and tests left behind; environments and var/ stay"
 
 venv:
@@ -76,6 +78,13 @@ bench: venv
 
 bench-faults: platform
 	@PYTHONPATH=deploy/local $(PY) -m sidebyside run
+
+image-test: venv
+	@sh deploy/container/build.sh
+	@$(PY) -m pytest -q tests/image
+
+install:
+	@PYTHON="$(PYTHON)" DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" sh deploy/systemd/install.sh
 
 demo: platform
 	@$(PY) -m stories

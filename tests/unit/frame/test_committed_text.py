@@ -8,7 +8,7 @@ import pytest
 
 from support.repository import ROOT, committed, text_of
 
-LOCKS = ("requirements.lock", "deploy/local/airflow.lock")
+LOCKS = ("requirements.lock", "deploy/runtime.lock", "deploy/local/airflow.lock")
 
 # Written with classes of one letter, so that this file does not match itself.
 REGISTRIES = re.compile(
@@ -26,6 +26,13 @@ def test_locks_pin_by_version_and_hash_and_name_no_address(lock: str) -> None:
     requirements = [line for line in text.splitlines() if re.match(r"[a-zA-Z0-9]", line)]
     assert len(pins) == len(requirements) > 50
     assert text.count("--hash=sha256:") >= len(pins)
+
+
+def test_what_is_shipped_is_what_is_tested() -> None:
+    pinned = re.compile(r"^([a-zA-Z0-9][^\s=]*==[^\s;\\]+)", flags=re.MULTILINE)
+    shipped = set(pinned.findall((ROOT / "deploy/runtime.lock").read_text()))
+    tested = set(pinned.findall((ROOT / "requirements.lock").read_text()))
+    assert shipped < tested
 
 
 @pytest.mark.parametrize("pattern", [REGISTRIES, MACHINE_PATHS], ids=["registry", "machine path"])

@@ -29,7 +29,7 @@ def test_every_list_of_parts_is_the_same() -> None:
     assert tuple(build["dev-mode-dirs"]) == PARTS
     assert tuple(build["targets"]["wheel"]["packages"]) == tuple(f"{p}/airwarden" for p in PARTS)
     assert build["targets"]["sdist"]["include"][: len(PARTS)] == [f"/{p}" for p in PARTS]
-    checked = (*PARTS, "deploy/local", "tests")
+    checked = (*PARTS, "deploy/local", "deploy/container", "tests")
     assert tuple(mypy["files"]) == checked
     assert mypy["mypy_path"] == ":".join(checked)
     assert tuple(tool["ruff"]["src"]) == checked
