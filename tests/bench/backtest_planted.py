@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench import child
 from bench.fleet.page import BACKTEST_HEADING, write_section
 from bench.fleet.shape import Shape
 from bench.fleet.store import fleet_server, kept
@@ -171,20 +171,12 @@ def backtest(dsn: str, prometheus: str, end: float, planted: list[Planted]) -> d
         file = Path(folder) / "incidents.yaml"
         file.write_text(json.dumps({"incidents": listed}))
         (Path(folder) / "airwarden.yaml").write_text(SETTINGS)
-        begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
-        done = subprocess.run(
-            [str(ROOT / ".venv/bin/airwarden"), "backtest", "--no-tasks", "--no-grid", "--until", _text(end),
+        ended = child.run(
+            [ROOT / ".venv/bin/airwarden", "backtest", "--no-tasks", "--no-grid", "--until", _text(end),
              "--days", str(DAYS), "--prometheus", prometheus, "--incidents", str(file), "--output", "json"],
-            cwd=folder, check=True, capture_output=True, text=True,
-            env={**os.environ, "AIRWARDEN_BACKTEST_DSN": dsn},
+            Path(folder), {**os.environ, "AIRWARDEN_BACKTEST_DSN": dsn},
         )  # fmt: skip
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return {
-        **json.loads(done.stdout),
-        "seconds": time.monotonic() - begun,
-        "memory": after.ru_maxrss / 1024,
-        "processor": after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime,
-    }
+    return {**json.loads(ended.printed), "took": ended}
 
 
 def _text(moment: float) -> str:
@@ -224,8 +216,8 @@ def section(reports: dict[float, dict[str, Any]]) -> str:
         f"planted into thirty days of 15,000 DAGs ({full['runs']:,} runs), with an infrastructure's series out of Prometheus;",
         "the database and Prometheus on the same machine, no grid, no task attempts.", "",
         "| size of what is planted | told of, once each | missed | other pages | naively, for each team alone |"
-        " seconds | of a processor |",
-        "|---:|---:|---|---:|---:|---:|---:|",
+        " seconds | of a processor | MB |",
+        "|---:|---:|---|---:|---:|---:|---:|---:|",
     ]  # fmt: skip
     for size, report in sorted(reports.items()):
         told = [found["told"] for found in report["incidents"]]
@@ -233,7 +225,8 @@ def section(reports: dict[float, dict[str, Any]]) -> str:
         others = sum(p["kind"] == "page" and not p["incident"] for p in report["pages"])
         lines.append(
             f"| {size:g} | {told.count(1)} of {len(told)} | {', '.join(missed) or '–'} | {others} |"
-            f" {report['naive']} | {report['seconds']:.1f} | {report['processor']:.1f} |"
+            f" {report['naive']} | {report['took'].seconds:.1f} | {report['took'].processor:.1f} |"
+            f" {report['took'].memory:.0f} |"
         )
     return "\n".join(lines)
 
@@ -241,7 +234,10 @@ def section(reports: dict[float, dict[str, Any]]) -> str:
 def show(report: dict[str, Any], size: float) -> bool:
     """Print one replay; return whether it is as it has to be at full size."""
     others = [page for page in report["pages"] if not page["incident"]]
-    print(f"\nsize {size:g}: {report['runs']} runs, {report['seconds']:.1f} s")
+    took = report["took"]
+    print(
+        f"\nsize {size:g}: {report['runs']} runs, {took.seconds:.1f} s, {took.processor:.1f} of a processor, {took.memory:.0f} MB"
+    )
     for found in report["incidents"]:
         name, told = found["incident"]["name"], found["told"]
         after = f"after {found['after'] / 60:.0f} min by {found['by']}" if told else "missed"

@@ -10,11 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-import resource
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,6 +21,8 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from airwarden.adapters.metadata_schemas import grants
+from bench import child
+from bench.child import Ended
 from bench.fleet.page import FIRST_REPORT_HEADING, write_section
 from bench.fleet.shape import Shape
 from bench.fleet.store import fleet_server, kept
@@ -34,36 +33,27 @@ PROMISED = 300.0
 READER = "first_reader"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Took:
-    """Seconds of each part, and what came of them."""
+    """What each part took, and what came of them."""
 
-    environment: float
-    install: float
-    backtest: float
+    environment: Ended
+    install: Ended
+    backtest: Ended
     packages: int
-    memory: float
     report: dict[str, Any]
     html: int
 
     @property
     def whole(self) -> float:
-        """From nothing to the report."""
-        return self.environment + self.install + self.backtest
+        """Seconds from nothing to the report."""
+        return self.environment.seconds + self.install.seconds + self.backtest.seconds
 
 
-def run(
-    *command: str | Path, cwd: Path, environ: dict[str, str] | None = None
-) -> tuple[float, str]:
-    """Run a command; returns seconds and what it printed."""
+def run(*command: str | Path, cwd: Path, environ: dict[str, str] | None = None) -> Ended:
+    """Run a command as somebody would who has nothing of ours in the environment."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("AIRWARDEN_", "PYTHON"))}
-    begun = time.monotonic()
-    done = subprocess.run(
-        command, cwd=cwd, env={**clean, **(environ or {})}, capture_output=True, text=True, check=False
-    )  # fmt: skip
-    if done.returncode:
-        raise RuntimeError(f"{command}\n{done.stdout}\n{done.stderr}")
-    return time.monotonic() - begun, done.stdout
+    return child.run(command, cwd, {**clean, **(environ or {})})
 
 
 @contextmanager
@@ -81,24 +71,23 @@ def reader(server: PostgresServer, database: Database) -> Iterator[str]:
 
 def took(folder: Path, wheel: Path, dsn: str, until: str) -> Took:
     """Go the whole way."""
-    environment, _ = run(sys.executable, "-m", "venv", "venv", cwd=folder)
+    environment = run(sys.executable, "-m", "venv", "venv", cwd=folder)
     python = folder / "venv/bin/python"
-    install, _ = run(python, "-m", "pip", "install", "--quiet", "--no-cache-dir", wheel, cwd=folder)
-    _, listed = run(python, "-m", "pip", "list", "--format", "json", cwd=folder)
+    install = run(python, "-m", "pip", "install", "--quiet", "--no-cache-dir", wheel, cwd=folder)
+    listed = run(python, "-m", "pip", "list", "--format", "json", cwd=folder)
     empty = folder / "empty"
     empty.mkdir()
     command: list[str | Path] = [
         folder / "venv/bin/airwarden", "backtest", "--days", "30", "--until", until,
         "--html", "report.html", "--output", "json",
     ]  # fmt: skip
-    backtest, printed = run(*command, cwd=empty, environ={"AIRWARDEN_BACKTEST_DSN": dsn})
+    backtest = run(*command, cwd=empty, environ={"AIRWARDEN_BACKTEST_DSN": dsn})
     return Took(
         environment,
         install,
         backtest,
-        len(json.loads(listed)),
-        resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
-        json.loads(printed),
+        len(json.loads(listed.printed)),
+        json.loads(backtest.printed),
         (empty / "report.html").stat().st_size,
     )
 
@@ -116,14 +105,21 @@ def section(found: Took) -> str:
             " too, every threshold",
             "varied), by a role with the shipped grants alone.",
             "",
-            "| step | seconds |",
-            "|---|---:|",
-            f"| `python -m venv` | {found.environment:.0f} |",
-            f"| `pip install` of the wheel and {found.packages - 1} packages, nothing cached | {found.install:.0f} |",
-            f"| `airwarden backtest --dsn … --days 30 --html report.html` | {found.backtest:.0f} |",
-            f"| **all of it** | **{found.whole:.0f}** |",
+            "| step | seconds | of a processor | MB at most |",
+            "|---|---:|---:|---:|",
+            _row("`python -m venv`", found.environment),
+            _row(
+                f"`pip install` of the wheel and {found.packages - 1} packages, nothing cached",
+                found.install,
+            ),
+            _row("`airwarden backtest --dsn … --days 30 --html report.html`", found.backtest),
+            f"| **all of it** | **{found.whole:.0f}** | | |",
         ]
     )
+
+
+def _row(step: str, ended: Ended) -> str:
+    return f"| {step} | {ended.seconds:.0f} | {ended.processor:.0f} | {ended.memory:.0f} |"
 
 
 def main() -> int:
@@ -156,9 +152,8 @@ def main() -> int:
             found = took(folder, wheel, dsn, until)
     text = section(found)
     sys.stdout.write(
-        f"{text}\n\nthe report: {found.html / 1024:,.0f} KiB, {len(found.report['pages'])} pages and messages; "
+        f"{text}\n\nthe report: {found.html / 1024:,.0f} KiB, {len(found.report['pages'])} pages and messages\n"
     )
-    sys.stdout.write(f"at most {found.memory:.0f} MB\n")
     if shape.factor == 1.0:
         write_section(FIRST_REPORT_HEADING, text)
     right = found.whole < PROMISED and found.html > 10_000 and bool(found.report["rows"])

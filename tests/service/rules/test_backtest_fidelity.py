@@ -24,25 +24,36 @@ import pytest
 import yaml
 
 from airwarden.core.history import RUN_STATES, RUN_TYPES, PastRuns
+from airwarden.rules import objectives
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.notify import Alertmanager as Model
 from airwarden.rules.backtest.notify import Sent
 from airwarden.rules.backtest.past_metrics import DagKind, PastOfRuns
 from airwarden.rules.backtest.replay import Replayed, RuleSet, replay
 from airwarden.rules.backtest.vectors import Span
-from airwarden.rules.config import RuleConfig
+from airwarden.rules.config import ObjectiveOverride, RuleConfig
 from airwarden.rules.render_alertmanager import alertmanager_document
 from airwarden.rules.render_prometheus import rule_files
 from support.monitoring import Alertmanager, Scripted
 
 STEP = 60.0
 HOURS = 24
-CONFIG = RuleConfig(scrape_interval=timedelta(minutes=1), evaluation_interval=timedelta(minutes=1))
+#: Of the objectives the one that is about what promtool is given.
+CONFIG = RuleConfig(
+    scrape_interval=timedelta(minutes=1),
+    evaluation_interval=timedelta(minutes=1),
+    objectives={
+        name: ObjectiveOverride(enabled=name == "dag-success") for name in objectives.CATALOGUE
+    },
+)
 #: Twenty teams of two DAGs; a run of each every minute or so.
 DAGS = [DagKind(f"dag_{n}", "etl", "high", f"team_{n % 20:02}") for n in range(40)] + [
     DagKind("", "unset", "unset", "unset")
 ]
-ALERTS = ("AirflowDagFailureRateHigh", "AirflowTeamDagFailureRateHigh", "AirflowSchedulerLagHigh")
+ALERTS = (
+    "AirflowDagFailureRateHigh", "AirflowTeamDagFailureRateHigh", "AirflowSchedulerLagHigh",
+    "AirflowErrorBudgetBurnFast", "AirflowErrorBudgetBurnSlow",
+)  # fmt: skip
 
 
 def a_day(seed: int) -> PastRuns:
@@ -63,7 +74,7 @@ def a_day(seed: int) -> PastRuns:
         (3, 10_000, 4000, 0.5), (7, 20_000, 2000, 0.25), (11, 25_000, 5000, 0.18), (5, 70_000, 900, 0.9),
     ):  # fmt: skip
         share[(dag % 20 == team) & (ended > begin) & (ended < begin + seconds)] = level
-    share[(ended > 45_000) & (ended < 47_500)] = 0.12
+    share[(ended > 45_000) & (ended < 49_000)] = 0.5
     share[(ended > 50_000) & (ended < 51_500)] = 0.06
     failed = dice.uniform(0, 1, number) < share
     state = np.where(failed, RUN_STATES.index("failed"), RUN_STATES.index("success"))
@@ -111,7 +122,7 @@ def test_a_day_of_firing_minutes_is_what_promtool_says(
 ) -> None:
     past, found = replayed
     files = rule_files(RuleSet.of(CONFIG).rules)
-    names = ("airwarden-pipelines.yml", "airwarden-scheduler.yml")
+    names = ("airwarden-pipelines.yml", "airwarden-scheduler.yml", "airwarden-slo.yml")
     for name in names:
         document = yaml.safe_load(files[name])
         for group in document["groups"]:
@@ -132,6 +143,7 @@ def test_a_day_of_firing_minutes_is_what_promtool_says(
         for name in ALERTS
     ]
     assert sum(bool(look["exp_alerts"]) for look in looks) > 100
+    assert {look["alertname"] for look in looks if look["exp_alerts"]} == set(ALERTS)
     test = {
         "rule_files": list(names),
         "evaluation_interval": "1m",

@@ -55,6 +55,7 @@ NOT_THERE = {
     'airwarden_dag_last_success_timestamp_seconds{dag_id="dag_id-1"': "somebody has to choose a DAG",
     "airwarden_dag_warnings{": "Airflow has to warn of a DAG",
     "airwarden_db_statement_seconds_total{": "the extension pg_stat_statements is not there",
+    "airwarden_db_table_last_autovacuum_timestamp_seconds{": "a table has to be vacuumed, in its own time",
     "airwarden_events_total{": "somebody has to report something",
     "airwarden_incidents_total{": "an alert has to be taken",
     "airwarden_pod_": "nothing runs in Kubernetes here",
