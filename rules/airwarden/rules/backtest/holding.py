@@ -35,20 +35,31 @@ class Active:
         turns = np.diff(padded, axis=1)
         rows, lows = np.nonzero(turns == 1)
         highs = np.nonzero(turns == -1)[1]
-        worst = np.abs(vector.values).ravel()
-        for row, low, high in zip(rows.tolist(), lows.tolist(), highs.tolist(), strict=True):
-            key = signature(vector.labels[row])
-            self.labels.setdefault(key, vector.labels[row])
-            known = self.stretches.setdefault(key, [])
-            kept = self.values.setdefault(key, [])
-            begin, end = first + low, first + high
-            value = float(worst[row * count + low : row * count + high].max())
-            if known and known[-1][1] == begin:
-                known[-1] = (known[-1][0], end)
-                kept[-1] = (kept[-1][0], max(kept[-1][1], value))
-            else:
-                known.append((begin, end))
-                kept.append((begin, value))
+        # The greatest value of every stretch at once: from each begin to its end, what lies between left out.
+        edges = np.stack([rows * count + lows, rows * count + highs], axis=1).ravel()
+        worst = np.maximum.reduceat(np.append(np.abs(vector.values).ravel(), 0.0), edges)[::2]
+        turn = np.flatnonzero(np.diff(rows, prepend=-1))
+        for begun, ended in zip(turn.tolist(), [*turn[1:].tolist(), len(rows)], strict=True):
+            mine = slice(begun, ended)
+            self._of_one(
+                vector.labels[int(rows[begun])],
+                (first + lows[mine]).tolist(),
+                (first + highs[mine]).tolist(),
+                worst[mine].tolist(),
+            )
+
+    def _of_one(
+        self, labels: Labels, begins: list[int], ends: list[int], values: list[float]
+    ) -> None:
+        """Take the next stretches of one series; the first may go on from the last that is known."""
+        key = signature(labels)
+        self.labels.setdefault(key, labels)
+        known, kept = self.stretches.setdefault(key, []), self.values.setdefault(key, [])
+        if known and known[-1][1] == begins[0]:
+            begins[0] = known.pop()[0]
+            values[0] = max(kept.pop()[1], values[0])
+        known += zip(begins, ends, strict=True)
+        kept += zip(begins, values, strict=True)
 
     def minutes(self, step: float) -> float:
         """Return for how many minutes any series was there, each counted for itself."""
