@@ -10,12 +10,16 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 import yaml
 
+from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.host_kubernetes import KubernetesHost
 from airwarden.adapters.kubernetes import KubernetesNamespace
 from airwarden.adapters.kubernetes_api import KubernetesApi
+from airwarden.adapters.kubernetes_following import KubernetesFollower
 from airwarden.core.errors import RejectedError
 from airwarden.core.kubernetes import Workload
 from airwarden.core.platform import Component
+from airwarden.exporters.collectors.kubernetes_pods import KubernetesPodsCollector
+from airwarden.exporters.collectors.kubernetes_workloads import KubernetesWorkloadsCollector
 from support.kubernetes.requests import parse
 from support.kubernetes.resources import Json
 from support.kubernetes.site import Site, site
@@ -88,6 +92,7 @@ def every_call(at: Site, kube: KubernetesNamespace) -> None:
     kube.evict(pod, why="a test")
     assert kube.quotas()
     for one in kube.workloads():
+        assert kube.refusals(one) == []
         kube.restart(one, key="run-1", why="a test")
         kube.restart(kube.workload(one.kind, one.name), key="run-1", why="a test")
         _rescale(kube, one)
@@ -129,8 +134,14 @@ def test_the_exporters_role_is_exactly_what_it_uses(at: Site) -> None:
     seen: list[tuple[str, str]] = []
     at.chart("scheduler")
 
-    host = KubernetesHost(KubernetesNamespace(Watched(KubernetesApi(account), seen), at.namespace))
+    api = Watched(KubernetesApi(account), seen)
+    host = KubernetesHost(KubernetesNamespace(api, at.namespace))
     assert len(host.processes()) == 1
+    follower = KubernetesFollower(api, at.namespace)
+    pods = KubernetesPodsCollector(follower, SystemClock())
+    workloads = KubernetesWorkloadsCollector(follower)
+    for collector in (pods, pods, workloads):
+        collector.collect()
 
     assert used(seen) == granted("exporter")
 

@@ -8,7 +8,7 @@ Event that cannot be written is logged and changes nothing.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -61,14 +61,14 @@ class KubernetesNamespace:
         """Return the components' pods, by name; those of single tasks are left out."""
         labels = reading.selector(self._release, component)
         told = self._api.list(self._path(_CORE, "pods"), labels=labels)
-        return [one for one in map(_sensible(reading.pod), told.items) if one is not None]
+        return [one for one in map(sensible(reading.pod), told.items) if one is not None]
 
     def workloads(self, component: Component | None = None) -> Sequence[Workload]:
         """Return the components' Deployments, then their StatefulSets."""
         labels, found = reading.selector(self._release, component), []
         for kind, plural in _PLURALS.items():
             for thing in self._api.list(self._path(_APPS, plural), labels=labels).items:
-                one = _sensible(reading.workload)(thing, kind)
+                one = sensible(reading.workload)(thing, kind)
                 found += [one] if one is not None else []
         return found
 
@@ -79,7 +79,7 @@ class KubernetesNamespace:
             NotFoundError: There is none, or it is none of Airflow's.
         """
         thing = self._api.get(self._path(_APPS, _PLURALS[kind], name))
-        found: Workload | None = _sensible(reading.workload)(thing, kind)
+        found: Workload | None = sensible(reading.workload)(thing, kind)
         if found is None:
             raise NotFoundError(f"{kind} {name} is no component of Airflow")
         return found
@@ -87,7 +87,22 @@ class KubernetesNamespace:
     def quotas(self) -> Sequence[Quota]:
         """Return the namespace's quotas, one entry a resource."""
         told = self._api.list(self._path(_CORE, "resourcequotas"))
-        return [one for thing in told.items for one in _sensible(_quotas)(thing)]
+        return [one for thing in told.items for one in sensible(_quotas)(thing)]
+
+    def refusals(self, workload: Workload) -> Sequence[str]:
+        """Return why pods of a workload cannot be created, newest first.
+
+        The event is on what creates them: a StatefulSet itself, or one of a Deployment's ReplicaSets.
+        """
+        fields = "reason=FailedCreate,type=Warning"
+        told = self._api.list(self._path(_CORE, "events"), fields=fields)
+        found: list[tuple[str, str]] = []
+        for one in told.items:
+            name = str((one.get("involvedObject") or {}).get("name", ""))
+            if name == workload.name or name.startswith(f"{workload.name}-"):
+                when = str(one.get("lastTimestamp") or one.get("eventTime") or "")
+                found.append((when, str(one.get("message", ""))))
+        return [message for _, message in sorted(found, reverse=True)]
 
     def log_tail(self, pod: Pod, *, lines: int, previous: bool = False) -> str:
         """Return the end of the main container's log, or of its incarnation before."""
@@ -98,17 +113,26 @@ class KubernetesNamespace:
 
     def capacity(self, workload: Workload) -> Capacity:
         """Return who decides how many pods a workload has."""
-        for owner, (root, plural, *_) in _OWNERS.items():
-            try:
-                things = self._api.list(self._path(root, plural)).items
-            except NotFoundError:
-                continue  # KEDA is not installed
+        for owner, things in self.owners():
             for thing in things:
                 if reading.targets(thing, workload):
                     return reading.capacity(thing, workload, keda=owner == "ScaledObject")
         scale = self._api.get(self._path(_APPS, _PLURALS[workload.kind], workload.name, "scale"))
         version = str(scale["metadata"]["resourceVersion"])
         return reading.capacity(None, workload, keda=False, version=version)
+
+    def owners(self) -> Iterator[tuple[str, Sequence[Json]]]:
+        """Yield what scales workloads by kind, KEDA's first: it makes autoscalers of its own."""
+        for owner, (root, plural, *_) in _OWNERS.items():
+            try:
+                yield owner, self._api.list(self._path(root, plural)).items
+            except NotFoundError:
+                continue  # KEDA is not installed
+
+    @property
+    def path_of_pods(self) -> str:
+        """Where the namespace's pods are."""
+        return self._path(_CORE, "pods")
 
     # ---- effects -------------------------------------------------------------------------------
 
@@ -228,12 +252,12 @@ def _quotas(thing: Json) -> Sequence[Quota]:
     return list(reading.quotas(thing))
 
 
-def _sensible(read: Any) -> Any:
+def sensible(read: Any) -> Any:
     """Return a reader that says of an object without sense what it was, instead of a KeyError."""
 
-    def sensible(*arguments: Any) -> Any:
+    def sensible(*arguments: Any, **named: Any) -> Any:
         try:
-            return read(*arguments)
+            return read(*arguments, **named)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UnavailableError(f"Kubernetes tells what makes no sense: {error!r}") from None
 

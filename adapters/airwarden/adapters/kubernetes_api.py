@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ PAGE = 500
 #: Times that a list is begun anew because it became too old while it was read.
 _ANEW = 3
 _MERGE = "application/merge-patch+json"
+
+#: Requests as a Role names them, and what stands for the status of one that was not answered.
+_VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "PUT": "update", "DELETE": "delete"}
+_LOST = "lost"
 
 Json = dict[str, Any]
 
@@ -86,6 +91,12 @@ class KubernetesApi:
         self._timeout = timeout
         self._lock = threading.Lock()
         self._made: Any = None
+        self._requests: Counter[tuple[str, str]] = Counter()
+
+    def requests(self) -> Mapping[tuple[str, str], int]:
+        """Return verb and status (`lost` where none came) → how many requests there were so far."""
+        with self._lock:
+            return dict(self._requests)
 
     # ---- reading -------------------------------------------------------------------------------
 
@@ -257,13 +268,24 @@ class KubernetesApi:
                 method, path, query_params=list(query.items()), header_params=headers, body=body,
                 auth_settings=["BearerToken"],
             )  # fmt: skip
-            return client.call_api(*sent, _request_timeout=(self._timeout, wait))
+            answer = client.call_api(*sent, _request_timeout=(self._timeout, wait))
         except (NewConnectionError, ConnectTimeoutError, ApiException) as error:
             # The library makes an ApiException of what TLS refuses; of an answer it makes none here.
+            self._count(method, query, _LOST)
             raise UnavailableError(f"Kubernetes cannot be reached: {_said(error)}") from None
         except _network() as error:
+            self._count(method, query, _LOST)
             lost = f"Kubernetes did not answer {method} {path}: {_said(error)}"
             raise (UnknownOutcomeError if effect else UnavailableError)(lost) from None
+        self._count(method, query, str(answer.status))
+        return answer
+
+    def _count(self, method: str, query: Mapping[str, object], code: str) -> None:
+        verb = _VERBS[method]
+        if verb == "get":
+            verb = "watch" if "watch" in query else "list" if "limit" in query else verb
+        with self._lock:
+            self._requests[verb, code] += 1
 
     def _client(self) -> Any:
         """Return the client, made at the first use.

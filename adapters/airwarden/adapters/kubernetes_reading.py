@@ -71,10 +71,10 @@ def pod(thing: Json) -> Pod | None:
         last_end=_termination(main),
         oom_kills=sum(_was_oom(one) for one in status.get("containerStatuses") or ()),
         created=moment(meta.get("creationTimestamp")),
-        scheduled=_reached(conditions, "PodScheduled"),
-        initialised=_reached(conditions, "Initialized"),
+        scheduled=reached(conditions, "PodScheduled"),
+        initialised=reached(conditions, "Initialized"),
         started=moment((state.get("running") or {}).get("startedAt")),
-        ready=_reached(conditions, "Ready"),
+        ready=reached(conditions, "Ready"),
     )
 
 
@@ -145,7 +145,8 @@ def _was_oom(container: Json) -> bool:
     return "OOMKilled" in ends
 
 
-def _reached(conditions: Mapping[str, Json], kind: str) -> datetime | None:
+def reached(conditions: Mapping[str, Json], kind: str) -> datetime | None:
+    """Return when a condition came to hold; None where it does not."""
     one = conditions.get(kind, {})
     return moment(one.get("lastTransitionTime")) if one.get("status") == "True" else None
 

@@ -19,6 +19,7 @@ from airwarden.core.settings import (
     Cluster,
     DependencyProbe,
     Host,
+    Kubernetes,
     SecretRef,
     Settings,
     Supervisord,
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from airwarden.adapters.host_supervisord import SupervisordHost
     from airwarden.adapters.host_systemd import SystemdHost
     from airwarden.adapters.kubernetes import KubernetesNamespace
+    from airwarden.adapters.kubernetes_api import KubernetesApi
+    from airwarden.adapters.kubernetes_following import KubernetesFollower
     from airwarden.adapters.local_commands import LocalCommands
     from airwarden.adapters.mariadb import MariaDbServer
     from airwarden.adapters.metadata_database import PostgresMetadata
@@ -262,15 +265,29 @@ def _kubernetes(cluster: Cluster) -> KubernetesNamespace | None:
     if wanted is None:
         return None
     from airwarden.adapters.kubernetes import KubernetesNamespace
+
+    return KubernetesNamespace(_api_of(wanted), wanted.namespace, release=wanted.release)
+
+
+def followed(cluster: Cluster) -> KubernetesFollower | None:
+    """Build what follows a cluster's pods; connects to nothing yet."""
+    wanted = cluster.host.kubernetes if cluster.host else None
+    if wanted is None:
+        return None
+    from airwarden.adapters.kubernetes_following import KubernetesFollower
+
+    return KubernetesFollower(_api_of(wanted), wanted.namespace, release=wanted.release)
+
+
+def _api_of(wanted: Kubernetes) -> KubernetesApi:
     from airwarden.adapters.kubernetes_api import KubernetesApi
 
-    api = KubernetesApi(
+    return KubernetesApi(
         wanted.kubeconfig,
         context=wanted.context,
         timeout=wanted.timeout.total_seconds(),
         proxy=str(wanted.proxy or ""),
     )
-    return KubernetesNamespace(api, wanted.namespace, release=wanted.release)
 
 
 def _host(

@@ -219,6 +219,7 @@ def sources(settings: Settings, ports: ClusterPorts) -> ClusterSources:
         broker=ports.broker,
         workers=ports.workers,
         host=ports.host,
+        kubernetes=composition.followed(cluster),
         pooler=ports.pooler,
         mariadb=ports.mariadb,
         queues=cluster.broker.queues if cluster.broker else (),

@@ -58,6 +58,8 @@ LIMITS = {
     "connection_failures": "AirflowConnectionFailing",
     "utilization_ratio": "AirflowResourceUtilizationHigh",
     "broker_memory_ratio": "AirflowBrokerMemoryHigh",
+    "pod_pending_seconds": "AirflowPodsPending",
+    "quota_ratio": "AirflowPodQuota",
     "connection_ratio": "AirflowDatabaseConnectionsCritical",
     "probe_seconds": "AirflowDatabaseSlow",
     "lock_held_seconds": "AirflowSchedulerLockHeld",

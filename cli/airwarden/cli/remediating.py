@@ -329,6 +329,7 @@ def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: 
         broker=ports.broker,
         workers=ports.workers,
         host=ports.host,
+        kubernetes=ports.kubernetes,
         prometheus=composition.prometheus(settings),
         dependencies={
             one.name: Dependency(one.name, one.pools, one.tags, one.floor, probes.get(one.name))

@@ -58,6 +58,13 @@ class Workload:
         )
 
     @property
+    def rolling(self) -> bool:
+        """Whether a change of it is under way, or stuck: its wish is unseen, or old pods are left."""
+        return (
+            self.observed < self.generation or self.total > self.updated or self.deadline_exceeded
+        )
+
+    @property
     def rollout(self) -> str:
         """Say for people how far it is."""
         if self.paused:
@@ -193,6 +200,10 @@ class Kubernetes(Protocol):
 
     def quotas(self) -> Sequence[Quota]:
         """Return the namespace's quotas, one entry a resource."""
+        ...
+
+    def refusals(self, workload: Workload) -> Sequence[str]:
+        """Return why further pods of a workload cannot be created, newest first, from the events of late."""
         ...
 
     def log_tail(self, pod: Pod, *, lines: int, previous: bool = False) -> str:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from airwarden.core.catalogue import (
     business,
     failures,
+    kubernetes,
     mariadb,
     own,
     platform,
@@ -43,6 +44,7 @@ SECTIONS: Mapping[str, tuple[Metric, ...]] = MappingProxyType(
         "Components, hosts, broker, workers, database, dependencies": platform.METRICS,
         "Inside the metadata database": postgresql.METRICS,
         "A MariaDB server": mariadb.METRICS,
+        "Airflow on Kubernetes": kubernetes.METRICS,
         "What Airflow reports of itself": reported.METRICS,
         "Business and pipelines": business.METRICS,
         "Only from a site's own exporters": site.METRICS,

@@ -37,6 +37,9 @@ class Limits:
     connection_failures: float = 20.0
     utilization_ratio: float = 0.90
     broker_memory_ratio: float = 0.90
+    # Kubernetes
+    pod_pending_seconds: float = 600.0
+    quota_ratio: float = 0.95
     # Metadata database
     connection_ratio: float = 0.95
     probe_seconds: float = 1.0

@@ -20,6 +20,7 @@ from airwarden.dashboards.boards.dag import dag
 from airwarden.dashboards.boards.data import data
 from airwarden.dashboards.boards.database import database
 from airwarden.dashboards.boards.itself import itself
+from airwarden.dashboards.boards.kubernetes import kubernetes
 from airwarden.dashboards.boards.objectives import objectives
 from airwarden.dashboards.boards.overview import overview
 from airwarden.dashboards.boards.overview.targets import source_keys
@@ -41,6 +42,7 @@ _BUILDERS: tuple[Callable[[DashboardConfig], dict[str, Any]], ...] = (
     pools,
     database,
     workers,
+    kubernetes,
     types,
     dag,
     data,

@@ -76,6 +76,11 @@ WORKERS = Board(
     "Broker and workers",
     "Does the broker pass tasks on, do workers take them, and is there room for more?",
 )
+KUBERNETES = Board(
+    "airwarden-kubernetes",
+    "Kubernetes",
+    "Do the pods run, why not, how do they start and end, and is there room for more of them?",
+)
 TYPES = Board(
     "airwarden-types",
     "Pipelines by type",
@@ -119,6 +124,7 @@ BOARDS: tuple[Board, ...] = (
     POOLS,
     DATABASE,
     WORKERS,
+    KUBERNETES,
     TYPES,
     DAG,
     DATA,

@@ -33,6 +33,8 @@ COSTS: Mapping[str, str] = {
     "events": "nothing: it takes what is sent",
     "heartbeats": "one query of the running jobs, or one request",
     "host": "one request",
+    "kubernetes_pods": "one watch of a second for what changed; at first, and when that is too old, a list by pages of 500",
+    "kubernetes_workloads": "five lists of few objects",
     "late_runs": "one query of late and due runs, by partial indexes; ages it takes from what dag_runs follows",
     "machine": "three files under /proc",
     "mapped": "nothing: Prometheus evaluates it",

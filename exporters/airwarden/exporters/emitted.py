@@ -154,6 +154,28 @@ EMITTED: Mapping[str, frozenset[str]] = {
             "airwarden_host_processes",
         }
     ),
+    "kubernetes_pods": frozenset(
+        {
+            "airwarden_pod_evictions_total",
+            "airwarden_pod_oom_kills_total",
+            "airwarden_pod_pending_oldest_age_seconds",
+            "airwarden_pod_restarts_total",
+            "airwarden_pod_start_seconds",
+            "airwarden_pod_terminations_total",
+            "airwarden_pods",
+            "airwarden_pods_waiting",
+        }
+    ),
+    "kubernetes_workloads": frozenset(
+        {
+            "airwarden_k8s_api_requests_total",
+            "airwarden_quota_limit",
+            "airwarden_quota_used",
+            "airwarden_scaler_replicas",
+            "airwarden_workload_replicas",
+            "airwarden_workload_rolling",
+        }
+    ),
     "late_runs": frozenset(
         {
             "airwarden_dag_run_oldest_age_seconds",

@@ -25,8 +25,8 @@ MAX_NUMBERS = 8_000
 #: Labels whose values are few and known beforehand: they stay where others overflow.
 _CLOSED = frozenset(
     {
-        "action", "collector", "component", "direction", "kind", "mode", "on_time", "outcome",
-        "priority", "reason", "resource", "role", "run_type", "state", "status", "tier", "type",
+        "action", "code", "collector", "component", "direction", "kind", "mode", "on_time", "outcome",
+        "phase", "priority", "reason", "resource", "role", "run_type", "state", "status", "tier", "type", "verb",
     }
 )  # fmt: skip
 #: Endings of gauges whose sum means nothing.

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from airwarden.core.failures import FailureRule
+from airwarden.core.kubernetes_seen import MeasuredKubernetes
 from airwarden.core.ports import (
     Airflow,
     Host,
@@ -143,6 +144,7 @@ class ClusterSources:
     broker: MeasuredBroker | None = None
     workers: Workers | None = None
     host: Host | None = None
+    kubernetes: MeasuredKubernetes | None = None
     pooler: Pooler | None = None
     mariadb: MariaDb | None = None
     statsd: Statsd | None = None

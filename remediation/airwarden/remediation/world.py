@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from airwarden.core.clock import Clock
 from airwarden.core.errors import UnavailableError
 from airwarden.core.failures import Verdict
+from airwarden.core.kubernetes import Kubernetes
 from airwarden.core.platform import TaskInstance
 from airwarden.core.ports import (
     Airflow,
@@ -153,6 +154,7 @@ class World:
     broker: Broker | None = None
     workers: Workers | None = None
     host: Host | None = None
+    kubernetes: Kubernetes | None = None
     prometheus: Prometheus | None = None
     dependencies: Mapping[str, Dependency] = field(default_factory=dict)
     fleet: WorkerFleet = WorkerFleet()

@@ -21,6 +21,7 @@ from airwarden.rules.database import DATABASE
 from airwarden.rules.database_load import DATABASE_LOAD
 from airwarden.rules.dependencies import DEPENDENCIES
 from airwarden.rules.failures import FAILURES
+from airwarden.rules.kubernetes import KUBERNETES
 from airwarden.rules.lateness import LATENESS
 from airwarden.rules.model import AlertRule, Rules, Subject
 from airwarden.rules.pipelines import PIPELINES
@@ -41,6 +42,7 @@ SUBJECTS: tuple[Subject, ...] = (
     COMPONENTS,
     DAG_FILES,
     WORKERS,
+    KUBERNETES,
     FAILURES,
     DEPENDENCIES,
     PIPELINES,

@@ -87,6 +87,16 @@ class Inhibition:
     equal: tuple[str, ...] = ("cluster",)
 
 
+#: Pods that are not there, as it looks from Airflow: with the component's name.
+_DOWN = (
+    "AirflowSchedulerHeartbeatLost",
+    "AirflowSchedulerProcessDown",
+    "AirflowTriggererDown",
+    "AirflowDagProcessorDown",
+    "AirflowApiServerDown",
+    "AirflowWorkerDown",
+)
+
 INHIBITIONS: tuple[Inhibition, ...] = (
     Inhibition(
         ("AirflowDatabaseDown",),
@@ -198,6 +208,23 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         ("AirflowWorkersBelowMinimum",),
         ("AirflowSchedulerStalled", *_QUEUED, *_STUCK),
         "without workers every queue stands still",
+    ),
+    Inhibition(
+        ("AirflowPodsCrashLooping",),
+        (*_DOWN, "AirflowWorkersBelowMinimum", "AirflowRolloutStuck", "AirflowPodOomKilled"),
+        "what ends as soon as it is started is down, and a restart would not mend it",
+        equal=("cluster", "component"),
+    ),
+    Inhibition(
+        (*_DOWN, "AirflowWorkersBelowMinimum"),
+        ("AirflowPodsPending", "AirflowPodsMissing", "AirflowRolloutStuck"),
+        "the page that it is down tells why its pods are no further",
+        equal=("cluster", "component"),
+    ),
+    Inhibition(
+        ("AirflowPodsPending", "AirflowPodsMissing"),
+        ("AirflowRolloutStuck", "AirflowPodQuota", "AirflowScalerAtMaximum"),
+        "who gets no pods cannot roll out, and asks in vain",
     ),
     Inhibition(
         ("AirflowQueueStalled",),

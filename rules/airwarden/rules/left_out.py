@@ -32,11 +32,6 @@ LEFT_OUT = (
         "an alert on node_exporter's series in `prometheus.rule_files`",
     ),
     LeftOut(
-        ("AirflowPodEvicted", "AirflowPodOomKilled", "AirflowPodQuota"),
-        "Only the Kubernetes API knows of pods.",
-        "comes with support for Kubernetes",
-    ),
-    LeftOut(
         ("AirflowDagProcessorStalled",),
         "A dag-processor without a heartbeat for 120 s has been reported for a minute.",
         "`AirflowDagProcessorDown`; `AirflowDagParseSlow` for one that beats and parses nothing",

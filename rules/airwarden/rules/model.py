@@ -62,6 +62,7 @@ class AlertRule:
     Attributes:
         name: `alertname`; also names its runbook.
         component: The `component` label.
+        of_series: Its series name the component that it is about; `component` says only where it belongs.
         severity: Default severity.
         expr: Makes the PromQL expression.
         hold: Default `for`.
@@ -95,6 +96,7 @@ class AlertRule:
     over: timedelta | None = None
     at_least: int = 0
     about_airwarden: bool = False
+    of_series: bool = False
     route: Route = Route.REMEDIATOR
     keeps: bool = True
     lingers: timedelta = _ZERO

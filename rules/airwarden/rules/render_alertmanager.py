@@ -188,12 +188,14 @@ def _inhibit_rules(rules: Rules) -> list[dict[str, Any]]:
     for rule in enabled(names):
         causes = f"alertname=~{quoted(any_of(rule.causes))}"
         symptoms = any_of(rule.symptoms)
-        targets = [[f"alertname=~{quoted(symptoms)}"]]
+        targets = [([f"alertname=~{quoted(symptoms)}"], list(rule.equal))]
         if NOT_TAKEN.name in names:
-            targets.append([f"alertname={quoted(NOT_TAKEN.name)}", f"untaken=~{quoted(symptoms)}"])
+            untaken = [f"alertname={quoted(NOT_TAKEN.name)}", f"untaken=~{quoted(symptoms)}"]
+            # Its own component is Airwarden: it does not carry that of what was not taken.
+            targets.append((untaken, [one for one in rule.equal if one != "component"]))
         written += [
-            {"source_matchers": [causes], "target_matchers": target, "equal": list(rule.equal)}
-            for target in targets
+            {"source_matchers": [causes], "target_matchers": target, "equal": equal}
+            for target, equal in targets
         ]
     if NOT_TAKEN.name in names:
         # The fault that nobody handles is the page; that the remediator is down is in its text.

@@ -25,6 +25,7 @@ DASHBOARDS: Mapping[str, str] = {
     "dag-processor": "airwarden-scheduler",
     "data": "airwarden-data",
     "database": "airwarden-database",
+    "kubernetes": "airwarden-kubernetes",
     "objectives": "airwarden-objectives",
     "platform": "airwarden-tasks",
     "queue": "airwarden-tasks",
@@ -131,7 +132,8 @@ def alert_entry(context: Context) -> dict[str, Any]:
     if context.keep:
         entry["keep_firing_for"] = format_duration(context.keep)
     cluster = "{{ $labels.cluster }}"
-    labels = {"severity": context.severity.value, "component": rule.component}
+    component = "{{ $labels.component }}" if rule.of_series else rule.component
+    labels = {"severity": context.severity.value, "component": component}
     if rule.about_airwarden:
         # A template sees the labels of the series only, not those that the rule adds.
         labels["cluster"] = cluster = context.config.home

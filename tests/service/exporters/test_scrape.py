@@ -175,7 +175,9 @@ def test_the_reference_page_lists_what_a_scrape_gives_with_type_and_labels(
 
 
 #: What the sources of this test do not give, and what is born with its first event.
-_NOT_HERE = {"api_server", "workers", "reported", "mapped", "canaries", "task_failures"}
+_NOT_HERE = {
+    "api_server", "workers", "reported", "mapped", "canaries", "task_failures", "kubernetes_pods", "kubernetes_workloads",
+}  # fmt: skip
 #: What there is only when there is something to tell, which an idle platform has not.
 _ON_OCCASION = {
     "airwarden_api_dag_bag_cache_size",

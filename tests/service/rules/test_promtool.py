@@ -56,7 +56,7 @@ def scraped(series: str) -> str:
 
 
 def expected(alert: str, fires: dict[str, Any]) -> dict[str, Any]:
-    shown_on = DASHBOARDS.get(fires["labels"]["component"], OVERVIEW)
+    shown_on = DASHBOARDS.get(ALERTS[alert].component, OVERVIEW)
     return {
         "exp_labels": {"cluster": "default", **fires["labels"]},
         "exp_annotations": {

@@ -77,7 +77,7 @@ def test_the_comparison_finds_a_stale_key() -> None:
 
 def test_there_is_one_for_each_name() -> None:
     assert [(d["uid"], d["title"]) for d in ALL] == [(b.uid, b.title) for b in BOARDS]
-    assert len(BOARDS) == 13
+    assert len(BOARDS) == 14
 
 
 @EACH
@@ -119,6 +119,7 @@ def test_what_a_site_has_to_feed_says_no_source_configured_and_how_to_add_it() -
         ),
         "airwarden-data": ("airwarden_quality_", "airwarden_stream_", "airwarden_spark_"),
         "airwarden-workers": ("airwarden_pods", "airwarden_pod_"),
+        "airwarden-kubernetes": ("airwarden_pod", "airwarden_workload_", "airwarden_quota_"),
         "airwarden-scheduler": ("airwarden_scheduler_loop", "airwarden_executor_slots"),
         "airwarden-database": ("airwarden_pgbouncer_", "airwarden_mariadb_"),
     }.items():

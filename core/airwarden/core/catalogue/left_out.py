@@ -20,9 +20,6 @@ class LeftOut:
     instead: str = ""
 
 
-_KUBERNETES = "Only the Kubernetes API knows it."
-_KUBERNETES_LATER = "comes with support for Kubernetes"
-
 LEFT_OUT = (
     LeftOut(
         ("airwarden_dag_info",),
@@ -32,7 +29,7 @@ LEFT_OUT = (
     LeftOut(
         ("airwarden_task_peak_memory_bytes", "airwarden_task_cpu_seconds"),
         "Airflow does not measure its tasks; a cgroup for each does, and there is one on Kubernetes only.",
-        _KUBERNETES_LATER,
+        "the container runtime's own metrics (cAdvisor), by the pod of a task",
     ),
     LeftOut(
         ("airwarden_scheduler_loop_exceptions_total",),
@@ -43,15 +40,6 @@ LEFT_OUT = (
         ("airwarden_api_request_duration_seconds",),
         "Airflow does not report it over StatsD; a proxy before the API server measures it.",
         "the proxy's own metrics; airwarden_component_up of the API server",
-    ),
-    LeftOut(
-        (
-            "airwarden_pod_evictions_total",
-            "airwarden_pod_oom_kills_total",
-            "airwarden_k8s_api_requests_total",
-        ),
-        _KUBERNETES,
-        _KUBERNETES_LATER,
     ),
     LeftOut(
         ("airwarden_collector_rows",),

@@ -4,31 +4,10 @@ from __future__ import annotations
 
 from airwarden.core.catalogue.types import Metric, MetricType
 
-_COUNTER, _GAUGE = MetricType.COUNTER, MetricType.GAUGE
-_KUBE, _KAFKA, _SPARK = "kube-state-metrics", "kafka-exporter", "spark"
+_GAUGE = MetricType.GAUGE
+_KAFKA, _SPARK = "kafka-exporter", "spark"
 
 METRICS = (
-    Metric(
-        "airwarden_pods",
-        _GAUGE,
-        ("component", "phase"),
-        "Pods by component (task for those of tasks) and phase.",
-        f"mapped: preset {_KUBE}",
-    ),
-    Metric(
-        "airwarden_pod_pending_oldest_age_seconds",
-        _GAUGE,
-        ("component",),
-        "Age of the oldest pod that is pending; absent without one.",
-        f"mapped: preset {_KUBE}",
-    ),
-    Metric(
-        "airwarden_pod_restarts_total",
-        _COUNTER,
-        ("component",),
-        "Restarts of containers, of the pods that are there.",
-        f"mapped: preset {_KUBE}",
-    ),
     Metric(
         "airwarden_stream_lag_messages",
         _GAUGE,

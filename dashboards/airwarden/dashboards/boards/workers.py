@@ -6,7 +6,7 @@ from typing import Any
 
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
-from airwarden.dashboards.names import TASKS, WORKERS
+from airwarden.dashboards.names import KUBERNETES, TASKS, WORKERS
 from airwarden.dashboards.panels import (
     RED,
     UP_DOWN,
@@ -372,6 +372,7 @@ def _machines(limits: Limits) -> Section:
                         )
                     ],
                     no_value=_NO_MAPPING,
+                    more=KUBERNETES,
                 ),
             ),
             *row(

@@ -30,6 +30,8 @@ from airwarden.exporters.collectors.dependencies import DependenciesCollector
 from airwarden.exporters.collectors.deployments import DeploymentsCollector
 from airwarden.exporters.collectors.heartbeats import HeartbeatsCollector
 from airwarden.exporters.collectors.host import HostCollector
+from airwarden.exporters.collectors.kubernetes_pods import KubernetesPodsCollector
+from airwarden.exporters.collectors.kubernetes_workloads import KubernetesWorkloadsCollector
 from airwarden.exporters.collectors.late_runs import LateRunsCollector
 from airwarden.exporters.collectors.machine import MachineCollector
 from airwarden.exporters.collectors.mariadb import MariaDbCollector
@@ -72,7 +74,7 @@ from airwarden.exporters.successes import Successes
 NAMES = (
     "api_server", "asset_reports", "assets", "broker", "canaries", "celery_tasks", "consistency", "dag_health", "dag_runs", "dags", "database",
     "database_activity", "database_statements", "database_tables", "deadlines", "dependencies",
-    "deployments", "heartbeats", "host", "late_runs", "machine", "mariadb", "parsing", "pooler", "pools", "queries",
+    "deployments", "heartbeats", "host", "kubernetes_pods", "kubernetes_workloads", "late_runs", "machine", "mariadb", "parsing", "pooler", "pools", "queries",
     "reported", "scheduler_lag", "statsd", "tagged_dags", "task_events", "task_failures", "task_instances", "triggers", "waiting",
     "workers",
 )  # fmt: skip
@@ -135,8 +137,7 @@ def _of_systems(cluster: ClusterSources, states: DependencyStates, clock: Clock)
     found: list[Collector] = []
     if cluster.airflow is not None:
         found.append(ApiServerCollector(cluster.airflow, cluster.api_name))
-    if cluster.host is not None:
-        found.append(HostCollector(cluster.host))
+    found += _of_hosts(cluster, clock)
     if cluster.broker is not None:
         found.append(BrokerCollector(cluster.broker, cluster.queues))
         if cluster.database is not None:
@@ -155,11 +156,22 @@ def _of_systems(cluster: ClusterSources, states: DependencyStates, clock: Clock)
         found.append(StatsdCollector(cluster.statsd, clock))
     if cluster.dependencies:
         found.append(DependenciesCollector(cluster.dependencies, states))
-    if cluster.machine:
-        found.append(MachineCollector())
     if cluster.reported is not None:
         found.append(ReportedCollector(cluster.reported))
         found += [StatedCollector(query, cluster.reported, clock) for query in cluster.queries]
+    return found
+
+
+def _of_hosts(cluster: ClusterSources, clock: Clock) -> list[Collector]:
+    """Return the collectors of what the processes run on."""
+    found: list[Collector] = []
+    if cluster.host is not None:
+        found.append(HostCollector(cluster.host))
+    if cluster.kubernetes is not None:
+        found.append(KubernetesPodsCollector(cluster.kubernetes, clock))
+        found.append(KubernetesWorkloadsCollector(cluster.kubernetes))
+    if cluster.machine:
+        found.append(MachineCollector())
     return found
 
 

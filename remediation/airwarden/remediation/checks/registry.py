@@ -42,6 +42,7 @@ from airwarden.remediation.checks.diagnosis import (
 )
 from airwarden.remediation.checks.killed import DatabaseBlocker, KilledTasks, TransactionsShort
 from airwarden.remediation.checks.metrics import Metric
+from airwarden.remediation.checks.pods import PodsInTrouble, PodsRefused
 from airwarden.remediation.checks.work import (
     QueueDeep,
     QueueDrained,
@@ -91,6 +92,8 @@ def checks() -> Mapping[str, Check]:
         DeferredStuck(),
         ExecutorFull(),
         PhantomTasks(),
+        PodsInTrouble(),
+        PodsRefused(),
         PoolsFull(),
         TaskHeldBack(),
         TransactionsShort(),
