@@ -90,7 +90,7 @@ LIES: tuple[Lie[FaultProxy], ...] = (
     Lie("500 a few times", first(4, refuse(500))),
     Lie("half a body a few times", first(4, Fault(ends="half"))),
     Lie("an empty list at first, as after its restart", first(3, Fault(rewrite=lambda _: []))),
-    Lie("500 for good", always(refuse(500)), NEVER, UNREAD, quick=True),
+    Lie("500 for good", always(refuse(500)), NEVER, UNREAD),
     Lie("404 for good", always(refuse(404)), NEVER, UNREAD),
     Lie("half a body for good", always(Fault(ends="half")), NEVER, UNREAD),
     Lie("cut off for good", always(Fault(ends="reset")), NEVER, UNREAD),

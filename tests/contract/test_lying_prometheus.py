@@ -120,7 +120,7 @@ LIES: tuple[tuple[str, Lie[FaultProxy]], ...] = (
     ("machine_up", Lie("429 a few times", first(3, refuse(429)))),
     ("machine_up", Lie("cut a few times", first(3, Fault(ends="half")))),
     ("machine_up", Lie("an empty answer a few times", first(3, Fault(rewrite=lambda b: {**b, "data": {"resultType": "vector", "result": []}})))),
-    ("no_such_series", Lie("an empty answer", well, NEVER, UNREAD, quick=True)),
+    ("no_such_series", Lie("an empty answer", well, NEVER, UNREAD)),
     ("many_up", Lie("several where one is asked for", well, NEVER, UNREAD)),
     ("no_number", Lie("NaN", well, NEVER, UNREAD)),
     ("endless", Lie("infinity", well, NEVER, UNREAD)),

@@ -188,7 +188,7 @@ LIES: tuple[Lie[FaultProxy], ...] = (
     Lie("not done, request swallowed", on(SIGNAL, REQUEST_NEVER), AGAIN),
     Lie("not done, 503", on(SIGNAL, refuse(503)), AGAIN),
     Lie("503 each time", on(SIGNAL, refuse(503), 0), (A.NOT_DONE,) * 2, "did not happen 2 times"),
-    Lie("it is shutting down", on(SIGNAL, fault(6, "SHUTDOWN_STATE"), 0), (A.FAILED,), "SHUTDOWN_STATE", quick=True),
+    Lie("it is shutting down", on(SIGNAL, fault(6, "SHUTDOWN_STATE"), 0), (A.FAILED,), "SHUTDOWN_STATE"),
     Lie("it has no such process", on(SIGNAL, fault(10, "BAD_NAME"), 0), (A.FAILED,), "no process"),
     Lie("it says that it does not run, once", on(SIGNAL, fault(70, "NOT_RUNNING")), (A.FAILED, A.CONFIRMED)),
     Lie("reading fails a few times", on(READ_ALL, refuse(500), 3)),
@@ -204,7 +204,7 @@ LIES: tuple[Lie[FaultProxy], ...] = (
     Lie("processes without a state", on(READ_ALL, told(lambda v: [{"name": "x"} for _ in v]), 0), NEVER, UNREAD),
     Lie("a start that is no number", on(READ_ALL, each(start="now"), 0), NEVER, UNREAD),
     Lie("a start after all time", on(READ_ALL, each(start="9" * 30), 0), NEVER, UNREAD),
-    Lie("the pid of somebody else's process", on(READ_ALL, each(pid=os.getpid()), 0), NEVER, UNREAD, quick=True),
+    Lie("the pid of somebody else's process", on(READ_ALL, each(pid=os.getpid()), 0), NEVER, UNREAD),
     Lie("another process than it was asked for", on(READ_ONE, told(lambda v: {**v, "name": "other"}), 0), (A.NOT_DONE,) * 2, "did not happen"),
 )  # fmt: skip
 

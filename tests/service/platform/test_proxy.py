@@ -17,7 +17,7 @@ from localplatform.layout import REPOSITORY
 from support.eventually import eventually
 from support.servers import Child, answers, free_port
 
-DELAY_MS = 150
+DELAY_MS = 600
 
 
 class _Echo(socketserver.StreamRequestHandler):

@@ -40,9 +40,7 @@ def test_standbys_whose_clocks_are_wrong_take_no_lease_early_and_none_late(
         )
         assert replicas.database.execute("SELECT token FROM lease") == [(1,)]
         replicas.leader.signal(signal.SIGKILL)
-        eventually(
-            lambda: replicas.holder() not in (0, replicas.leader.pid), within=12, promised=True
-        )
+        eventually(lambda: replicas.holder() not in (0, replicas.leader.pid), within=12)
     finally:
         replicas.close()
 

@@ -79,6 +79,10 @@ notifications:
 """
 
 
+#: What nobody takes for so long is not taken: scrapes and loops of a busy machine are late by seconds.
+_UNHEARD = timedelta(seconds=15)
+
+
 def scaled(duration: timedelta) -> timedelta:
     return max(timedelta(seconds=1), duration / 60) if duration else duration
 
@@ -95,6 +99,10 @@ def quick(built: RuleConfig) -> RuleConfig:
             )
             for context in resolve(built).all()
             if context.hold and context.name not in _OF_ITS_PACE
+        }
+        | {
+            name: AlertOverride(hold=_UNHEARD)
+            for name in ("AirwardenAlertNotTaken", "AirwardenRemediatorDown")
         },
     )
 
@@ -174,7 +182,9 @@ class Told:
     pages: int
 
 
-@pytest.fixture(params=["by Alertmanager", "by the remediator"])
+@pytest.fixture(
+    params=[pytest.param("by Alertmanager", marks=pytest.mark.reliability), "by the remediator"]
+)
 def told(
     request: pytest.FixtureRequest,
     postgres_server: PostgresServer,

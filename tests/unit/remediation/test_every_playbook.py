@@ -54,7 +54,7 @@ scheduler-restart  | all late                    |  0; all late|  0; all late|  
 component-restart  | triggerer frozen            |  1          |  1          |  1          |  1          |  1
 component-restart  | dag-processor frozen        |  1          |  1          |  1          |  1          |  1
 component-restart  | api-server gone             |  1 *        |  1          |  1          |  1          |  1
-component-restart  | one worker gone             |  1 *        |  1          |  1          |  1          |  1
+component-restart  | one worker gone             |  1          |  1          |  1          |  1          |  1
 component-restart  | a tenth of the workers gone |  1          |  1          |  1          |  1          | 50
 component-restart  | all workers gone            |  1          |  2          |  3          | 12          |  0; huge
 worker-silent      | one silent                  |  1 *        |  1          |  1          |  1          |  1
@@ -65,7 +65,7 @@ worker-silent      | five silent                 |  1          |  0; floor   |  
 worker-silent      | eight silent                |  1          |  0; floor   |  0; floor   |  0; storm   |  0; storm
 queue-scale-up     | deep                        |  1          |  1 *        |  1          |  3          | 125
 queue-scale-up     | deep, database slow         |  0; slow    |  0; slow    |  0; slow    |  0; slow    |  0; slow
-broker-out         | as many pools               |  1          |  2          |  3          | 12 *        |  0; huge
+broker-out         | as many pools               |  1          |  2 *        |  3          | 12          |  0; huge
 dependency-breaker | as many pools and DAGs      |  2          |  4          |  6          | 15          |  3; huge
 database-session   | lock held                   |  1          |  1          |  1          |  1          |  1
 database-session   | as many leaked              |  0; no leak |  0; no leak |  0; no leak |  1          |  1
