@@ -5,7 +5,7 @@ PY := .venv/bin/python
 export PYTHONPATH := deploy/local:tests
 # Tests start hundreds of programs: what one of them compiled, the next one finds.
 unexport PYTHONDONTWRITEBYTECODE
-.PHONY: help venv platform lock schemas grafana-schema generate docs docs-commands format check test reliability soak bench bench-faults demo up down clean install image-test
+.PHONY: help venv platform lock schemas grafana-schema generate docs docs-commands pictures format check test reliability soak bench bench-faults demo up down clean install image-test
 
 help:
 	@echo "make demo   - start a real Airflow, break it, watch it being healed (STORIES=all, ALONE=1, KEEP=1)"
@@ -25,6 +25,7 @@ help:
 	@echo "make schemas - write the schemas of Airflow's releases again, from real installs"
 	@echo "make image-test - build the container image without an engine, and run it; root, minutes"
 	@echo "make install - onto this host, as systemd units of a user of its own (DESTDIR=, PREFIX=, PYTHON=)"
+	@echo "make pictures - draw the dashboards with Grafana's own components, for the documentation (needs npm)"
 	@echo "make clean  - remove what builds and tests left behind; environments and var/ stay"
 
 venv:
@@ -72,6 +73,10 @@ reliability:
 
 soak: venv
 	@SOAK_MINUTES=$${SOAK_MINUTES:-60} $(PY) -m pytest -q -s tests/soak
+
+# Needs Node.js and npm, for this alone, and Chromium; what it draws is committed.
+pictures: venv
+	@$(PY) tests/support/grafana_pictures/make.py
 
 bench: venv
 	@for script in tests/bench/*.py; do echo "== $$script"; $(PY) $$script; done

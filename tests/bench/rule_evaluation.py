@@ -83,7 +83,7 @@ def main(factor: float, minutes: float) -> int:
         tempfile.TemporaryDirectory() as folder,
         fleet_server() as server,
         copy(server, shape, print) as database,
-        filled(database, None, Path(folder), scrape=FILLED_SCRAPE, history=_history) as made,
+        filled(database, None, Path(folder), scrape=FILLED_SCRAPE, history=last_hour) as made,
     ):
         mover = Mover(database.dsn, fleet(shape), Pace())
         found = measure(made, mover, minutes * 60)
@@ -97,7 +97,7 @@ def main(factor: float, minutes: float) -> int:
     return 1 if late or found.added > SERIES else 0
 
 
-def _history(folder: Path, page: str, instance: str) -> None:
+def last_hour(folder: Path, page: str, instance: str) -> None:
     """Write an hour of the page as blocks: counters grow, the rest stays."""
     end = int(time.time()) - 30
     step = int(FILLED_SCRAPE.total_seconds())

@@ -165,7 +165,48 @@ def test_a_pending_silence_is_told_and_suppresses_nothing(case: Case) -> None:
     assert pending[0].starts_at > datetime.now(UTC)
 
 
+def test_a_silence_that_airwarden_makes_suppresses_what_it_names_alone(case: Case) -> None:
+    for queue in ("mine", "other"):
+        case.fire({**LABELS, "team": "made", "queue": queue})
+    now = datetime.now(UTC)
+    matchers = (("team", "made", False, True), ("queue", "oth.*", True, False))
+    wanted = Silence("", matchers, now, now + timedelta(hours=1), "incident 7: I look at it")
+    made = case.alertmanager.add_silence(wanted, by="ada")
+    (kept,) = (one for one in case.alertmanager.silences() if one.id == made)
+    assert set(kept.matchers) == set(matchers)
+    assert kept.comment == "incident 7: I look at it"
+    assert abs(kept.ends_at - wanted.ends_at) < timedelta(seconds=1)
+
+    def suppressed() -> dict[str, tuple[str, ...]]:
+        by = {one.labels["queue"]: one.suppressed_by for one in found(case, "made")}
+        return by if len(by) == 2 and any(by.values()) else {}
+
+    by = eventually(suppressed, within=20, what="the alert is suppressed")
+    assert by == {"mine": (made,), "other": ()}
+
+
+@pytest.mark.parametrize("wrong", ["it is over", "it names nothing"])
+def test_a_silence_that_cannot_be_is_refused(case: Case, wrong: str) -> None:
+    now = datetime.now(UTC)
+    over = wrong == "it is over"
+    ends = now - timedelta(minutes=1) if over else now + timedelta(hours=1)
+    matchers = (("team", "made", False, True),) if over else ()
+    with pytest.raises(RejectedError):
+        case.alertmanager.add_silence(
+            Silence("", matchers, now - timedelta(hours=1), ends, "x"), by="ada"
+        )
+
+
 # Only the real ones.
+
+
+def test_a_silence_says_who_made_it(alertmanager_server: monitoring.Alertmanager) -> None:
+    now = datetime.now(UTC)
+    matchers = (("team", "whose", False, True),)
+    silence = Silence("", matchers, now, now + timedelta(hours=1), "mine")
+    made = AlertmanagerApi(alertmanager_server.url).add_silence(silence, by="ada")
+    shown = httpx.get(f"{alertmanager_server.url}/api/v2/silence/{made}").json()
+    assert (shown["createdBy"], shown["status"]["state"]) == ("ada", "active")
 
 
 def test_a_scalar_is_taken_as_one_sample_and_a_range_is_rejected(

@@ -96,4 +96,6 @@ class Person:
         if name and PICTURES:
             file = f"console-{name}-{self.look.replace(' ', '-')}.png"
             Path(PICTURES).mkdir(parents=True, exist_ok=True)
+            # What stays in place while one scrolls stands where it belongs in a picture of the whole page.
+            self.page.evaluate("window.scrollTo(0, 0)")
             self.page.screenshot(path=str(Path(PICTURES) / file), full_page=True)

@@ -19,7 +19,8 @@ from airwarden.adapters.fakes.observability import FakePrometheus
 from airwarden.core.platform import Dag, DagRun, Pool, Sample, TaskKey
 from airwarden.remediation.api.server import Server
 from airwarden.remediation.by_hand import ByHand
-from airwarden.remediation.console.build import Back, build_site
+from airwarden.remediation.console.build import build_site
+from airwarden.remediation.console.desk import Back
 from airwarden.remediation.console.passwords import hashed
 from airwarden.remediation.console_terms import ConsoleTerms
 from airwarden.remediation.decide.promotion import Firing, Judgement
@@ -78,6 +79,7 @@ class Stage:
         folder: Where the journal lies.
         terms: What differs from the usual ones.
         modes: Playbook → mode; the others are in shadow.
+        journal: Its URL; empty for SQLite in the folder.
     """
 
     def __init__(
@@ -87,8 +89,9 @@ class Stage:
         terms: Mapping[str, Any] | None = None,
         modes: Mapping[str, Mode] | None = None,
         operators: Operators | None = None,
+        journal: str = "",
     ) -> None:
-        self.bench = bench = PlatformBench(folder, mode=Mode.AUTO)
+        self.bench = bench = PlatformBench(folder, mode=Mode.AUTO, journal=journal)
         bench.worlds[CLUSTER] = replace(bench.worlds[CLUSTER], prometheus=Measured(bench.clock))
         self.set_modes(modes or {})
         known = {

@@ -57,7 +57,8 @@ def _run_long() -> int:
         done = subprocess.run(["sh", "-c", line], cwd=ROOT, env=dict(os.environ), check=False)
         print(f"== exit {done.returncode} after {time.monotonic() - began:.0f} s", flush=True)
         worst = max(worst, done.returncode)
-    subprocess.run(["make", "down"], cwd=ROOT, check=False)
+        # What one of them leaves running is not the next one's company.
+        subprocess.run(["make", "down"], cwd=ROOT, check=False)
     return worst
 
 

@@ -62,6 +62,7 @@ class PlatformBench(Bench):
         mode: Every playbook's.
         programs: The supervised processes.
         running: How many of the workers run at first; the others are stopped.
+        journal: Its URL; empty for SQLite in the folder.
     """
 
     def __init__(
@@ -71,8 +72,10 @@ class PlatformBench(Bench):
         mode: Mode = Mode.AUTO,
         programs: Mapping[Component, Sequence[str]] = PROGRAMS,
         running: int = 2,
+        journal: str = "",
     ) -> None:
-        super().__init__(f"sqlite:///{folder / 'journal.db'}", mode=mode, clusters=(CLUSTER,))
+        url = journal or f"sqlite:///{folder / 'journal.db'}"
+        super().__init__(url, mode=mode, clusters=(CLUSTER,))
         workers = programs[Component.WORKER]
         names = {name: f"{name.partition(':')[2]}@box" for name in workers}
         self.host = FakeHost(

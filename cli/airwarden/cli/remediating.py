@@ -360,7 +360,11 @@ def composers(settings: Settings) -> tuple[SlackComposer, PagerDutyComposer]:
         for name, team in settings.teams.items()
         if team.pagerduty_key is not None
     }
-    places = Places(airflow={one.name: one.airflow.url for one in settings.clusters})
+    console = settings.remediator.console.enabled
+    places = Places(
+        incident=f"{settings.remediator_url}/console/incidents/{{id}}" if console else "",
+        airflow={one.name: one.airflow.url for one in settings.clusters},
+    )
     return (
         SlackComposer(
             default_channel=slack.default_channel if slack else "",

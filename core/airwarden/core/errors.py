@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 
 class AirwardenError(Exception):
-    """Base of every error that Airwarden raises on purpose."""
+    """Base of every error that Airwarden raises on purpose.
+
+    Attributes:
+        http_status: What a server of ours answers to who asked: the API and the console alike.
+    """
+
+    http_status: ClassVar[int] = 500
 
 
 class WrongInputError(AirwardenError):
@@ -15,6 +23,8 @@ class WrongInputError(AirwardenError):
         place: File, line or key, as the operator knows it (``airwarden.yaml: clusters[0].airflow``).
         hint: The mend, for example the nearest known key.
     """
+
+    http_status: ClassVar[int] = 400
 
     def __init__(self, message: str, *, place: str = "", hint: str = "") -> None:
         self.message = message
@@ -33,6 +43,8 @@ class UnavailableError(AirwardenError):
         retry_after: Seconds that the system asked to wait, if it did.
     """
 
+    http_status: ClassVar[int] = 503
+
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
         self.retry_after = retry_after
         super().__init__(message)
@@ -44,13 +56,19 @@ class RejectedError(AirwardenError):
     Repeating the same call cannot succeed.
     """
 
+    http_status: ClassVar[int] = 403
+
 
 class NotFoundError(RejectedError):
     """The thing that was named does not exist there."""
 
+    http_status: ClassVar[int] = 404
+
 
 class ConflictError(RejectedError):
     """The thing changed, or already exists, since it was read: read again before deciding."""
+
+    http_status: ClassVar[int] = 409
 
 
 class UnknownOutcomeError(AirwardenError):

@@ -78,7 +78,10 @@ def main(
         installed = installation.install(platform, steps=Steps(console))
     except (PlatformError, installation.InstallationError) as error:
         console.print(f"[red]{error}[/]")
+        if not keep:
+            lifecycle.down(state, steps=Steps(console))
         raise typer.Exit(1) from None
+    _say_where_the_console_is(console, installed)
     try:
         outcomes = [_tell(console, platform, installed, story) for story in chosen]
         write_report(REPORT, outcomes)
@@ -151,9 +154,6 @@ def _close(
     console.print(f"journal:    {installed.folder / 'journal.db'}")
     console.print(f"dashboards: {REPOSITORY / 'dashboards' / 'grafana'}")
     console.print(f"report:     {REPORT}")
-    console.print(
-        "console:    KEEP=1 make demo leaves it running, and prints its address and token"
-    )
 
 
 def _print_urls(console: Console, platform: Platform, installed: installation.Installation) -> None:
@@ -163,12 +163,18 @@ def _print_urls(console: Console, platform: Platform, installed: installation.In
         ("Prometheus", platform.monitoring.prometheus_url + "/classic/graph"),
         ("Alertmanager", platform.monitoring.alertmanager_url + "/api/v2/alerts"),
         ("exporter", installed.exporter_url + "/metrics"),
-        ("console", f"{installed.remediator_url}/console/"),
         ("messages", installed.endpoints_url + "/_received"),
     ):
         console.print(f"  {name:<13} {url}")
+    _say_where_the_console_is(console, installed)
+
+
+def _say_where_the_console_is(console: Console, installed: installation.Installation) -> None:
+    """Print what a browser needs: before the first story too, which can be watched from there."""
+    console.print(f"\nThe console: {installed.remediator_url}/console/", style="bold")
     token = installed.folder / "api.token"
-    console.print(f"Sign in to the console with any name and the token in {token}")
+    shown = token.relative_to(REPOSITORY) if token.is_relative_to(REPOSITORY) else token
+    console.print(f"  sign in with any name, and the token that this prints: cat {shown}")
 
 
 if __name__ == "__main__":

@@ -15,9 +15,13 @@ BUILD_HEADING = "## Building everything for 15,000 DAGs"
 RULES_HEADING = "## All rules, evaluated by a real Prometheus"
 #: Written by `first_report.py`.
 FIRST_REPORT_HEADING = "## From nothing to a report"
+#: Written by `panels.py` and `console.py`.
+PANELS_HEADING = "## Every panel, asked of a real Prometheus"
+CONSOLE_HEADING = "## The console, with ten thousand incidents"
 #: Sections that have scripts of their own.
 OTHERS = (
     LOOP_HEADING, BACKTEST_HEADING, BUILD_HEADING, RULES_HEADING, FIRST_REPORT_HEADING,
+    PANELS_HEADING, CONSOLE_HEADING,
 )  # fmt: skip
 PAGE = ROOT / "docs" / "reference" / "benchmarks.md"
 

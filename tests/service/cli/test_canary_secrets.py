@@ -40,6 +40,7 @@ CANARIES = {
         ("routing", "", 32),
         ("pager-webhook", "", 40),
         ("pager-rest", "", 20),
+        ("oidc", "", 40),
     )
 }
 #: Nothing that is to be reached stands there.
@@ -75,6 +76,9 @@ remediator:
   api_token_file: secret/api
   metrics_token_file: secret/metrics
   audit: {{key_file: secret/audit}}
+  console:
+    oidc: {{issuer: "http://{CLOSED}", client_id: airwarden, client_secret_file: secret/oidc}}
+    roles: {{sre: approver}}
   operators:
     ada: {{token_file: secret/operator, slack_user: U0ADA}}
 prometheus: {{url: "http://{CLOSED}"}}
@@ -148,7 +152,40 @@ def bother(port: int) -> str:
     return "\n".join(said)
 
 
+#: Every page of the console that is looked at.
+PAGES = (
+    "/", "/incidents", "/incidents/1", "/playbooks", "/playbooks/scheduler-restart", "/rails", "/dags",
+    "/dags/lab/orders", "/audit", "/configuration", "/incidents/none", "/static/none",
+)  # fmt: skip
+
+
+def visit(port: int) -> str:
+    """Sign in to the console in every wrong way and the right one, and read all of its pages."""
+    said: list[str] = []
+    base = f"http://127.0.0.1:{port}"
+    with httpx.Client(base_url=base, timeout=60, trust_env=False) as http:
+
+        def ask(method: str, path: str, **sent: object) -> httpx.Response:
+            answer = http.request(method, f"/console{path}", **sent)  # type: ignore[arg-type]
+            said.append(f"{path} {answer.status_code} {answer.headers} {answer.text}")
+            return answer
+
+        own, headers = CANARIES["operator"], {"Origin": base}
+        for name, password in (("ada", own[:-1]), ("eve", own), ("ada", CANARIES["webhook"])):
+            sent = {"name": name, "password": password}
+            assert ask("POST", "/sign-in", data=sent, headers=headers).status_code == 401
+        ask("GET", "/sign-in/oidc")
+        ask("GET", f"/sign-in/oidc/callback?code={CANARIES['oidc'][:10]}&state=x")
+        sent = {"name": "ada", "password": own}
+        assert ask("POST", "/sign-in", data=sent, headers=headers).status_code == 303
+        found = {path: ask("GET", path).status_code for path in PAGES}
+        assert [path for path, status in found.items() if status != 200] == [*PAGES[-2:]]
+        ask("POST", "/rails/stop", data={"reason": "mine", "csrf": "x"}, headers=headers)
+    return "\n".join(said)
+
+
 @pytest.mark.reliability
+@pytest.mark.timeout(400)
 def test_no_secret_is_in_a_log_the_journal_an_answer_an_error_or_a_message(
     folder: Path, endpoints: ServedEndpoints
 ) -> None:
@@ -164,6 +201,7 @@ def test_no_secret_is_in_a_log_the_journal_an_answer_an_error_or_a_message(
             assert program.process.poll() is None, program.output()
             answers(f"http://127.0.0.1:{port}/healthz", within=180)
         said["doors"] = bother(remediator)
+        said["console"] = visit(remediator)
         for path, auth in (("/metrics", ("prometheus", CANARIES["exporter"])), ("/metrics", None)):
             page = httpx.get(f"http://127.0.0.1:{exporter}{path}", auth=auth, trust_env=False)
             said[f"exporter {auth is None}"] = f"{page.headers} {page.text}"

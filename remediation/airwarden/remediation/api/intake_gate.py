@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from typing import ClassVar
 
 import structlog
 from fastapi.concurrency import run_in_threadpool
@@ -27,6 +28,8 @@ _SMALL = 32 * 1024
 
 class TooLargeError(AirwardenError):
     """A body is larger than any real delivery; a poll finds what it held."""
+
+    http_status: ClassVar[int] = 413
 
 
 class GroupCommit:

@@ -17,16 +17,14 @@ from pydantic import AwareDatetime, Field, SecretStr
 from airwarden.core.durations import Duration
 from airwarden.core.errors import (
     AirwardenError,
-    ConflictError,
     NotFoundError,
-    RejectedError,
     UnavailableError,
     WrongInputError,
 )
 from airwarden.remediation.api import by_hand, modes, orders, signed
 from airwarden.remediation.api.body_limit import BodyLimit
 from airwarden.remediation.api.doors import By, Door, bearer
-from airwarden.remediation.api.intake_gate import IntakeGate, TooLargeError
+from airwarden.remediation.api.intake_gate import IntakeGate
 from airwarden.remediation.api.orders import Body, Reasoned
 from airwarden.remediation.by_hand import ByHand
 from airwarden.remediation.decide.states import IncidentState
@@ -156,22 +154,11 @@ def _invalid(_request: Request, error: Exception) -> Response:
 
 def _answer(_request: Request, error: Exception) -> JSONResponse:
     """Turn our errors into statuses: what to do next is the class of the error."""
-    status = 500
-    headers: dict[str, str] = {}
-    match error:
-        case TooLargeError():
-            status = 413
-        case WrongInputError():
-            status = 400
-        case NotFoundError():
-            status = 404
-        case ConflictError():
-            status = 409
-        case RejectedError():
-            status = 403
-        case UnavailableError(retry_after=after):
-            status, headers = 503, {"Retry-After": str(int(after or 5))}
-    return JSONResponse({"detail": str(error)}, status, headers)
+    assert isinstance(error, AirwardenError)  # noqa: S101 - it is registered for these
+    headers = {}
+    if isinstance(error, UnavailableError):
+        headers["Retry-After"] = str(int(error.retry_after or 5))
+    return JSONResponse({"detail": str(error)}, error.http_status, headers)
 
 
 def _intake(edge: Edge) -> APIRouter:

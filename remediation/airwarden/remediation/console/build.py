@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-
-from pydantic import SecretStr
 
 from airwarden.remediation.api.routes import Edge
-from airwarden.remediation.by_hand import ByHand
 from airwarden.remediation.case import Parts
-from airwarden.remediation.console.desk import Desk, Pages
+from airwarden.remediation.console.desk import Back, Desk, Pages
 from airwarden.remediation.console.gauges import Gauges
 from airwarden.remediation.console.pages.dags import Dags
 from airwarden.remediation.console.pages.incidents import Incidents
@@ -23,36 +19,7 @@ from airwarden.remediation.console.pulse import Pulse
 from airwarden.remediation.console.reception import Reception
 from airwarden.remediation.console.site import Page, Site
 from airwarden.remediation.console_terms import ConsoleTerms
-from airwarden.remediation.operations import Operations
-from airwarden.remediation.operators import Operators, Right
-from airwarden.remediation.promotion import Promotion
-from airwarden.remediation.windowing import Windowing
-
-
-@dataclass(frozen=True, slots=True)
-class Back:
-    """What the console stands on.
-
-    Attributes:
-        operators: Those of the settings, as they are known now.
-        common_token: The operators' common token.
-        terms: As they are in force now.
-        elapsed: Seconds of a clock that only goes forward.
-        ready: Why no alert should be sent here now, or empty.
-        later: Settings that changed and are taken up at the next start only.
-    """
-
-    parts: Parts
-    operations: Operations
-    windowing: Windowing
-    promotion: Promotion
-    by_hand: ByHand
-    operators: Callable[[], Operators]
-    common_token: SecretStr
-    terms: Callable[[], ConsoleTerms]
-    elapsed: Callable[[], float]
-    ready: Callable[[], str]
-    later: Callable[[], Sequence[str]]
+from airwarden.remediation.operators import Right
 
 
 def on_the_edge(
@@ -83,28 +50,19 @@ def build_site(back: Back) -> Site:
     reception = Reception(
         back.parts.journal, back.operators, back.common_token, back.terms, back.elapsed
     )
-    desk = Desk(
-        parts=back.parts,
-        operations=back.operations,
-        windowing=back.windowing,
-        promotion=back.promotion,
-        by_hand=back.by_hand,
-        reception=reception,
-        terms=back.terms,
-        ready=back.ready,
-    )
-    pages = [*_looked_at(desk, back), *_ordered(desk), *_doors(desk)]
+    desk = Desk.with_reception(back, reception)
+    pages = [*_looked_at(desk), *_ordered(desk), *_doors(desk)]
     pulse = Pulse(back.parts.journal, back.elapsed)
     return Site(pages, reception, back.terms, pulse, Pages(desk).refused)
 
 
-def _looked_at(desk: Desk, back: Back) -> list[Page]:
-    incidents, playbooks, dags = Incidents(desk), Playbooks(desk), Dags(desk, back.elapsed)
-    looking = Looking(desk, back.later)
+def _looked_at(desk: Desk) -> list[Page]:
+    incidents, playbooks, dags = Incidents(desk), Playbooks(desk), Dags(desk)
+    looking = Looking(desk)
     return [
         Page("GET", path, Right.READ, handler)
         for path, handler in (
-            ("/", Now(desk, Gauges(back.parts, back.elapsed)).show),
+            ("/", Now(desk, Gauges(desk.parts, desk.elapsed)).show),
             ("/incidents", incidents.listed),
             ("/incidents/{number}", incidents.show),
             ("/playbooks", playbooks.listed),

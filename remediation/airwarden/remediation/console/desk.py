@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
+
+from pydantic import SecretStr
 
 from airwarden.core.errors import AirwardenError, RejectedError
 from airwarden.remediation.by_hand import ByHand
@@ -17,7 +19,7 @@ from airwarden.remediation.journal import rails
 from airwarden.remediation.journal.rails import Switch
 from airwarden.remediation.journal.store import Tx
 from airwarden.remediation.operations import Operations
-from airwarden.remediation.operators import Right
+from airwarden.remediation.operators import Operators, Right
 from airwarden.remediation.promotion import Promotion
 from airwarden.remediation.switches import file_says
 from airwarden.remediation.windowing import Windowing
@@ -35,11 +37,16 @@ NAVIGATION = (
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
-    """What the pages stand on: the very orders that the API gives, and the journal to read.
+class Back:
+    """What the console stands on: the very orders that the API gives, and the journal to read.
 
     Attributes:
+        operators: Those of the settings, as they are known now.
+        common_token: The operators' common token.
+        terms: As they are in force now.
+        elapsed: Seconds of a clock that only goes forward.
         ready: Why no alert should be sent here now, or empty.
+        later: Settings that changed and are taken up at the next start only.
     """
 
     parts: Parts
@@ -47,9 +54,26 @@ class Desk:
     windowing: Windowing
     promotion: Promotion
     by_hand: ByHand
-    reception: Reception
+    operators: Callable[[], Operators]
+    common_token: SecretStr
     terms: Callable[[], ConsoleTerms]
+    elapsed: Callable[[], float]
     ready: Callable[[], str]
+    later: Callable[[], Sequence[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Desk(Back):
+    """What the pages stand on: the same, and who knows the people that ask for them."""
+
+    reception: Reception
+
+    @classmethod
+    def with_reception(cls, back: Back, reception: Reception) -> Desk:
+        """Return the desk that stands on this."""
+        return cls(
+            **{one.name: getattr(back, one.name) for one in fields(back)}, reception=reception
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -190,5 +190,4 @@ def audit_page(
 
 def about_dag(tx: Tx, cluster: str, dag_id: str, limit: int = 10) -> list[Incident]:
     """Return the newest incidents whose labels name a DAG, among the last thousand of its cluster."""
-    newest = incidents.search(tx, Wanted(cluster=cluster, limit=1000))
-    return [one for one in newest if one.labels.get("dag_id") == dag_id][:limit]
+    return incidents.labelled(tx, cluster, "dag_id", dag_id, among=1000)[:limit]

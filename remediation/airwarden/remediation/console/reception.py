@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import ClassVar
 
 import structlog
 from pydantic import SecretStr
@@ -35,6 +36,8 @@ _WRONG = "That name and password do not belong together."
 
 class TooOftenError(RejectedError):
     """Somebody has failed to sign in too often."""
+
+    http_status: ClassVar[int] = 429
 
     def __init__(self, wait: float) -> None:
         super().__init__(f"Too many failed sign-ins: try again in {max(1, round(wait))} s.")

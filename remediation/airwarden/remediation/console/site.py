@@ -16,16 +16,11 @@ from starlette.routing import BaseRoute, Route
 
 from airwarden.core.errors import (
     AirwardenError,
-    ConflictError,
-    NotFoundError,
     RejectedError,
-    UnavailableError,
-    WrongInputError,
 )
 from airwarden.remediation.console.pulse import Pulse
 from airwarden.remediation.console.reception import (
     Reception,
-    TooOftenError,
     Visitor,
     named_by_proxy,
 )
@@ -213,19 +208,5 @@ def _etag(word: str) -> str:
 
 def _said(error: AirwardenError) -> tuple[int, str]:
     """Return the status and the sentence of an error: what to do next is its class."""
-    status = 500
-    match error:
-        case TooOftenError():
-            status = 429
-        case WrongInputError():
-            status = 400
-        case NotFoundError():
-            status = 404
-        case ConflictError():
-            status = 409
-        case RejectedError():
-            status = 403
-        case UnavailableError():
-            status = 503
     text = str(error)
-    return status, text[:1].upper() + text[1:]
+    return error.http_status, text[:1].upper() + text[1:]

@@ -295,6 +295,26 @@ def search(tx: Tx, wanted: Wanted = Wanted()) -> list[Incident]:
     return [_incident(row) for row in rows]
 
 
+def labelled(tx: Tx, cluster: str, label: str, value: str, *, among: int) -> list[Incident]:
+    """Return the incidents with this label among the newest of a cluster, newest first."""
+    newest = (
+        select(incident)
+        .where(incident.c.cluster == cluster)
+        .order_by(incident.c.id.desc())
+        .limit(among)
+        .subquery()
+    )
+    # By the text as it is written, so that not every row is read as JSON.
+    text = json.dumps({label: value})[1:-1]
+    rows = tx.connection.execute(
+        select(newest)
+        .where(newest.c.labels.contains(text, autoescape=True))
+        .order_by(newest.c.id.desc())
+    )
+    found = [_incident(row) for row in rows]
+    return [one for one in found if one.labels.get(label) == value]
+
+
 def others_open(tx: Tx, one: Incident) -> list[int]:
     """Return the numbers of the cluster's other incidents that are not over."""
     query = select(incident.c.id).where(

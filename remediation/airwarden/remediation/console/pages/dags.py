@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
@@ -39,16 +39,10 @@ class Live:
 
 
 class Dags(Pages):
-    """The way to a DAG, and one.
+    """The way to a DAG, and one."""
 
-    Args:
-        desk: See `Desk`.
-        elapsed: Seconds of a clock that only goes forward.
-    """
-
-    def __init__(self, desk: Desk, elapsed: Callable[[], float]) -> None:
+    def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
-        self._elapsed = elapsed
         self._mutex = threading.Lock()
         self._read: OrderedDict[tuple[str, str], tuple[float, Live]] = OrderedDict()
 
@@ -104,7 +98,7 @@ class Dags(Pages):
     def _live(self, cluster: str, dag_id: str, airflow: Airflow, now: datetime) -> Live:
         with self._mutex:
             at, kept = self._read.get((cluster, dag_id), (float("-inf"), None))
-        if kept is not None and self._elapsed() - at < _FRESH:
+        if kept is not None and self.desk.elapsed() - at < _FRESH:
             return kept
 
         def read() -> Live:
@@ -117,7 +111,7 @@ class Dags(Pages):
 
         found = self.desk.parts.calls.run(read, deadline=_DEADLINE, key=("console", dag_id))
         with self._mutex:
-            self._read[cluster, dag_id] = (self._elapsed(), found)
+            self._read[cluster, dag_id] = (self.desk.elapsed(), found)
             while len(self._read) > _KEPT:
                 self._read.popitem(last=False)
         return found

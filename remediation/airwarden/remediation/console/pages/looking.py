@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 import yaml
 
 from airwarden.remediation.console import reads
-from airwarden.remediation.console.desk import Desk, Pages
+from airwarden.remediation.console.desk import Pages
 from airwarden.remediation.console.web import Answer, Asked
 from airwarden.remediation.journal import audit
 
@@ -15,16 +13,7 @@ _PAGE = 50
 
 
 class Looking(Pages):
-    """The audit and the configuration.
-
-    Args:
-        desk: See `Desk`.
-        later: Settings that changed and are taken up at the next start only.
-    """
-
-    def __init__(self, desk: Desk, later: Callable[[], Sequence[str]]) -> None:
-        super().__init__(desk)
-        self._later = later
+    """The audit and the configuration."""
 
     def audit(self, asked: Asked) -> Answer:
         """Answer `/audit`."""
@@ -64,5 +53,5 @@ class Looking(Pages):
                 tx,
                 title="Configuration",
                 sections=sections,
-                later=self._later(),
+                later=self.desk.later(),
             )

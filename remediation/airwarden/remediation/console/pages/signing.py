@@ -8,7 +8,7 @@ import secrets
 
 from airwarden.core.errors import NotFoundError, RejectedError
 from airwarden.remediation.console.desk import Desk, Pages
-from airwarden.remediation.console.reception import Reception
+from airwarden.remediation.console.reception import Reception, TooOftenError
 from airwarden.remediation.console.render import environment, static
 from airwarden.remediation.console.web import BASE, Answer, Asked, Cookie, inside, see
 from airwarden.remediation.console_terms import ConsoleTerms
@@ -69,7 +69,7 @@ class Signing(Pages):
         try:
             token = self._reception.sign_in(name, asked.form.get("password", ""), asked.address)
         except RejectedError as error:
-            status = 429 if hasattr(error, "wait") else 401
+            status = error.http_status if isinstance(error, TooOftenError) else 401
             return self._form(asked, after, str(error), status, name[:200])
         return see(after, self._cookie(token))
 
