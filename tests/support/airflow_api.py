@@ -51,7 +51,7 @@ class AirflowApi:
             self.home / "api-server.log",
             self._environment(self.database),
         )  # fmt: skip
-        eventually(self._answers, within=90, every=0.3, what="the API server answers")
+        eventually(self._answers, within=240, every=0.3, what="the API server answers")
 
     @property
     def url(self) -> str:

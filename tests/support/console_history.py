@@ -68,8 +68,8 @@ def fill(journal: Journal, books: list[Playbook], count: int, *, every: timedelt
             tx.connection.execute(insert(table), rows)
         tx.connection.execute(update(tables.audit_head).values(seq=head, hash=f"{head:064x}"))
         if tx.connection.dialect.name == "postgresql":  # what numbers itself goes on behind these
-            for table, used in (("incident", first + count), ("run", run + count)):
-                tx.connection.execute(select(func.setval(f"{table}_id_seq", used)))
+            for name, used in (("incident", first + count), ("run", run + count)):
+                tx.connection.execute(select(func.setval(f"{name}_id_seq", used)))
 
 
 def _incident(number: int, at: datetime, ended: datetime, book: str) -> dict[str, object]:

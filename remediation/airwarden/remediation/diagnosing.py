@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airwarden.core.counting import counted
 from airwarden.remediation import records
 from airwarden.remediation.case import Parts
 from airwarden.remediation.checks.base import Verdict
@@ -66,16 +65,16 @@ def diagnose(parts: Parts, incident_id: int, subject: Subject) -> None:
         found = {_name(use): reading.sentence for use, reading in read}
         cause = one.cause or (causes[0] if causes else "")
         nothing = (
-            f"nothing is wrong there, but {unread} cannot be read"
+            f"no cause found there, but {unread} cannot be read"
             if unread
-            else "nothing is wrong there"
+            else "no cause found there"
         )
         said = f"the likely cause: {causes[0]}" if causes else nothing
         records.change(
             tx,
             one,
             "diagnosis",
-            f"Read for whoever is called ({counted(len(read), 'thing')}): {said}.",
+            f"Read for whoever is called ({', '.join(found)}): {said}.",
             evidence={**one.evidence, **records.evidence_of(found)},
             cause=cause[:300],
         )

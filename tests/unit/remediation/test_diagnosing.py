@@ -61,7 +61,7 @@ def test_where_nothing_is_wrong_that_is_said_and_no_cause_is_made_up(
     platform.run(400)
     one = platform.incidents()[0]
     assert one.cause == ""
-    assert "nothing is wrong there" in explain(platform.journal, one.id).text()
+    assert "no cause found there" in explain(platform.journal, one.id).text()
 
 
 def test_it_is_read_for_the_alerts_that_it_is_meant_for(platform: PlatformBench) -> None:
