@@ -115,7 +115,7 @@ def one_dag(client: httpx.Client) -> str:
 def past_is_there(client: httpx.Client) -> None:
     """Return once Prometheus has read the blocks that were put there while it runs."""
     eventually(
-        lambda: _count(client, "count(airwarden_component_up offset 3h)"),
+        lambda: _count(client, 'count({__name__=~"airwarden_.+"} offset 3h)'),
         within=180,
         every=3.0,
         what="Prometheus has read the blocks of its past",
