@@ -122,7 +122,7 @@ METRICS = (
         _COUNTER,
         ("kind", "tier", "team"),
         "Promises that were broken: dag (a deadline of a DAG was missed), asset (an asset became older"
-        " than its target).",
+        " than its target). There is no kind task: Airflow's deadlines are those of DAGs.",
         f"{_DEADLINE}; freshness targets",
     ),
     Metric(
