@@ -10,7 +10,7 @@ import pytest
 from support.failover import EACH, FAULTS, MEDIAN, fail_over, freeze_in_the_middle
 from support.postgres import FreshDatabase
 
-pytestmark = [pytest.mark.reliability, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.reliability, pytest.mark.timeout(900)]
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -18,6 +18,7 @@ def test_another_replica_acts_in_time_and_once(
     tmp_path: Path, fresh_database: FreshDatabase, fault: str
 ) -> None:
     took = [fail_over(tmp_path / str(n), fresh_database(), fault, n).acted for n in range(5)]
+    print("acted after", " ".join(f"{seconds:.1f}" for seconds in took), "s")
     assert median(took) < MEDIAN
     assert max(took) < EACH
 
