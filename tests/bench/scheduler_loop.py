@@ -28,7 +28,7 @@ from bench.fleet.page import LOOP_HEADING, write_section
 from bench.fleet.serve import PORT
 from support.airflow_releases import environment
 from support.eventually import eventually
-from support.postgres import ROOT, Database, PostgresServer, migrate
+from support.postgres import ROOT, Database, PostgresServer
 from support.servers import Child
 
 #: What is promised.
@@ -180,15 +180,14 @@ def _busy(folder: Path, dags: int) -> Iterator[tuple[Database, StatsdListener]]:
     """A scheduler at work, and who hears what it reports."""
     _say("a virtual environment with Airflow, made where there is none")
     airflow = environment("3.3.2")
-    _say("migrating")
     (folder / "dags").mkdir()
     (folder / "dags" / "busy.py").write_text(_DAGS.format(dags=dags))
     server = PostgresServer(settings={"max_connections": "100", "shared_buffers": "512MB"})
     listener = StatsdListener("127.0.0.1", 0, wanted=(_LOOP,))
     listener.open()
     try:
-        database = server.fresh()
-        migrate(airflow, database)
+        _say("the schema, migrated once and kept")
+        database = server.fresh("airflow")
         surroundings = _environment(folder, database, listener.port)
         _say("storing the DAGs")
         subprocess.run(
