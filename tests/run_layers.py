@@ -126,27 +126,26 @@ PLANS: dict[str, tuple[Layer, ...]] = {
 
 
 @contextlib.contextmanager
-def place_of(layer: Layer) -> Iterator[dict[str, str]]:
-    """Give what the environment adds for where a layer's temporary files are to lie."""
+def place_of(layer: Layer) -> Iterator[Path | None]:
+    """Give the folder in memory where a layer's temporary files are to lie, if there is room."""
     shared = Path("/dev/shm")
     room = os.access(shared, os.W_OK) and shutil.disk_usage(shared).free > ROOM
     if not (layer.in_memory and room):
-        yield {}
+        yield None
         return
-    with tempfile.TemporaryDirectory(prefix="airwarden-tests-", dir=shared) as folder:
+    # A short name: a socket's path may have 107 characters, and tests have sockets deep in there.
+    with tempfile.TemporaryDirectory(prefix="aw", dir=shared) as folder:
         Path(folder).chmod(0o1777)  # PostgreSQL runs as a user of its own
-        yield {"TMPDIR": folder}
+        yield Path(folder)
 
 
-def run_step(
-    command: tuple[str, ...], *, within: float, environment: Mapping[str, str] | None = None
-) -> int:
+def run_step(command: tuple[str, ...], *, within: float, environment: Mapping[str, str]) -> int:
     """Run one command in its own process group and return its exit status.
 
     When it takes longer than `within` seconds, or on Ctrl-C, the whole group is ended.
     """
     process = subprocess.Popen(
-        command, cwd=ROOT, start_new_session=True, env={**os.environ, **(environment or {})}
+        command, cwd=ROOT, start_new_session=True, env={**os.environ, **environment}
     )
     try:
         return process.wait(timeout=within)
@@ -193,8 +192,13 @@ def run_layer(layer: Layer, reports: Path) -> Result:
         report = reports / f"{layer.name.replace(' ', '-')}-{number}.xml"
         with_report = (*step, f"--junitxml={report}") if "pytest" in step else step
         left = max(layer.budget * PATIENCE, LEAST_PATIENCE) - (time.monotonic() - began)
-        with place_of(layer) as environment:
-            status = run_step(with_report, within=max(left, 1.0), environment=environment)
+        with place_of(layer) as place:
+            there = (f"--basetemp={place / 't'}",) if place else ()
+            status = run_step(
+                (*with_report, *there),
+                within=max(left, 1.0),
+                environment={"TMPDIR": str(place)} if place else {},
+            )
         passed, failed, skipped = count(report)
         result.passed += passed
         result.skipped += skipped

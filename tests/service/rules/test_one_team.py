@@ -182,9 +182,7 @@ class Told:
     pages: int
 
 
-@pytest.fixture(
-    params=[pytest.param("by Alertmanager", marks=pytest.mark.reliability), "by the remediator"]
-)
+@pytest.fixture(params=["by Alertmanager", "by the remediator"])
 def told(
     request: pytest.FixtureRequest,
     postgres_server: PostgresServer,
