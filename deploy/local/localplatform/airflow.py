@@ -176,7 +176,7 @@ def forget_interrupted_runs(platform: Platform) -> int:
 
     Their tasks died with their workers. Left in place they would fail one by one after
     Airflow's heartbeat timeout of 300 s, and hold their DAG's run slots until then.
-    Call it only while no Airflow process runs.
+    A scheduler that runs may meet them half gone and be started again by its supervisor.
     """
     with psycopg.connect(platform.dsn(platform.postgres.airflow_direct_dsn_file)) as connection:
         return connection.execute(

@@ -54,3 +54,9 @@ def set_consuming(platform: Platform, program: str, queue: str, *, on: bool) -> 
         answers = command(queue, destination=[node], reply=True, timeout=3) or []
     if not any(node in answer and "ok" in answer[node] for answer in answers):
         raise PlatformError(f"worker {node} did not confirm: {answers}")
+
+
+def forget_messages(platform: Platform, queue: str) -> int:
+    """Delete what waits in a queue, and return how many messages there were."""
+    with _app(platform) as app, app.connection_for_write() as connection:
+        return int(connection.default_channel.queue_purge(queue) or 0)

@@ -14,10 +14,12 @@ from localplatform.airflow_api import AirflowApi
 from localplatform.layout import Platform
 from localplatform.leak import SCHEDULER_LOCK
 from localplatform.supervisord import Supervisor
-from sidebyside.measuring import flowing
+from sidebyside.measuring import EVERY, flowing
 from stories.scene import Scene
 
 WORKER = "workers:worker_1"
+#: Seconds within which a DAG of the load has started a task if it runs as it should.
+LATELY = 1.25 * EVERY
 Make = Callable[[Platform], contextlib.AbstractContextManager[object]]
 
 
@@ -134,7 +136,7 @@ def _worker_well(scene: Scene, before: float) -> bool:
 
 def _deferred_well(scene: Scene, before: float) -> bool:
     del before
-    return flowing(scene, 0.01, seconds=25, dag="steady_wait") and not scene.rows(
+    return flowing(scene, 0.01, seconds=LATELY, dag="steady_wait") and not scene.rows(
         "SELECT 1 FROM task_instance WHERE state = 'deferred' AND dag_id = 'steady_wait'"
         " AND updated_at < now() - interval '15 seconds' LIMIT 1"
     )
@@ -142,7 +144,7 @@ def _deferred_well(scene: Scene, before: float) -> bool:
 
 def _pool_well(scene: Scene, before: float) -> bool:
     del before
-    return flowing(scene, 0.05, seconds=25, dag="steady_load")
+    return flowing(scene, 0.01, seconds=LATELY, dag="steady_load")
 
 
 def _parses(scene: Scene, before: float) -> bool:
@@ -159,7 +161,8 @@ def _billing_well(scene: Scene, before: float) -> bool:
     del before
     rows = scene.rows(
         "SELECT 1 FROM task_instance WHERE dag_id = 'steady_billing' AND state = 'success'"
-        " AND end_date > now() - interval '25 seconds'"
+        " AND end_date > now() - %(lately)s * interval '1 second'",
+        lately=LATELY,
     )
     return bool(rows)
 

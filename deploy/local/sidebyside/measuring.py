@@ -11,7 +11,8 @@ from pathlib import Path
 from stories.scene import Scene
 
 DAGS = ("steady_extract", "steady_load", "steady_wait", "steady_billing")
-EVERY = 20.0
+#: Seconds between two runs of each DAG of the load.
+EVERY = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ def started(scene: Scene, since: datetime, until: datetime) -> int:
     return int(rows[0]["n"])
 
 
-def flowing(scene: Scene, before: float, *, seconds: float = 20.0, dag: str = "") -> bool:
+def flowing(scene: Scene, before: float, *, seconds: float = 1.5 * EVERY, dag: str = "") -> bool:
     """Return whether tasks start at four fifths of the rate of before (a second), lately."""
     rows = scene.rows(
         "SELECT count(*) AS n FROM task_instance WHERE start_date > now() - %(span)s * interval '1 second'"

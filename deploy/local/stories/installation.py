@@ -18,6 +18,8 @@ from localplatform.supervisord import ProgramSpec, Supervisor
 from stories.configuration import Addresses, render
 
 PROGRAMS = ("airwarden_endpoints", "airwarden_exporter", "airwarden_remediator")
+#: Seconds allowed until a program is ready; beside a whole platform that starts, 60 were not enough.
+READY_DEADLINE = 180.0
 
 
 class InstallationError(Exception):
@@ -82,7 +84,7 @@ def install(platform: Platform, *, steps: Steps, production: bool = False) -> In
             f"{installed.exporter_url}/readyz",
             f"{installed.remediator_url}/readyz",
         ):
-            _wait_ready(url, seconds=60, log_dir=platform.log_dir)
+            _wait_ready(url, seconds=READY_DEADLINE, log_dir=platform.log_dir)
     return installed
 
 
