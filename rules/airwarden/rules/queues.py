@@ -62,7 +62,8 @@ QUEUES = Subject(
             name="AirflowBrokerDown",
             component="broker",
             severity=Severity.CRITICAL,
-            hold=timedelta(seconds=30),
+            # Two scrapes that say so: with 30 s more than a minute passes until somebody is paged.
+            hold=timedelta(seconds=15),
             expr=lambda c: f"max by (cluster, kind) ({c.series('airwarden_broker_up')}) == 0",
             summary="The {{ $labels.kind }} broker of {{ $labels.cluster }} does not answer",
             description=(
