@@ -130,7 +130,7 @@ def test_without_the_host_alert_every_silent_scheduler_is_reported() -> None:
         ("AirflowSchedulerLagHigh", {"threshold": "> 5%"}, "expected a limit in seconds"),
         ("AirflowSchedulerLagHigh", {"threshold": "> 300"}, "for example '> 5m for 3m'"),
         ("AirflowTaskQueueDepthHigh", {"threshold": "< 5"}, "about too much, not too little"),
-        ("AirflowBrokerDown", {"threshold": "> 5 for 3s"}, "for example 'for 30s'"),
+        ("AirflowBrokerDown", {"threshold": "> 5 for 3s"}, "for example 'for 15s'"),
         ("AirflowBrokerDown", {"over": timedelta(1)}, "takes no rate over a range"),
         ("AirflowBrokerDown", {"at_least": 3}, "not about a share"),
         ("AirflowSchedulerLagHigh", {"threshold": "> 5m for 3m", "hold": timedelta(1)}, "two different lengths"),
