@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from bench import child
 from bench.fleet.page import BACKTEST_HEADING, write_section
 from bench.fleet.shape import Shape
