@@ -200,7 +200,7 @@ def _busy(folder: Path, dags: int) -> Iterator[tuple[Database, StatsdListener]]:
         )
         try:
             _say("the scheduler begins")
-            _settle(database)
+            _settle(database, scheduler)
             _say("the scheduler is at work")
             yield database, listener
         finally:
@@ -210,17 +210,23 @@ def _busy(folder: Path, dags: int) -> Iterator[tuple[Database, StatsdListener]]:
         server.stop()
 
 
-def _settle(database: Database) -> None:
-    """Wait until the scheduler ends runs in numbers."""
-    eventually(
-        lambda: (
-            int(database.execute("SELECT count(*) FROM dag_run WHERE state = 'success'")[0][0])
-            > 100
-        ),
-        within=300,
-        every=1.0,
-        what="runs end",
-    )
+def _settle(database: Database, scheduler: Child) -> None:
+    """Wait until the scheduler ends runs in numbers; tell what there is instead when it does not."""
+
+    def runs() -> dict[str, int]:
+        rows = database.execute("SELECT state, count(*)::int FROM dag_run GROUP BY state")
+        return {str(state): int(number) for state, number in rows}
+
+    def busy() -> bool:
+        scheduler.check()
+        return runs().get("success", 0) > 100
+
+    try:
+        eventually(busy, within=300, every=1.0, what="runs end")
+    except AssertionError:
+        tail = scheduler.log.read_text(errors="replace")[-3000:]
+        _say(f"too few runs ended: {runs()}; the scheduler says:\n{tail}")
+        raise
 
 
 def _environment(folder: Path, database: Database, statsd_port: int) -> dict[str, str]:
