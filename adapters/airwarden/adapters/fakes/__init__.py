@@ -13,7 +13,7 @@ from airwarden.adapters.fakes.clock import FakeClock
 from airwarden.adapters.fakes.events import FakeEvents
 from airwarden.adapters.fakes.faults import Faults
 from airwarden.adapters.fakes.host import FakeHost
-from airwarden.adapters.fakes.kubernetes import FakeMeasuredKubernetes
+from airwarden.adapters.fakes.kubernetes import FakeKubernetes, FakeMeasuredKubernetes
 from airwarden.adapters.fakes.lease import FakeLease, LeaseRow
 from airwarden.adapters.fakes.mariadb import FakeMariaDb
 from airwarden.adapters.fakes.observability import FakeAlertmanager, FakePrometheus
@@ -29,6 +29,7 @@ __all__ = [
     "FakeClock",
     "FakeEvents",
     "FakeHost",
+    "FakeKubernetes",
     "FakeLease",
     "FakeMariaDb",
     "FakeMeasuredAirflow",

@@ -1,11 +1,14 @@
-"""A Kubernetes namespace as it is measured, put in by a test."""
+"""A Kubernetes namespace, as it is measured and as it is acted on, put in by a test."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from airwarden.adapters.fakes.faults import Faults
-from airwarden.core.kubernetes import Capacity, Quota, Workload
+from airwarden.core.components import Component
+from airwarden.core.errors import ConflictError, NotFoundError
+from airwarden.core.kubernetes import Capacity, Pod, Quota, Workload, WorkloadKind
 from airwarden.core.kubernetes_seen import PodNews, PodSeen
 
 
@@ -64,3 +67,95 @@ class FakeMeasuredKubernetes(Faults):
     def requests(self) -> Mapping[tuple[str, str], int]:
         """Return what was asked."""
         return self.asked
+
+
+class FakeKubernetes(Faults):
+    """A namespace that a test fills: pods, workloads, and who scales them.
+
+    Attributes:
+        kept: Workloads by name.
+        there: Pods.
+        owners: Workload → its ScaledObject or autoscaler; one that is missing scales itself.
+        refused: What refuses further pods.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kept: dict[str, Workload] = {}
+        self.there: list[Pod] = []
+        self.owners: dict[str, Capacity] = {}
+        self.refused: list[str] = []
+
+    def pods(self, component: Component | None = None) -> Sequence[Pod]:
+        """Return the pods of a component."""
+        self._reading()
+        return [one for one in self.there if component in (None, one.component)]
+
+    def workloads(self, component: Component | None = None) -> Sequence[Workload]:
+        """Return the workloads of a component."""
+        self._reading()
+        return [one for one in self.kept.values() if component in (None, one.component)]
+
+    def workload(self, kind: WorkloadKind, name: str) -> Workload:
+        """Return one workload; raises NotFoundError."""
+        self._reading()
+        if name not in self.kept or self.kept[name].kind is not kind:
+            raise NotFoundError(f"there is no {kind} {name}")
+        return self.kept[name]
+
+    def quotas(self) -> Sequence[Quota]:
+        """Return no quota."""
+        self._reading()
+        return ()
+
+    def refusals(self, workload: Workload) -> Sequence[str]:
+        """Return what refuses further pods."""
+        self._reading()
+        del workload
+        return self.refused
+
+    def log_tail(self, pod: Pod, *, lines: int, previous: bool = False) -> str:
+        """Return nothing."""
+        del pod, lines, previous
+        self._reading()
+        return ""
+
+    def evict(self, pod: Pod, *, why: str) -> None:
+        """Let exactly this pod go."""
+        del why
+        now = next((one for one in self.there if one.name == pod.name), None)
+        if now is None:
+            raise NotFoundError(f"there is no pod {pod.name}")
+        if now.uid != pod.uid:
+            raise ConflictError(f"{pod.name} is another one")
+        with self._effecting("evict", pod.name):
+            self.there.remove(now)
+
+    def restart(self, workload: Workload, *, key: str, why: str) -> Workload:
+        """Note that it was rolled over."""
+        del why
+        with self._effecting("restart", workload.name, key):
+            pass
+        return workload
+
+    def capacity(self, workload: Workload) -> Capacity:
+        """Return who decides how many pods it has."""
+        self._reading()
+        now = self.kept[workload.name]
+        owner = self.owners.get(workload.name)
+        if owner is not None:
+            return replace(owner, wanted=now.wanted, ready=now.ready)
+        return Capacity(
+            now.name, now.kind.value, now.name, now.wanted, now.wanted, now.ready, now.wanted, "1"
+        )
+
+    def set_capacity(self, seen: Capacity, *, minimum: int, maximum: int, why: str) -> None:
+        """Set the bounds; of what scales nothing by itself, the number of pods."""
+        del why
+        with self._effecting("scale", seen.workload, minimum, maximum):
+            if seen.elastic:
+                owner = self.owners[seen.workload]
+                self.owners[seen.workload] = replace(owner, minimum=minimum, maximum=maximum)
+            else:
+                now = self.kept[seen.workload]
+                self.kept[seen.workload] = replace(now, wanted=minimum)

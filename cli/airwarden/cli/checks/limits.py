@@ -12,6 +12,7 @@ from decimal import Decimal
 
 from airwarden.cli.checks.finding import Finding, Level
 from airwarden.cli.outputs import as_written, rule_config
+from airwarden.core.durations import format_duration
 from airwarden.core.settings import Settings
 from airwarden.core.settings.alerting import AutoScaling, PriorityClass
 from airwarden.core.thresholds import Threshold, Unit
@@ -24,6 +25,7 @@ def check_limits(settings: Settings) -> Iterator[Finding]:
     if allocation is not None:
         if allocation.auto_scaling is not None:
             yield from _scaling(allocation.auto_scaling, settings)
+            yield from _scaling_beside_alerts(allocation.auto_scaling, settings)
         yield from _guarantees(dict(allocation.priority_classes.items()))
     yield from _alerts(settings)
 
@@ -53,6 +55,41 @@ def _scaling(scaling: AutoScaling, settings: Settings) -> Iterator[Finding]:
     if scaling.min_nodes == scaling.max_nodes:
         yield Finding(
             f"{place}.max_nodes", Level.WARNING, "equals min_nodes: nothing can be scaled"
+        )
+
+
+def _scaling_beside_alerts(scaling: AutoScaling, settings: Settings) -> Iterator[Finding]:
+    """Alerts that call a person for what scaling is there to do, or that its lower bound fires."""
+    place, rules = "resource_allocation.auto_scaling", resolve(rule_config(settings))
+    up = scaling.scale_up_threshold
+    for high in rules.variants("AirflowResourceUtilizationHigh"):
+        if high.limit.unit is not up.unit or up.unit is not Unit.RATIO:
+            continue
+        where = f" where {', '.join(map(str, high.scope))}" if high.scope else ""
+        hint = "let the alert be later than the scaling: a higher limit, or longer"
+        if high.limit.value <= up.value:
+            yield Finding(
+                f"{place}.scale_up_threshold",
+                Level.WARNING,
+                f"{high.name}{where} fires {high.beyond_in_words} already, and capacity is added beyond "
+                f"{up.limit} only: a person is called for what scaling would do",
+                hint,
+            )
+        elif up.window is not None and high.hold <= up.window:
+            yield Finding(
+                f"{place}.scale_up_threshold",
+                Level.WARNING,
+                f"{high.name}{where} fires after {format_duration(high.hold)}, when capacity has not been "
+                f"added yet (after {format_duration(up.window)})",
+                hint,
+            )
+    few = rules.get("AirflowWorkersBelowMinimum")
+    if few is not None and scaling.min_nodes < few.limit.value:
+        yield Finding(
+            f"{place}.min_nodes",
+            Level.WARNING,
+            f"{scaling.min_nodes} fires {few.name} ({few.beyond_in_words}): scaled down on purpose, it pages",
+            f"keep {few.limit.value:f} at least, or lower the alert's limit",
         )
 
 

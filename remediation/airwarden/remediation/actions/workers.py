@@ -1,4 +1,7 @@
-"""`workers.scale`: start supervised Celery workers, and take away only those, drained and idle."""
+"""`workers.scale`: start supervised Celery workers, and take away only those, drained and idle.
+
+On Kubernetes their number is changed instead: `airwarden.remediation.actions.workload_capacity`.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Component, HostProcess, ProcessState, Worker
+from airwarden.remediation.actions import workload_capacity
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.process import facts, find
 from airwarden.remediation.components import database_pace
@@ -27,6 +31,11 @@ class WorkersScale:
 
     One effect is one worker with its desired state (`running`, `draining`, `stopped`), so each is
     absolute and may be repeated. A worker that was not stopped when we came is never taken away.
+
+    On Kubernetes one effect is a workload with its bounds: the maximum of the ScaledObject or autoscaler that
+    owns the number, else the number itself, never above `clusters[].workers.max` and not while pods of
+    it wait or are refused. A lower maximum is set again once no more pods are asked for; a number once those
+    that go are drained and idle.
     """
 
     name = "workers.scale"
@@ -37,6 +46,7 @@ class WorkersScale:
     undecidable = (
         "the worker is no longer supervised",
         "a worker being drained was replaced or does not answer",
+        "on Kubernetes: somebody else scaled the workload, or it is gone",
     )
 
     def plan(
@@ -46,6 +56,10 @@ class WorkersScale:
         parameters: Mapping[str, Any],
     ) -> Plan | Nothing | Refused:
         """Choose stopped workers to start, within the fleet's bounds and the database's room."""
+        if world.kubernetes is not None:
+            return workload_capacity.plan(
+                self.name, world, subject, parameters, self._no_room(world)
+            )
         supervised = self._supervised(world)
         running = [process for process in supervised if process.state in _UP]
         stopped = [process for process in supervised if process.state is ProcessState.STOPPED]
@@ -98,6 +112,8 @@ class WorkersScale:
         Raises:
             ConflictError: It is another incarnation, or busy again, or the last that is allowed.
         """
+        if workload_capacity.WORKLOAD in effect.parameters:
+            return workload_capacity.apply(world, effect)
         name, desired = str(effect.parameters["process"]), str(effect.parameters["desired"])
         process = find(world, name)
         if world.host is None or process is None:
@@ -137,6 +153,8 @@ class WorkersScale:
 
     def read_back(self, world: World, effect: Effect) -> ReadBack:
         """Compare the worker's state with the desired one."""
+        if workload_capacity.WORKLOAD in effect.parameters:
+            return workload_capacity.read_back(world, effect)
         process = find(world, str(effect.parameters["process"]))
         if process is None:
             return ReadBack.UNDECIDABLE
@@ -155,6 +173,8 @@ class WorkersScale:
 
     def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
         """Plan the next stage of taking away a worker that `effect` started: drain, then stop."""
+        if workload_capacity.WORKLOAD in effect.parameters:
+            return self._undo_workload(world, effect)
         if effect.parameters["desired"] != "running":
             return Nothing("only a started worker is taken away again")
         if effect.before["state"] != ProcessState.STOPPED.value:
@@ -176,6 +196,17 @@ class WorkersScale:
         if worker.active or worker.reserved:
             return Refused(f"{process.name} still works on {worker.active + worker.reserved} tasks")
         return Plan((self._effect(world, process, "stopped"),))
+
+    def _undo_workload(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
+        """Plan to drain the pods that go, and then the old bounds."""
+        way = workload_capacity.undo(self.name, world, effect)
+        if not isinstance(way, tuple):
+            return way
+        names = {pod.name for pod in way}
+        going = [one for one in self._supervised(world) if one.name in names]
+        if len(going) < len(names):
+            return Refused("pods that go are not supervised: nothing drains them")
+        return Plan(tuple(self._effect(world, process, "draining") for process in going))
 
 
 def _growth(parameters: Mapping[str, Any]) -> float:
