@@ -31,9 +31,9 @@ from support.postgres import ROOT, Database
 
 DAYS = 30
 HOUR, DAY = 3600.0, 86_400.0
-#: Which assets are watched: DAGs that run each hour, and at the weekend every hour and three quarters. What is
-#: promised holds when one run fails, by what the report itself says of promises.
-WATCHED, TARGET = 30, "sla:4h"
+#: Which assets are watched: DAGs that run each hour, and at the weekend every two. What is promised holds when one
+#: run fails, by what the report itself says of promises: it proposes four and a half to five hours.
+WATCHED, TARGET = 30, "sla:5h"
 #: This fleet's runs start within ten seconds, not three, as the objective has it by default.
 SETTINGS = "objectives: {scheduling-latency: {limit: 10s}}\n"
 
@@ -217,7 +217,7 @@ def section(reports: dict[float, dict[str, Any]]) -> str:
         f"Written by `tests/bench/backtest_planted.py` on 2 cores, load average {os.getloadavg()[0]:.1f}: six incidents",
         f"planted into thirty days of 15,000 DAGs ({full['runs']:,} runs), with an infrastructure's series out of Prometheus;",
         "the database and Prometheus on the same machine, no grid, no task attempts. What lasts longer than Alertmanager's",
-        "`repeat_interval` of four hours is told again. Thirty hourly DAGs promise four hours, which one failed run does not",
+        "`repeat_interval` of four hours is told again. Thirty hourly DAGs promise five hours, which one failed run does not",
         "break, and the objective of the scheduling latency is what this fleet keeps, ten seconds.", "",
         "| size of what is planted | told of, once each | missed | other pages | naively, for each team alone |"
         " seconds | of a processor | MB |",
