@@ -15,6 +15,9 @@ from airwarden.rules.config import RuleConfig
 from airwarden.rules.inhibition import inhibits
 from support.monitoring import Alertmanager
 
+#: Seventeen thousand alerts are seconds of work for an Alertmanager, and minutes beside others.
+pytestmark = pytest.mark.timeout(400)
+
 #: Alerts that no other cause may mute.
 NAMES = [name for name in ALERTS if name not in ("Watchdog", "AirwardenAlertNotTaken")]
 
