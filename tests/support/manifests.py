@@ -61,7 +61,7 @@ def key_of(thing: Manifest) -> Key:
     meta = thing["metadata"]
     name = meta["name"]
     if thing["kind"] == "ConfigMap":
-        name = re.sub(r"-[a-z0-9]{10}$", "", name)
+        name = re.sub(r"^(airwarden-settings)-[a-z0-9]{10}$", r"\1", name)
     return thing["kind"], meta.get("namespace", ""), name
 
 

@@ -46,6 +46,7 @@ class Part(StrEnum):
     ALERTMANAGER_SUBTREE = "alertmanager-subtree"
     RUNBOOKS = "runbooks"
     DASHBOARDS = "dashboards"
+    KUBERNETES = "kubernetes"
 
 
 class RuleFormat(StrEnum):

@@ -8,6 +8,7 @@ from typing import Any
 
 from airwarden.cli.checks.finding import Finding, Level
 from airwarden.cli.drawing import Draw, here
+from airwarden.cli.kubernetes_objects import kubernetes_files
 from airwarden.cli.options import Part, RuleFormat, read_text
 from airwarden.cli.outputs import render_all, resolved, rule_config
 from airwarden.core.errors import WrongInputError
@@ -59,6 +60,8 @@ def render_parts(
     files = {path: text for path, text in rendered.items() if not path.startswith(left_out)}
     if elsewhere:
         files |= formats.formatted(resolved(settings), formats.RuleFormat(rules_for.value))
+    if Part.KUBERNETES in wanted:
+        files |= kubernetes_files(settings, draw)
     if Part.ALERTMANAGER_SUBTREE in wanted or merge_into is not None:
         part = subtree(resolved(settings))
         files[_SUBTREE] = dump(part)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any
 
 from airwarden.rules.model import Rules
+from airwarden.rules.render_operator import LABELS, in_namespace
 from airwarden.rules.render_prometheus import rule_files, rule_groups
 from airwarden.rules.yaml_text import dump
 
@@ -25,7 +26,7 @@ class RuleFormat(StrEnum):
     VICTORIAMETRICS = "victoriametrics"
 
 
-#: The namespace of the rule groups in a ruler with several tenants.
+#: The namespace of the rule groups in a ruler with several tenants, and in Kubernetes.
 NAMESPACE = "airwarden"
 
 
@@ -42,7 +43,7 @@ def formatted(rules: Rules, wanted: RuleFormat) -> Mapping[str, str]:
     if wanted is RuleFormat.OPERATOR:
         return {
             f"prometheus-operator/{_object_name(group)}.yaml": dump(_prometheus_rule(group))
-            for group in groups
+            for group in (in_namespace(one, NAMESPACE) for one in groups)
         }
     if wanted in (RuleFormat.MIMIR, RuleFormat.CORTEX):
         document = {"namespace": NAMESPACE, "groups": groups}
@@ -66,12 +67,8 @@ def _prometheus_rule(group: Mapping[str, Any]) -> dict[str, Any]:
         "kind": "PrometheusRule",
         "metadata": {
             "name": _object_name(group),
-            "labels": {
-                "app.kubernetes.io/name": "airwarden",
-                # What the operator's usual Helm chart selects rules by.
-                "release": "kube-prometheus-stack",
-                "role": "alert-rules",
-            },
+            "namespace": NAMESPACE,
+            "labels": {**LABELS, "role": "alert-rules"},
         },
         "spec": {"groups": [group]},
     }
