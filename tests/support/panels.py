@@ -36,7 +36,7 @@ class Panel:
     title: str
     span: int
     step: int
-    queries: Sequence[tuple[str, bool]]
+    queries: tuple[tuple[str, bool], ...]
     nothing: str
 
 
@@ -78,7 +78,7 @@ def _panel(dashboard: Json, panel: Json, dag: str) -> Panel:
         panel["title"],
         span,
         step,
-        [(_filled(one["expr"], values), one["instant"]) for one in panel["targets"]],
+        tuple((_filled(one["expr"], values), one["instant"]) for one in panel["targets"]),
         panel["fieldConfig"]["defaults"].get("noValue", ""),
     )
 

@@ -4,13 +4,16 @@
 // in their place is little: answers of Prometheus become data frames, and each kind of panel is given to its component.
 import React from 'react';
 import { createRoot } from 'react-dom/client';
-import {
-  FieldConfigOptionsRegistry, FieldType, ThemeContext, applyFieldOverrides, createTheme, dateTime,
-  getFieldDisplayValues, renderMarkdown, standardTransformers, standardTransformersRegistry, toDataFrame,
-  transformDataFrame, type DataFrame,
-} from '@grafana/data';
-import { BarGauge, BigValue, GlobalStyles, PanelChrome, Table, TimeSeries, VizRepeater } from '@grafana/ui';
+import type { DataFrame } from '@grafana/data';
 
+// Required, not imported: so both are the same build of each package, with one theme between them.
+const {
+  FieldConfigOptionsRegistry, FieldType, ThemeContext, applyFieldOverrides, createTheme, dateTime, getFieldDisplayValues,
+  renderMarkdown, standardTransformers, standardTransformersRegistry, toDataFrame, transformDataFrame,
+} = require('@grafana/data');
+const { BarGauge, BigValue, GlobalStyles, PanelChrome, Table, TimeSeries, VizRepeater } = require('@grafana/ui');
+
+declare const require: any;
 declare global { interface Window { stage: any; drawn: boolean } }
 
 const { dashboard, answers, from, to, dark } = window.stage;
@@ -30,8 +33,9 @@ function property(path: string, custom: boolean): any {
   };
 }
 standardTransformersRegistry.setInit(() =>
-  Object.values(standardTransformers).map((one: any) => ({
-    id: one.id, name: one.name, transformation: one, editor: () => null,
+  // Those that our dashboards use.
+  ['merge', 'organize', 'filterFieldsByName'].map((id) => Object.values(standardTransformers).find((it: any) => it.id === id)).map((one: any) => ({
+    id: one.id, name: one.name, transformation: () => Promise.resolve(one), editor: () => null,
   })) as any
 );
 

@@ -20,6 +20,8 @@ from pathlib import Path
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
 from bench.fleet.mover import Mover, Pace
 from bench.fleet.shape import Shape, fleet
 from bench.fleet.store import copy, fleet_server
@@ -98,8 +100,10 @@ def answers(client: httpx.Client, panels: list[Panel], uid: str, end: float) -> 
 
 def draw(page: Page, folder: Path, stage: Json, file: Path) -> None:
     """Write the picture of one dashboard."""
-    page.goto("about:blank")
-    page.set_content("<!doctype html><html><body><div id='root'></div></body></html>")
+    # An origin of its own: a page without one may keep nothing, and Grafana's components keep a little.
+    html = "<!doctype html><html><body><div id='root'></div></body></html>"
+    page.route("**/*", lambda route: route.fulfill(body=html, content_type="text/html"))
+    page.goto("http://airwarden.invalid/")
     page.add_style_tag(path=str(folder / "app.css"))
     page.evaluate("stage => { window.stage = stage; }", stage)
     page.add_script_tag(path=str(folder / "app.js"))
