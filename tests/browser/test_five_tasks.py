@@ -80,9 +80,9 @@ def test_follow_a_healed_incident(person: Person) -> None:
     ended = person.page.get_by_role("region", name="Ended last")
     ended.get_by_role("link").first.click()
     stages = person.page.get_by_role("list", name="From alert to health").get_by_role("listitem")
-    assert [one.split("\n")[0] for one in stages.all_inner_texts()] == [
-        "Alert", "Diagnosis", "Plan", "Guards", "Attempts", "Verification",
-    ]  # fmt: skip
+    expect(stages.locator(".stage-name")).to_have_text(
+        ["Alert", "Diagnosis", "Plan", "Guards", "Attempts", "Verification"]
+    )
     expect(stages.last).to_contain_text("healthy")
     done = person.page.get_by_role("region", name="What was done")
     expect(done.get_by_role("row").first).to_contain_text("Before")

@@ -32,12 +32,15 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "status": ("active", "paused"),
     "component": ("scheduler", "worker"),
     "slo": ("task-success", "freshness"),
+    "phase": ("Running", "Pending", "scheduled", "pulled"),
 }
 #: States of metrics that have others than runs and tasks.
 STATES: Mapping[str, tuple[str, ...]] = {
     "airwarden_incidents": ("REMEDIATING", "ESCALATED"),
     "airwarden_pool_slots": ("total", "open", "running", "queued", "scheduled", "deferred"),
     "airwarden_executor_slots": ("open", "running"),
+    "airwarden_workload_replicas": ("wanted", "existing", "ready", "updated"),
+    "airwarden_scaler_replicas": ("minimum", "maximum", "wanted"),
 }
 
 

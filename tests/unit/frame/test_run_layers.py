@@ -14,6 +14,8 @@ from support.eventually import eventually
 from support.repository import ROOT
 
 PASSES, FAILS = (sys.executable, "-c", ""), (sys.executable, "-c", "raise SystemExit(3)")
+#: Folders of tests that have a target of their own: `make bench`, `make image-test`.
+APART = {"bench", "image"}
 ONE_OF_EACH = """
 import pytest
 def test_passes() -> None: assert True
@@ -91,10 +93,8 @@ def test_the_plans_name_folders_that_exist_and_every_folder_of_tests_is_in_one()
         if argument.startswith("tests/")
     }
     holding = {
-        path.relative_to(ROOT).parts[1]
-        for path in (ROOT / "tests").rglob("test_*.py")
-        if path.relative_to(ROOT).parts[1] != "bench"
-    }
+        path.relative_to(ROOT).parts[1] for path in (ROOT / "tests").rglob("test_*.py")
+    } - APART
     assert {f"tests/{name}" for name in holding} <= named
 
 
@@ -110,5 +110,5 @@ def test_no_long_test_is_left_out_of_the_plan_for_them() -> None:
         path.relative_to(ROOT).parts[1]
         for path in (ROOT / "tests").rglob("test_*.py")
         if "pytest.mark.reliability" in path.read_text()
-    }
+    } - APART
     assert {f"tests/{name}" for name in holding} <= named
