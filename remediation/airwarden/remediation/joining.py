@@ -153,6 +153,8 @@ class Joining:
         fields: dict[str, Any] = {
             "labels": shared_labels([one.labels, *(alert.labels for alert in group)]),
             "severity": severity,
+            # However well it read a moment ago, that stretch is over.
+            "healthy_since": None,
         }
         if one.page_at is None and severity is not one.severity:
             escalated = one.state in (IncidentState.ESCALATED, IncidentState.HUMAN_OWNED)
