@@ -48,6 +48,28 @@ def test_weekends_are_quieter_than_weekdays(fleet_template: Database) -> None:
     assert days[7] < 0.8 * days[2]
 
 
+def test_runs_start_as_soon_as_the_profile_says(fleet_template: Database) -> None:
+    ((p95, slowest),) = fleet_template.execute(
+        """SELECT percentile_cont(0.95) WITHIN GROUP (ORDER BY delay), max(delay) FROM (
+             SELECT extract(epoch FROM start_date - run_after)::float8 AS delay FROM dag_run
+             WHERE start_date IS NOT NULL
+           ) AS run"""
+    )
+    assert 2.0 < p95 < 3.0 < slowest
+
+
+def test_one_failed_run_breaks_no_promise(fleet_template: Database) -> None:
+    promised = fleet_template.execute(
+        """SELECT dag_id, substr(t.name, 5)::interval, max(age) FROM dag_tag AS t JOIN (
+             SELECT dag_id, lead(end_date, 2) OVER (PARTITION BY dag_id ORDER BY end_date) - end_date AS age
+             FROM dag_run WHERE run_type <> 'backfill'
+           ) AS run USING (dag_id)
+           WHERE t.name LIKE 'sla:%' GROUP BY 1, 2"""
+    )
+    assert len(promised) > 3
+    assert [(dag, sla, age) for dag, sla, age in promised if age > sla] == []
+
+
 def test_the_same_seed_gives_the_same_fleet_and_another_one_another() -> None:
     assert fleet(Shape(0.01, seed=1)) == fleet(Shape(0.01, seed=1))
     assert fleet(Shape(0.01, seed=1)) != fleet(Shape(0.01, seed=2))

@@ -20,8 +20,8 @@ from bench.fleet.shape import Dag, Shape, fleet
 _SQL = Path(__file__).parent / "sql"
 #: Tables whose plain indexes are made after they are full.
 _LARGE = ("task_instance", "task_instance_history", "dag_run", "log", "asset_event")
-#: Days before now, and how long, one team's broken DAGs were deployed.
-_DEPLOY_DAYS, _DEPLOY_HOURS = 9, 6
+#: One team's broken DAGs were deployed on the Wednesday of last week, and taken back the same afternoon.
+_DEPLOYED, _TAKEN_BACK = "-5 days +10:00", "-5 days +14:00"
 #: One seed more changes every number; see `pg_temp.u`.
 _SEED_STEP = 7919
 
@@ -93,11 +93,11 @@ def _settings(connection: psycopg.Connection[Any], shape: Shape) -> None:
         """CREATE TEMP TABLE fleet_setting AS SELECT
              now() AS now, %s::float8 AS factor, %s::int AS runs, %s::int AS tasks, %s::int AS days,
              %s::int AS running_runs, %s::int AS queued_runs,
-             now() - make_interval(days => %s) AS deploy_began,
-             now() - make_interval(days => %s) + make_interval(hours => %s) AS deploy_ended""",
+             date_trunc('week', now()) + %s::interval AS deploy_began,
+             date_trunc('week', now()) + %s::interval AS deploy_ended""",
         [
             shape.factor, shape.runs, shape.tasks, days, shape.running_runs, shape.queued_runs,
-            _DEPLOY_DAYS, _DEPLOY_DAYS, _DEPLOY_HOURS,
+            _DEPLOYED, _TAKEN_BACK,
         ],
     )  # fmt: skip
     connection.execute(

@@ -37,6 +37,10 @@ RHYTHMS: Final = ((24.0, 3), (4.0, 6), (1.0, 71), (1 / 7, 15), (1 / 30, 5))
 #: Tasks of a DAG, in a cycle per rhythm so that the mean over runs is near four for every seed.
 TASKS: Final = (4, 2, 5, 3, 1, 6, 3, 4, 8, 2, 3, 4, 5, 2, 10, 3, 4, 6, 1, 3)
 TIERS: Final = (("critical", 0.05), ("high", 0.15), ("medium", 0.50), ("low", 0.30))
+#: How old a team lets its data become, by the runs a day that renew them. One run that fails breaks none of these, not
+#: at a weekend either, when an hourly DAG runs ten times a day and a daily one perhaps not at all; of what runs more
+#: rarely nothing is promised. `airwarden backtest` lists the promises that one failed run breaks.
+PROMISES: Final = {24.0: "6h", 4.0: "2d", 1.0: "6d"}
 DAILY_RUNS: Final = 25_000
 PEAK_DAILY_RUNS: Final = 45_000
 TEAMS: Final = 60
@@ -50,6 +54,7 @@ class Dag:
     Attributes:
         number: From 1; its `dag_id` ends in it.
         per_day: Runs on an ordinary weekday.
+        sla: How old its team lets its data become; empty where nothing is promised.
         tasks: Task instances of a run, mapped ones left out.
         seconds: Mean duration of a run.
         offset: Its place in the day, 0 to 1.
@@ -66,6 +71,7 @@ class Dag:
     queue: str
     pool: str
     per_day: float
+    sla: str
     tasks: int
     retries: int
     seconds: float
@@ -171,6 +177,7 @@ def fleet(shape: Shape) -> list[Dag]:
                 pool=f"pool_{dice.randrange(1, POOLS + 1):02}" if dice.random() < 0.3
                 else "default_pool",
                 per_day=per_day,
+                sla=_promise(tier, per_day),
                 tasks=next(tasks[per_day]),
                 retries=dice.choices((0, 1, 2, 3), (10, 40, 40, 10))[0],
                 # A run of an hourly DAG ends before the next begins.
@@ -187,6 +194,12 @@ def fleet(shape: Shape) -> list[Dag]:
             )
         )  # fmt: skip
     return found
+
+
+def _promise(tier: str, per_day: float) -> str:
+    """Of what is critical, and of what is important and renewed several times a day."""
+    promised = tier == "critical" or (tier == "high" and per_day > 1)
+    return PROMISES.get(per_day, "") if promised else ""
 
 
 def _run_type(kind: PipelineType, dice: random.Random) -> str:

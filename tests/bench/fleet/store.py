@@ -70,6 +70,6 @@ def fingerprint() -> str:
     """Return what changes with everything that decides what a fleet holds."""
     here = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in [here / "shape.py", *sorted(here.glob("sql/[0-9]_*.sql"))]:
+    for path in [here / "fill.py", here / "shape.py", *sorted(here.glob("sql/[0-9]_*.sql"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:8]

@@ -42,7 +42,7 @@ SELECT t.name, d.dag_id
 FROM fleet_dag AS d
 CROSS JOIN LATERAL (
   VALUES ('tier:' || d.tier), ('team:' || d.team), ('type:' || d.type),
-    (CASE WHEN d.tier = 'critical' THEN 'sla:6h' ELSE 'owner_' || d.number % 500 END)
+    (CASE WHEN d.sla <> '' THEN 'sla:' || d.sla ELSE 'owner_' || d.number % 500 END)
 ) AS t(name);
 INSERT INTO slot_pool (pool, slots, description, include_deferred)
 SELECT 'pool_' || lpad(n::text, 2, '0'), greatest(2, (s.factor * (100 + 40 * (n % 5)))::int), '', n % 7 = 0
