@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -392,18 +393,31 @@ def _for_grafana(reference: SecretRef | None) -> str:
 def write_all(files: Mapping[str, str], folder: Path) -> list[Path]:
     """Write generated files; each is replaced in one step, so that a reader never sees half.
 
+    What has that content already is left alone: its time says when it last changed.
+
     Raises:
         WrongInputError: The folder cannot be written.
     """
     written: list[Path] = []
+    folders: set[Path] = set()
     try:
         for name, content in files.items():
             path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = path.with_name(path.name + ".new")
-            fresh.write_text(content, encoding="utf-8")
-            fresh.replace(path)
+            _write(path, content.encode(), folders)
             written.append(path)
     except OSError as error:
         raise WrongInputError(f"cannot be written: {error.strerror}", place=str(folder)) from None
     return written
+
+
+def _write(path: Path, content: bytes, folders: set[Path]) -> None:
+    """Write one file; `folders` are those that are there for sure."""
+    if path.parent not in folders:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folders.add(path.parent)
+    with suppress(FileNotFoundError):
+        if path.read_bytes() == content:
+            return
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(content)
+    fresh.replace(path)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from airwarden.cli.checks.finding import Finding, Level
 from airwarden.cli.drawing import Draw, here
-from airwarden.cli.kubernetes_objects import kubernetes_files
 from airwarden.cli.options import Part, RuleFormat, read_text
 from airwarden.cli.outputs import render_all, resolved, rule_config
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import Settings
-from airwarden.rules import formats
 from airwarden.rules.catalogue import resolve
-from airwarden.rules.subtree import compare, merged, subtree
 from airwarden.rules.yaml_text import dump
+
+if TYPE_CHECKING:
+    from airwarden.cli.checks.finding import Finding
 
 #: Folder or file that a part's paths begin with.
 _PLACES = {
@@ -58,11 +57,18 @@ def render_parts(
         left_out += _PLACES[Part.RULES]
     rendered = render_all(settings, draw if Part.DASHBOARDS in wanted else None)
     files = {path: text for path, text in rendered.items() if not path.startswith(left_out)}
+    # Most sites ask for none of these, and each is slow to import.
     if elsewhere:
+        from airwarden.rules import formats
+
         files |= formats.formatted(resolved(settings), formats.RuleFormat(rules_for.value))
     if Part.KUBERNETES in wanted:
+        from airwarden.cli.kubernetes_objects import kubernetes_files
+
         files |= kubernetes_files(settings, draw)
     if Part.ALERTMANAGER_SUBTREE in wanted or merge_into is not None:
+        from airwarden.rules.subtree import merged, subtree
+
         part = subtree(resolved(settings))
         files[_SUBTREE] = dump(part)
         if merge_into is not None:
@@ -98,6 +104,9 @@ def check_alertmanager(settings: Settings, theirs: Path, whole: Path | None) -> 
     Raises:
         WrongInputError: One of them is no configuration of Alertmanager.
     """
+    from airwarden.cli.checks.finding import Finding, Level
+    from airwarden.rules.subtree import compare, merged, subtree
+
     rules = resolve(rule_config(settings))
     before = read_alertmanager(theirs)
     after = merged(before, subtree(rules)) if whole is None else read_alertmanager(whole)

@@ -6,6 +6,7 @@ default settings, which is what the repository holds under `dashboards/grafana/`
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -80,14 +81,9 @@ def boards(config: DashboardConfig | None = None) -> list[dict[str, Any]]:
 
 
 def _json(value: Any) -> str:
-    return to_json(_sorted(value), indent=1).decode() + "\n"
-
-
-def _sorted(value: Any) -> Any:
-    """Return the same with keys in order, so that a file changes only where a dashboard does."""
-    if isinstance(value, dict):
-        return {key: _sorted(value[key]) for key in sorted(value)}
-    return [_sorted(item) for item in value] if isinstance(value, list) else value
+    """Return JSON with keys in order, so that a file changes only where a dashboard does."""
+    # One of them sorts, the other one indents; both are in C, and both in one is not.
+    return to_json(json.loads(json.dumps(value, sort_keys=True)), indent=1).decode() + "\n"
 
 
 def _yaml(value: Any) -> str:

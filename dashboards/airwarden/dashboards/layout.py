@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
+
+import attr
+from grafanalib.core import Dashboard, GridPos, RowPanel, Templating, Time
 
 from airwarden.dashboards.events import drawn_events
 from airwarden.dashboards.names import OVERVIEW, Board
@@ -53,9 +57,6 @@ def numbers(*panels: Any) -> tuple[Sized, ...]:
 
 def _place(sized: Sequence[Sized], top: int) -> tuple[list[Any], int]:
     """Return the panels with their places, and the first free grid line below them."""
-    import attr
-    from grafanalib.core import GridPos
-
     placed: list[Any] = []
     left, line, tallest = 0, top, 0
     for item in sized:
@@ -121,9 +122,8 @@ def dashboard(
         with_dag: Whether the reader chooses one DAG.
         since: The time range's start before the reader chooses another.
     """
-    from grafanalib.core import Dashboard, GridPos, RowPanel, Templating, Time
-
     panels: list[Any] = []
+    ids = count(1)
     line = 0
     for section in sections:
         content, below = _place(section.panels, line + 1)
@@ -132,6 +132,8 @@ def dashboard(
         panels.append(
             RowPanel(title=section.title, collapsed=section.collapsed, panels=inside, gridPos=head)
         )
+        for panel in (panels[-1], *content):
+            panel.id = next(ids)
         if section.collapsed:
             line += 1
         else:
@@ -148,7 +150,7 @@ def dashboard(
         time=Time(since, "now"),
         links=_links(board.uid),
         templating=Templating(list=variables(with_dag=with_dag)),
-    ).auto_panel_ids()
+    )
     result = normalise(built, drawn_events())
     _hide_unused(result)
     return result

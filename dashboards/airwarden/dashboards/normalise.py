@@ -11,6 +11,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grafanalib._gen import DashboardEncoder
+
 Json = dict[str, Any]
 
 SCHEMA_VERSION = 42
@@ -229,8 +231,6 @@ def normalise(built: Any, annotations: Sequence[Json] = ()) -> Json:
     Raises:
         ValueError: It holds a panel of a type that is not described here.
     """
-    from grafanalib._gen import DashboardEncoder
-
     given: Json = json.loads(json.dumps(built, cls=DashboardEncoder))
     result: Json = {key: given[key] for key in _DASHBOARD_KEYS}
     result["annotations"] = {"list": [_BUILT_IN, *annotations]}

@@ -9,6 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from grafanalib.core import (
+    BarGauge,
+    Stat,
+    StateTimeline,
+    Table,
+    Target,
+    Text,
+    TimeSeries,
+)
+
 from airwarden.dashboards.names import Board
 from airwarden.dashboards.queries import Query
 
@@ -82,8 +92,6 @@ def cell_link(title: str, url: str) -> list[Json]:
 
 
 def _targets(queries: Sequence[Query], *, table: bool = False) -> list[Any]:
-    from grafanalib.core import Target
-
     return [
         Target(
             expr=query.expr,
@@ -114,8 +122,6 @@ def stat(
 
     `more` is the dashboard that the panel's link leads to.
     """
-    from grafanalib.core import Stat
-
     return Stat(
         title=title,
         description=description,
@@ -147,8 +153,6 @@ def bars(
     more: Board | None = None,
 ) -> Any:
     """Return one horizontal bar a series, for its newest value."""
-    from grafanalib.core import BarGauge
-
     return BarGauge(
         title=title,
         description=description,
@@ -190,8 +194,6 @@ def timeseries(
     `limit` is drawn as a dashed line: beyond it the alert fires. `floor` is the same where it fires
     below. `more` is the dashboard that the panel's link leads to.
     """
-    from grafanalib.core import TimeSeries
-
     custom: Json = {"axisColorMode": "text", "axisCenteredZero": False}
     steps = plain()
     if limit is not None or floor is not None:
@@ -236,8 +238,6 @@ def timeline(
     more: Board | None = None,
 ) -> Any:
     """Return one bar a series, coloured by its state over time."""
-    from grafanalib.core import StateTimeline
-
     return StateTimeline(
         title=title,
         description=description,
@@ -276,8 +276,6 @@ def table(
         no_value: Shown in the place of an absent value.
         more: The dashboard that the panel's link leads to.
     """
-    from grafanalib.core import Table
-
     transformations: list[Json] = [
         {"id": "merge", "options": {}},
         {"id": "filterFieldsByName", "options": {"include": {"names": list(columns)}}},
@@ -311,6 +309,4 @@ def table(
 
 def text(title: str, description: str, content: str) -> Any:
     """Return a panel of Markdown."""
-    from grafanalib.core import Text
-
     return Text(title=title, description=description, content=content, mode="markdown")

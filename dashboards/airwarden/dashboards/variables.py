@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from grafanalib.core import Template
+
 from airwarden.dashboards.panels import DATASOURCE
 
 #: The variable for the window of ratios and quantiles.
@@ -53,8 +55,6 @@ DAG = "dag"
 
 def variables(*, with_dag: bool) -> list[Any]:
     """Return the templating list; `with_dag` adds the choice of one DAG."""
-    from grafanalib.core import Template
-
     source = Template(name="ds", label="Data source", type="datasource", query="prometheus")
     filters = [
         Template(

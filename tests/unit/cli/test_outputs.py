@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from pathlib import Path
 
@@ -176,3 +177,12 @@ def test_files_are_replaced_whole_and_their_folder_is_named_when_it_cannot_be(
     (tmp_path / "file").write_text("")
     with pytest.raises(WrongInputError, match="file"):
         outputs.write_all({"x": ""}, tmp_path / "file")
+
+
+def test_a_file_that_would_not_change_is_left_alone(tmp_path: Path) -> None:
+    (path,) = outputs.write_all({"a/b.yml": "1\n"}, tmp_path)
+    os.utime(path, (1, 1))
+    assert outputs.write_all({"a/b.yml": "1\n"}, tmp_path) == [path]
+    assert path.stat().st_mtime == 1
+    outputs.write_all({"a/b.yml": "2\n"}, tmp_path)
+    assert path.stat().st_mtime > 1
