@@ -20,7 +20,7 @@ from grafanalib.core import (
 )
 
 from airwarden.dashboards.names import Board
-from airwarden.dashboards.queries import Query
+from airwarden.dashboards.queries import Query, interval
 
 #: Every query asks the data source that the reader chose.
 DATASOURCE = {"type": "prometheus", "uid": "${ds}"}
@@ -128,6 +128,7 @@ def stat(
         format=unit,
         dataSource=DATASOURCE,
         targets=_targets(queries),
+        interval=interval(queries),
         thresholds=list(steps or plain()),
         mappings=list(mappings),
         overrides=list(overrides),
@@ -158,6 +159,7 @@ def bars(
         description=description,
         dataSource=DATASOURCE,
         targets=_targets(queries),
+        interval=interval(queries),
         links=_links(more),
         extraJson={
             "options": {"displayMode": "basic", "orientation": "horizontal"},
@@ -205,6 +207,7 @@ def timeseries(
         unit=unit,
         dataSource=DATASOURCE,
         targets=_targets(queries),
+        interval=interval(queries),
         thresholds=list(steps),
         fillOpacity=30 if stacked else 8,
         stacking={"mode": "normal" if stacked else "none", "group": "A"},
@@ -243,6 +246,7 @@ def timeline(
         description=description,
         dataSource=DATASOURCE,
         targets=_targets(queries),
+        interval=interval(queries),
         mappings=list(mappings),
         thresholds=list(steps or plain()),
         showValue="never",

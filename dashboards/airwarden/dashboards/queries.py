@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 #: The dashboard's variable for the window of ratios and quantiles (1h, 6h, 1d, 7d).
 WINDOW = "$window"
+
+#: What the rules record every minute, because a panel that counted it from every scrape would take seconds
+#: at 15,000 DAGs: runs that ended, and the buckets of their schedule delay, per minute; the age of assets in
+#: multiples of what it may be; sum and number of their ages.
+ENDED_RUNS = "cluster_state_team_tier_type:airwarden_dag_runs_finished:per_minute"
+DELAYS = "cluster_le_team_tier:airwarden_dag_run_schedule_delay_seconds_bucket:per_minute"
+ASSET_AGES = "asset_cluster_team_tier:airwarden_asset_age:ratio"
+_AGES_SUM = "cluster_team_tier:airwarden_asset_age_seconds:sum"
+_AGES_COUNT = "cluster_team_tier:airwarden_asset_age_seconds:count"
+_EVERY_MINUTE = (ENDED_RUNS, DELAYS, ASSET_AGES, _AGES_SUM, _AGES_COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,34 @@ def quantile(q: float, selector: str, *, by: str = "", over: str = WINDOW) -> st
     """
     labels = f"le, {by}" if by else "le"
     return f"histogram_quantile({q:g}, sum by ({labels}) (rate({selector}[{over}])))"
+
+
+def counted(selector: str, *, by: str = "", over: str = WINDOW) -> str:
+    """Return how many events there were in a window, from how many a minute are recorded every minute."""
+    return f"sum {f'by ({by}) ' if by else ''}(sum_over_time({selector}[{over}]))"
+
+
+def recorded_quantile(q: float, selector: str, *, by: str = "", over: str = WINDOW) -> str:
+    """Return `quantile` from what buckets gained, as it is recorded every minute."""
+    labels = f"le, {by}" if by else "le"
+    return f"histogram_quantile({q:g}, sum by ({labels}) (sum_over_time({selector}[{over}])))"
+
+
+def mean_asset_age() -> str:
+    """Return the mean age of the registered assets, in seconds."""
+    return " / ".join(f"sum({series(name, 'tier', 'team')})" for name in (_AGES_SUM, _AGES_COUNT))
+
+
+def interval(queries: Sequence[Query]) -> str | None:
+    """Return the least time between two points of a panel; None where every scrape shows.
+
+    What looks back over a window changes little within five minutes, and what is recorded every minute not
+    at all within one: more points would show no more, and cost as much each.
+    """
+    asked = " ".join(query.expr for query in queries if not query.instant)
+    if re.search(r"\[([$]window|\d+[hd])\]", asked):
+        return "5m"
+    return "1m" if any(name in asked for name in _EVERY_MINUTE) else None
 
 
 def mean(histogram: str, *variables: str, by: str = "", over: str = WINDOW) -> str:

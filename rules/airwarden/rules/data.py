@@ -8,6 +8,8 @@ from airwarden.core.alerts import Severity
 from airwarden.core.thresholds import Unit, parse_threshold
 from airwarden.rules.model import AlertRule, Context, RecordingRule, Rules, Subject
 
+_AGE = """\
+time() - max by (asset, cluster, team, tier) (airwarden_asset_last_update_timestamp_seconds)"""
 _CRITICAL_TIER = 'tier="critical"'
 
 
@@ -72,6 +74,21 @@ def _cost_per_terabyte(rules: Rules) -> tuple[RecordingRule, ...]:
 DATA = Subject(
     name="data",
     recordings=_cost_per_terabyte,
+    shown=(
+        RecordingRule(
+            "asset_cluster_team_tier:airwarden_asset_age:ratio",
+            f"({_AGE})\n/ on (asset, cluster) group_left ()\n"
+            "max by (asset, cluster) (airwarden_asset_freshness_sla_seconds)",
+        ),
+        RecordingRule(
+            "cluster_team_tier:airwarden_asset_age_seconds:sum",
+            f"sum by (cluster, team, tier) ({_AGE})",
+        ),
+        RecordingRule(
+            "cluster_team_tier:airwarden_asset_age_seconds:count",
+            f"count by (cluster, team, tier) ({_AGE})",
+        ),
+    ),
     alerts=(
         CRITICAL,
         AlertRule(

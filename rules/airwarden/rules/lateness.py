@@ -9,7 +9,7 @@ from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
 from airwarden.core.thresholds import Unit, parse_threshold
 from airwarden.rules.config import RuleConfig
-from airwarden.rules.model import AlertRule, Context, Measure, Subject
+from airwarden.rules.model import AlertRule, Context, Measure, RecordingRule, Subject
 
 _DELAY = "airwarden_dag_run_schedule_delay_seconds"
 
@@ -127,6 +127,12 @@ def _counted(
 
 LATENESS = Subject(
     name="lateness",
+    shown=(
+        RecordingRule(
+            f"cluster_le_team_tier:{_DELAY}_bucket:per_minute",
+            f"60 * sum by (cluster, le, team, tier) (rate({_DELAY}_bucket[5m]))",
+        ),
+    ),
     alerts=(
         _delayed("AirflowScheduleDelayWarn", Severity.WARNING, "> 10s"),
         _delayed(

@@ -138,6 +138,8 @@ class Subject:
         name: Of the file and the group.
         alerts: Its alerts.
         recordings: What is recorded at every evaluation, before the alerts.
+        shown: What dashboards look back over, recorded every minute: a panel that counted a day's events
+            from every scrape would take seconds.
         slow_recordings: What looks back over days, and is recorded every two minutes.
     """
 
@@ -145,6 +147,7 @@ class Subject:
     alerts: tuple[AlertRule, ...]
     recordings: Callable[[Rules], tuple[RecordingRule, ...]] | None = None
     slow_recordings: Callable[[Rules], tuple[RecordingRule, ...]] | None = None
+    shown: tuple[RecordingRule, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -163,4 +163,14 @@ TEAM = AlertRule(
         "cause."
     ),
 )
-PIPELINES = Subject(name="pipelines", alerts=(PLATFORM, TEAM), recordings=_recordings)
+PIPELINES = Subject(
+    name="pipelines",
+    alerts=(PLATFORM, TEAM),
+    recordings=_recordings,
+    shown=(
+        RecordingRule(
+            f"cluster_state_team_tier_type:{_FINISHED.removesuffix('_total')}:per_minute",
+            f"60 * sum by (cluster, state, team, tier, type) (rate({_FINISHED}[5m]))",
+        ),
+    ),
+)

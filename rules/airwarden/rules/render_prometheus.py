@@ -111,7 +111,13 @@ def _groups(subject: Subject, rules: Rules) -> list[dict[str, Any]]:
             *map(_recording, subject.slow_recordings(rules) if subject.slow_recordings else ())
         ],
     }
-    return [baseline, slow, own]
+    # Dashboards multiply by this minute, whatever the installation's own interval.
+    shown = {
+        "name": f"{name}-shown",
+        "interval": "1m",
+        "rules": [*map(_recording, subject.shown)],
+    }
+    return [baseline, slow, shown, own]
 
 
 def _recording(rule: RecordingRule) -> dict[str, Any]:

@@ -32,6 +32,7 @@ VALUES: Mapping[str, tuple[str, ...]] = {
     "status": ("active", "paused"),
     "component": ("scheduler", "worker"),
     "slo": ("task-success", "freshness"),
+    "le": ("1.0", "+Inf"),
     "phase": ("Running", "Pending", "scheduled", "pulled"),
 }
 #: States of metrics that have others than runs and tasks.

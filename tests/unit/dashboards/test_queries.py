@@ -180,3 +180,16 @@ def test_constants_are_one_series_each() -> None:
     expression = constants("type", {"etl": 8500, "ad_hoc": 0.5})
     assert expression.count("label_replace") == 2
     assert 'vector(8500), "type", "etl"' in expression
+
+
+def test_what_looks_back_over_a_window_asks_for_fewer_points() -> None:
+    """A point a scrape would cost an hour's samples each; one every five minutes shows as much."""
+    found = {
+        panel["title"]: panel.get("interval")
+        for dashboard in dashboards()
+        if dashboard["uid"] == "airwarden-data"
+        for panel in panels(dashboard)
+    }
+    assert found["Broken promises by team"] == "5m"
+    assert found["Age against SLA"] == "1m"
+    assert found["Spark"] is None

@@ -13,11 +13,20 @@ from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
 from airwarden.dashboards.names import DAG, DATA, TASKS, TYPES
 from airwarden.dashboards.panels import at_most, cell_link, override, stat, table, text, timeseries
-from airwarden.dashboards.queries import Query, increase, now, quantile, series, top
+from airwarden.dashboards.queries import (
+    DELAYS,
+    ENDED_RUNS,
+    Query,
+    counted,
+    increase,
+    now,
+    recorded_quantile,
+    series,
+    top,
+)
 
 _FAILURES = "airwarden_dag_consecutive_failures"
 _SUCCESS = "airwarden_dag_last_success_timestamp_seconds"
-_RUNS = "airwarden_dag_runs_finished_total"
 _ABSENT = "no series"
 
 
@@ -131,9 +140,9 @@ def _further(config: DashboardConfig) -> str:
 
 def _around(limits: Limits) -> Section:
     chosen = ("tier", "team", "type")
-    failed = increase(series(_RUNS, *chosen, state="failed"), by="team", over="10m")
-    ended = increase(series(_RUNS, *chosen, state="~success|failed"), by="team", over="10m")
-    delay = series("airwarden_dag_run_schedule_delay_seconds_bucket", "tier", "team")
+    failed = counted(series(ENDED_RUNS, *chosen, state="failed"), by="team", over="10m")
+    ended = counted(series(ENDED_RUNS, *chosen, state="~success|failed"), by="team", over="10m")
+    delay = series(DELAYS, "tier", "team")
     causes = increase(series("airwarden_task_failures_total", "tier", "team"), by="cause")
     return Section(
         "Is it alone? (choose its team, tier and type above)",
@@ -151,7 +160,7 @@ def _around(limits: Limits) -> Section:
                 "Schedule delay of its tier",
                 "p95 of the time from due to started, in the window.",
                 "s",
-                [Query(quantile(0.95, delay, by="tier"), "{{tier}}")],
+                [Query(recorded_quantile(0.95, delay, by="tier"), "{{tier}}")],
                 limit=limits.schedule_delay_seconds,
             ),
             timeseries(

@@ -19,10 +19,17 @@ from airwarden.dashboards.panels import (
     table,
     timeseries,
 )
-from airwarden.dashboards.queries import Query, increase, now, series, top
+from airwarden.dashboards.queries import (
+    ASSET_AGES,
+    Query,
+    increase,
+    mean_asset_age,
+    now,
+    series,
+    top,
+)
 
 _LAST_UPDATE = "airwarden_asset_last_update_timestamp_seconds"
-_SLA = "airwarden_asset_freshness_sla_seconds"
 _LABELS = "cluster, asset, tier, team"
 _SCORE = "airwarden_quality_score_ratio"
 _CHECKS = "airwarden_quality_checks_total"
@@ -32,9 +39,8 @@ _NO_ASSETS = (
 _NO_QUALITY = "No source configured. Report quality: docs/how-to/business-metrics.md"
 
 _AGE = now(series(_LAST_UPDATE, "tier", "team"), by=_LABELS)
-_ALLOWED = f"max by (cluster, asset) ({series(_SLA)})"
 #: Age of each asset in multiples of what it may have.
-_SHARE = f"({_AGE}) / on (cluster, asset) group_left () ({_ALLOWED})"
+_SHARE = series(ASSET_AGES, "tier", "team")
 
 
 def data(config: DashboardConfig) -> dict[str, Any]:
@@ -63,7 +69,7 @@ def _now(limits: Limits) -> Section:
                 "Mean age",
                 "Mean age of the registered assets. The profile's target is below 1 h.",
                 "s",
-                [Query(f"avg({_AGE})")],
+                [Query(mean_asset_age())],
                 steps=at_most(3600),
                 no_value="no source configured",
             ),

@@ -18,7 +18,18 @@ from airwarden.dashboards.panels import (
     timeline,
     timeseries,
 )
-from airwarden.dashboards.queries import Query, increase, mean, now, quantile, rate, series, top
+from airwarden.dashboards.queries import (
+    DELAYS,
+    Query,
+    increase,
+    mean,
+    now,
+    quantile,
+    rate,
+    recorded_quantile,
+    series,
+    top,
+)
 
 _DELAY = "airwarden_dag_run_schedule_delay_seconds"
 _LAG = "airwarden_scheduler_lag_seconds"
@@ -61,7 +72,7 @@ def _now(limits: Limits) -> Section:
                 "Schedule delay",
                 "p95 of the time from when a scheduled run was due to its start, in the window.",
                 "s",
-                [Query(quantile(0.95, series(f"{_DELAY}_bucket", "tier", "team")), "p95")],
+                [Query(recorded_quantile(0.95, series(DELAYS, "tier", "team")), "p95")],
                 steps=at_most(limits.schedule_delay_seconds),
                 decimals=1,
             ),

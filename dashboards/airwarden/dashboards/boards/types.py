@@ -8,7 +8,16 @@ from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, Sized, dashboard, row
 from airwarden.dashboards.names import BUSINESS, TYPES, Board
 from airwarden.dashboards.panels import cell_link, override, table, timeseries
-from airwarden.dashboards.queries import Query, constants, increase, mean, quantile, rate, series
+from airwarden.dashboards.queries import (
+    ENDED_RUNS,
+    Query,
+    constants,
+    counted,
+    increase,
+    mean,
+    quantile,
+    series,
+)
 
 _RUNS = "airwarden_dag_runs_finished_total"
 _SECONDS = "airwarden_dag_run_duration_seconds"
@@ -32,10 +41,10 @@ def types(config: DashboardConfig) -> dict[str, Any]:
 def table_of_types(more: Board | None = None) -> Section:
     """Return runs, share, duration and success of each type beside the profile's figures."""
     chosen = ("tier", "team", "type")
-    daily = increase(series(_RUNS, *chosen), by="type", over="1d")
-    total = increase(series(_RUNS, "tier", "team"), over="1d")
-    good = increase(series(_RUNS, *chosen, state="success"), by="type")
-    ended = increase(series(_RUNS, *chosen, state="~success|failed"), by="type")
+    daily = counted(series(ENDED_RUNS, *chosen), by="type", over="1d")
+    total = counted(series(ENDED_RUNS, "tier", "team"), over="1d")
+    good = counted(series(ENDED_RUNS, *chosen, state="success"), by="type")
+    ended = counted(series(ENDED_RUNS, *chosen, state="~success|failed"), by="type")
     goals = [
         constants("type", {name: line[index] for name, line in PROFILE.items()})
         for index in range(3)
@@ -95,8 +104,8 @@ def table_of_types(more: Board | None = None) -> Section:
 
 def _over_time(limits: Limits) -> Section:
     chosen = ("tier", "team", "type")
-    failed = increase(series(_RUNS, *chosen, state="failed"), by="type")
-    ended = increase(series(_RUNS, *chosen, state="~success|failed"), by="type")
+    failed = counted(series(ENDED_RUNS, *chosen, state="failed"), by="type")
+    ended = counted(series(ENDED_RUNS, *chosen, state="~success|failed"), by="type")
     buckets = series(f"{_SECONDS}_bucket", "tier", "type")
     return Section(
         "Over time",
@@ -106,7 +115,7 @@ def _over_time(limits: Limits) -> Section:
                     "Runs ended",
                     "DAG runs that ended, per hour, by type.",
                     "short",
-                    [Query(f"3600 * {rate(series(_RUNS, *chosen), by='type')}", "{{type}}")],
+                    [Query(f"60 * sum by (type) ({series(ENDED_RUNS, *chosen)})", "{{type}}")],
                     stacked=True,
                 ),
                 timeseries(

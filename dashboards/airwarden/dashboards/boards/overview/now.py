@@ -16,7 +16,7 @@ from airwarden.dashboards.panels import (
     stat,
     table,
 )
-from airwarden.dashboards.queries import Query, increase, series
+from airwarden.dashboards.queries import ENDED_RUNS, Query, counted, series
 
 #: Prometheus' own series of what fires; Watchdog always does.
 FIRING = 'ALERTS{alertstate="firing",alertname!="Watchdog",cluster=~"$cluster"}'
@@ -107,14 +107,7 @@ def now() -> Section:
                     "DAG runs that ended within the last hour, with any outcome. Zero on a busy "
                     "platform means that nothing is scheduled, or nothing is measured.",
                     "short",
-                    [
-                        Query(
-                            increase(
-                                series("airwarden_dag_runs_finished_total", "tier", "team"),
-                                over="1h",
-                            )
-                        )
-                    ],
+                    [Query(counted(series(ENDED_RUNS, "tier", "team"), over="1h"))],
                     decimals=0,
                     more=TYPES,
                 ),

@@ -13,19 +13,27 @@ from dataclasses import dataclass
 from airwarden.dashboards.config import DashboardConfig
 from airwarden.dashboards.layout import Section, Sized
 from airwarden.dashboards.panels import Steps, at_least, at_most, override, stat, text
-from airwarden.dashboards.queries import Query, increase, mean, quantile, series
+from airwarden.dashboards.queries import (
+    ASSET_AGES,
+    DELAYS,
+    ENDED_RUNS,
+    Query,
+    counted,
+    increase,
+    mean,
+    mean_asset_age,
+    quantile,
+    recorded_quantile,
+    series,
+)
 
 GOAL = "target"
 MINUTE, HOUR = 60.0, 3600.0
 
 TASKS = "airwarden_task_instances_finished_total"
-RUNS = "airwarden_dag_runs_finished_total"
 TASK_SECONDS = "airwarden_task_duration_seconds"
 RUN_SECONDS = "airwarden_dag_run_duration_seconds"
-DELAY_SECONDS = "airwarden_dag_run_schedule_delay_seconds"
 UTILIZATION = "airwarden_cluster_utilization_ratio"
-LAST_UPDATE = "airwarden_asset_last_update_timestamp_seconds"
-SLA = "airwarden_asset_freshness_sla_seconds"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +82,15 @@ def _none_allowed(_goal: float) -> Steps:
     return at_most(1)
 
 
-def _ratio(metric: str) -> str:
-    good = increase(series(metric, "tier", "team", state="success"))
-    all_ = increase(series(metric, "tier", "team", state="~success|failed"))
+def _ratio(metric: str, count: Callable[[str], str]) -> str:
+    """Return the share of successes; `count` makes the number of events of a selector."""
+    good = count(series(metric, "tier", "team", state="success"))
+    all_ = count(series(metric, "tier", "team", state="~success|failed"))
     return f"{good} / {all_}"
 
 
 def measured() -> Sequence[Target]:
     """Return the targets that Airwarden measures."""
-    updated = f"max by (cluster, asset) ({series(LAST_UPDATE, 'tier', 'team')})"
-    sla = f"max by (cluster, asset) ({series(SLA)})"
     buckets = series(f"{TASK_SECONDS}_bucket", "tier")
     run_buckets = series(f"{RUN_SECONDS}_bucket", "tier")
     return (
@@ -92,7 +99,7 @@ def measured() -> Sequence[Target]:
             "Final outcomes of task instances in the window: succeeded among succeeded and failed. "
             "Skipped, removed and upstream-failed ones do not count. Target above 99.9 %.",
             "percentunit",
-            (Query(_ratio(TASKS), "now"),),
+            (Query(_ratio(TASKS, increase), "now"),),
             0.999,
             at_least,
             2,
@@ -101,7 +108,7 @@ def measured() -> Sequence[Target]:
             "DAG success",
             "DAG runs in the window: succeeded among succeeded and failed. Target above 98 %.",
             "percentunit",
-            (Query(_ratio(RUNS), "now"),),
+            (Query(_ratio(ENDED_RUNS, counted), "now"),),
             0.98,
             at_least,
             2,
@@ -134,7 +141,7 @@ def measured() -> Sequence[Target]:
             "Scheduling latency",
             "p95 of the time from when a run could start to its start. Target below 3 s.",
             "s",
-            (Query(quantile(0.95, series(f"{DELAY_SECONDS}_bucket", "tier", "team")), "p95"),),
+            (Query(recorded_quantile(0.95, series(DELAYS, "tier", "team")), "p95"),),
             3.0,
             at_most,
             1,
@@ -154,7 +161,7 @@ def measured() -> Sequence[Target]:
             "Share of the registered assets whose last update is within their SLA now. Target "
             "97 %. Register assets under `slas:` in airwarden.yaml.",
             "percentunit",
-            (Query(f"avg((time() - {updated}) <= bool {sla})", "now"),),
+            (Query(f"avg({series(ASSET_AGES, 'tier', 'team')} <= bool 1)", "now"),),
             0.97,
             at_least,
             1,
@@ -164,7 +171,7 @@ def measured() -> Sequence[Target]:
             "Mean age of the registered assets' last successful update. Profile: 45 min; target "
             "below 1 h.",
             "s",
-            (Query(f"avg(time() - {updated})", "mean"),),
+            (Query(mean_asset_age(), "mean"),),
             HOUR,
             at_most,
             1,
@@ -173,7 +180,7 @@ def measured() -> Sequence[Target]:
             "Runs per day",
             "DAG runs finished in the last 24 hours. Profile: 25,000 a day, peak 45,000.",
             "short",
-            (Query(increase(series(RUNS, "tier", "team"), over="1d"), "now"),),
+            (Query(counted(series(ENDED_RUNS, "tier", "team"), over="1d"), "now"),),
             25_000.0,
             at_least,
             0,
