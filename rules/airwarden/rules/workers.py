@@ -18,11 +18,20 @@ def _down(context: Context) -> str:
 
 def _silent(context: Context) -> str:
     # A queue that other workers empty again and again is not empty: it waits longer than it could.
-    waited = format_duration(max(context.hold, 4 * context.config.scrape_interval))
+    lately = format_duration(max(context.hold, 4 * context.config.scrape_interval))
+    queues = context.series("airwarden_celery_worker_queues")
+    # One that is drained before it is removed executes tasks, and leaves after the last: idle and of no
+    # use for so long is a fault too, which would be seen only when the next load finds it missing.
     return f"""\
-max by (cluster, hostname) ({context.series("airwarden_celery_worker_queues")}) == 0
+max by (cluster, hostname) ({queues}) == 0
 and on (cluster, hostname) max by (cluster, hostname) (airwarden_celery_worker_up) == 1
-and on (cluster) sum by (cluster) (max_over_time(airwarden_celery_queue_messages[{waited}])) > 0"""
+and on (cluster, hostname) (
+  max by (cluster, hostname) (airwarden_celery_worker_up)
+  and on (cluster) sum by (cluster) (max_over_time(airwarden_celery_queue_messages[{lately}])) > 0
+  or
+  max by (cluster, hostname) (max_over_time(airwarden_celery_worker_tasks_active[{lately}])) == 0
+  and on (cluster, hostname) max by (cluster, hostname) (max_over_time({queues}[{lately}])) == 0
+)"""
 
 
 def _too_few(context: Context) -> str:
@@ -69,7 +78,8 @@ WORKERS = Subject(
             ),
             description=(
                 "For <<hold>> it has answered pings while consuming from no queue, and messages "
-                "wait. It stays like this until it is told to consume again or is restarted."
+                "wait or it has nothing to do. It stays like this until it is told to consume again "
+                "or is restarted."
             ),
         ),
         AlertRule(
