@@ -202,6 +202,20 @@ def test_a_paused_deployment_is_not_restarted(at: Site, kube: KubernetesNamespac
     assert not now_is.get("annotations")
 
 
+def test_a_workload_that_was_changed_since_it_was_seen_is_not_restarted(
+    at: Site, kube: KubernetesNamespace
+) -> None:
+    at.chart("triggerer", 0, strategy={"type": "Recreate"})
+    seen = workload(kube, TRIGGERER)
+    at.api.patch(at.path("deployments", seen.name), {"spec": {"minReadySeconds": 1}})
+
+    with pytest.raises(ConflictError, match="changed since"):
+        kube.restart(seen, key="run-7", why="x")
+    done = kube.restart(workload(kube, TRIGGERER), key="run-8", why="x")
+    assert (seen.strategy, seen.restarted) == ("Recreate", "")
+    assert (done.restarted, done.generation) == ("run-8", seen.generation + 2)
+
+
 def test_a_workload_that_was_made_anew_is_not_restarted(
     at: Site, kube: KubernetesNamespace
 ) -> None:

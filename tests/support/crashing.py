@@ -24,6 +24,7 @@ from airwarden.cli import logs
 from airwarden.cli.options import LogFormat
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.clock import Clock
+from airwarden.remediation.actions.base import Danger
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.breakers import guard
 from airwarden.remediation.checks.base import Reading, Verdict
@@ -31,7 +32,7 @@ from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
 from airwarden.remediation.journal.store import Journal
 from airwarden.remediation.leadership import LeaseTimes
-from airwarden.remediation.world import Subject, World
+from airwarden.remediation.world import Subject, WorkerFleet, World
 from support.engine import alert, webhook
 from support.eventually import eventually
 from support.faulted import BREAKER, DEPENDENCIES, FAULTED, KilledByThePlatform
@@ -62,7 +63,7 @@ class Order:
         folder: Where it writes its port and its output.
         url: The journal.
         outside: The socket of the world.
-        action: The one whose playbook it runs.
+        action: The one whose playbook it runs: a key of `FAULTED`.
         crash_at, freeze_at: The point at which it dies or freezes, empty for none.
         lease: Its lease's times.
         clock_step: Seconds by which its wall clock is wrong.
@@ -114,7 +115,7 @@ class Effected:
         return Reading(verdict, f"the effect has {'' if happened else 'not '}happened")
 
 
-def kit(address: str, journal: Journal, clock: Clock) -> Kit:
+def kit(address: str, journal: Journal, clock: Clock, *, on_kubernetes: bool) -> Kit:
     """Return the shipped actions on the outside's world."""
     database = Remote(address, "database")
     ports: dict[str, Any] = {
@@ -127,6 +128,8 @@ def kit(address: str, journal: Journal, clock: Clock) -> Kit:
         "ledger": JournalLedger(journal),
         "causes": KilledByThePlatform(),
     }
+    if on_kubernetes:
+        ports |= {"kubernetes": Remote(address, "kube"), "fleet": WorkerFleet(1, 8)}
     world = guard(World("lab", clock, dependencies=DEPENDENCIES, **ports))
     outside = Remote(address, "itself")
     checks = (
@@ -273,8 +276,9 @@ def serve(order: Order, port_file: Path) -> None:
         _set_pragmas(order.pragma)
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
-    asked = {"action": order.action}
-    step = {"id": "act", "action": order.action, "with": dict(FAULTED[order.action].parameters)}
+    asked, fault = {"action": order.action}, FAULTED[order.action]
+    action = actions()[order.action.partition("/")[0]]
+    step = {"id": "act", "action": action.name, "with": dict(fault.parameters)}
     running = Running(
         order.url,
         book=quick_playbook(
@@ -283,7 +287,9 @@ def serve(order: Order, port_file: Path) -> None:
             confirm={"check": "sick", "times": 1, "every": "100ms", "with": asked},
             verify={"check": "well", "within": "20s", "stable": "0s", "with": asked},
         ),
-        kit=lambda journal, clock: kit(order.outside, journal, clock),
+        kit=lambda journal, clock: kit(
+            order.outside, journal, clock, on_kubernetes=fault.on_kubernetes
+        ),
         told=Remote(order.outside, "told"),
         with_alertmanager=False,
         lease=order.lease,
@@ -294,5 +300,14 @@ def serve(order: Order, port_file: Path) -> None:
     fresh = port_file.with_suffix(".new")
     fresh.write_text(str(running.remediator.port))
     fresh.replace(port_file)
-    stopped.wait()
+    while not stopped.wait(0.2 if action.danger is Danger.C else None):
+        _agree(running)
     running.stop()
+
+
+def _agree(running: Running) -> None:
+    """Be the person who says yes to what is asked for."""
+    for one in running.get("/api/v1/incidents")["incidents"]:
+        if one["approval"]:
+            yes = {"nonce": one["approval"]["nonce"], "reason": "it is wanted"}
+            running.post(f"/api/v1/incidents/{one['incident_id']}/approve", yes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from airwarden.core.platform import (
 from airwarden.remediation.journal.memory import JournalBreakers
 from airwarden.remediation.journal.store import Journal
 from airwarden.remediation.world import BreakerState, Dependency
-from support.outside import CELERY, Outside
+from support.outside import CELERY, WORKERS, WORKLOAD, Outside
 
 DEPENDENCY, POOL, DAG = "warehouse", "warehouse", "load"
 #: A pool that protects no dependency.
@@ -50,6 +50,7 @@ class Faulted:
         breaker: The state that the dependency's breaker is in at first.
         parameters: Of the playbook's step.
         disturb: What somebody else does right after the effect, after which no read-back can tell.
+        on_kubernetes: The platform runs in a namespace of Kubernetes.
     """
 
     labels: Mapping[str, str]
@@ -58,6 +59,7 @@ class Faulted:
     breaker: BreakerState | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     disturb: Arrange | None = None
+    on_kubernetes: bool = False
 
     def prepare(self, outside: Outside, journal: Journal) -> None:
         """Break the world."""
@@ -175,6 +177,15 @@ def _worker_gone(outside: Outside) -> None:
     outside.workers.remove(CELERY["worker_1"])
 
 
+def _workload_of_another(outside: Outside) -> None:
+    now = outside.kube.kept[WORKLOAD]
+    outside.kube.kept[WORKLOAD] = replace(now, restarted="theirs", generation=now.generation + 2)
+
+
+def _scaled_by_another(outside: Outside) -> None:
+    outside.kube.owners[WORKERS] = replace(outside.kube.owners[WORKERS], maximum=99)
+
+
 def _nothing(outside: Outside) -> None:
     del outside
 
@@ -183,7 +194,7 @@ _BY_DEPENDENCY = {"dependency": DEPENDENCY}
 _SCHEDULER = {"component": Component.SCHEDULER.value, "process": "scheduler"}
 _WORKER = {"component": Component.WORKER.value, "hostname": CELERY["worker_1"]}
 
-#: By the action's name; a test holds it to the registry.
+#: By the action's name, and `/kubernetes` where it is another way there; a test holds it to the registry.
 FAULTED: Mapping[str, Faulted] = {
     "backfill.pause": Faulted(
         {"dag_id": DAG},
@@ -231,5 +242,15 @@ FAULTED: Mapping[str, Faulted] = {
     ),
     "workers.scale": Faulted(
         {"component": Component.WORKER.value}, _nothing, "start", disturb=_unsupervise("worker_2")
+    ),
+    "workers.scale/kubernetes": Faulted(
+        {"queue": "default"}, _nothing, "scale", disturb=_scaled_by_another, on_kubernetes=True
+    ),
+    "workload.restart": Faulted(
+        {"component": Component.DAG_PROCESSOR.value, "workload": WORKLOAD},
+        _nothing,
+        "restart",
+        disturb=_workload_of_another,
+        on_kubernetes=True,
     ),
 }

@@ -16,7 +16,8 @@ from multiprocessing.connection import Client, Connection, Listener
 from pathlib import Path
 from typing import Any
 
-from airwarden.adapters.fakes import FakeAirflow, FakeHost, FakeWorkers
+from airwarden.adapters.fakes import FakeAirflow, FakeHost, FakeKubernetes, FakeWorkers
+from airwarden.core.kubernetes import Capacity, Workload, WorkloadKind
 from airwarden.core.platform import ChatMessage, Component, PagerEvent
 from support.remediator import RealClock
 from support.small_world import SmallDatabase
@@ -26,6 +27,8 @@ PROGRAMS = {
     Component.SCHEDULER: ("scheduler", "scheduler_b"),
     Component.WORKER: ("worker_0", "worker_1", "worker_2"),
 }
+#: Workloads of the world, for whoever runs it on Kubernetes.
+WORKLOAD, WORKERS = "airflow-dag-processor", "airflow-worker"
 CELERY = {name: f"celery@{name}" for name in PROGRAMS[Component.WORKER]}
 
 
@@ -73,7 +76,7 @@ class Outside:
     """All systems of one cluster, and the socket under which children find them.
 
     Attributes:
-        host, airflow, workers: The shipped fakes.
+        host, airflow, workers, kube: The shipped fakes.
         database: Sessions and their ender.
         told: Pager and chat.
         itself: All of it, for what no single system tells.
@@ -84,10 +87,19 @@ class Outside:
         self.host = FakeHost(clock, PROGRAMS, celery_hostnames=CELERY, stopped=("worker_2",))
         self.airflow = FakeAirflow(clock)
         self.workers = FakeWorkers()
+        self.kube = FakeKubernetes()
+        self.kube.kept = {
+            name: Workload(kind, name, f"uid-{name}", component, 2, ready=2, updated=2, total=2)
+            for name, kind, component in (
+                (WORKLOAD, WorkloadKind.DEPLOYMENT, Component.DAG_PROCESSOR),
+                (WORKERS, WorkloadKind.STATEFUL_SET, Component.WORKER),
+            )
+        }
+        self.kube.owners[WORKERS] = Capacity(WORKERS, "ScaledObject", "w", 1, 2, 2, 2, "7")
         self.database = SmallDatabase()
         self.told = Told()
         self.itself = self
-        for fake in (self.host, self.airflow, self.workers):
+        for fake in (self.host, self.airflow, self.workers, self.kube):
             fake.effects = Timed()
         for hostname in list(CELERY.values())[:2]:
             self.workers.put(hostname)
@@ -102,12 +114,13 @@ class Outside:
     def effects(self) -> list[tuple[object, ...]]:
         """Return everything that was done to it."""
         ended = [("end", pid) for pid in self.database.ended]
-        return [*self.host.effects, *self.airflow.effects, *self.workers.effects, *ended]
+        fakes = (self.host, self.airflow, self.workers, self.kube)
+        return [*(effect for fake in fakes for effect in fake.effects), *ended]
 
     def effect_times(self) -> Sequence[float]:
         """Return when something was done, in no order."""
         found: list[float] = []
-        for fake in (self.host, self.airflow, self.workers):
+        for fake in (self.host, self.airflow, self.workers, self.kube):
             assert isinstance(fake.effects, Timed)
             found += fake.effects.times
         return found
@@ -144,7 +157,7 @@ class Remote:
 
     Args:
         address: The outside's socket.
-        system: `host`, `airflow`, `workers`, `database`, `told` or `itself`.
+        system: `host`, `airflow`, `workers`, `kube`, `database`, `told` or `itself`.
     """
 
     def __init__(self, address: str, system: str) -> None:

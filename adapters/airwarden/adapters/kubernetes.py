@@ -38,8 +38,6 @@ _OWNERS = {
         _AUTOSCALING, "horizontalpodautoscalers", "minReplicas", "maxReplicas",
     ),
 }  # fmt: skip
-#: The annotation by which `kubectl rollout restart` does it: the same value twice is one restart.
-_RESTARTED = "kubectl.kubernetes.io/restartedAt"
 _STRATEGIC = "application/strategic-merge-patch+json"
 
 
@@ -165,9 +163,11 @@ class KubernetesNamespace:
             raise ConflictError(f"{workload.name} is paused: it would roll nothing out")
         if now.uid != workload.uid:
             raise ConflictError(f"{workload.name} was made anew since it was read")
+        if now.restarted != key and now.generation != workload.generation:
+            raise ConflictError(f"{workload.name} was changed since it was read")
         patch = {
-            "metadata": {"uid": workload.uid},
-            "spec": {"template": {"metadata": {"annotations": {_RESTARTED: key}}}},
+            "metadata": {"uid": now.uid, "resourceVersion": now.version},
+            "spec": {"template": {"metadata": {"annotations": {reading.RESTARTED: key}}}},
         }
         done = self._api.patch(path, patch, kind=_STRATEGIC)
         self._tell(

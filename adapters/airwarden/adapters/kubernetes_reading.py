@@ -15,6 +15,9 @@ from airwarden.core.platform import Component
 
 Json = Mapping[str, Any]
 
+#: The annotation by which `kubectl rollout restart` does it: the same value twice is one restart.
+RESTARTED = "kubectl.kubernetes.io/restartedAt"
+
 #: Suffixes of Kubernetes' quantities, as factors.
 _FACTORS = {
     "": 1.0,
@@ -159,6 +162,8 @@ def workload(thing: Json, kind: WorkloadKind) -> Workload | None:
         return None
     conditions = {one["type"]: one for one in status.get("conditions") or ()}
     stalled = conditions.get("Progressing", {}).get("reason") == "ProgressDeadlineExceeded"
+    strategy = spec.get("strategy") or spec.get("updateStrategy") or {}
+    marks = ((spec.get("template") or {}).get("metadata") or {}).get("annotations") or {}
     return Workload(
         kind=kind,
         name=str(meta["name"]),
@@ -172,6 +177,9 @@ def workload(thing: Json, kind: WorkloadKind) -> Workload | None:
         observed=int(status.get("observedGeneration", 0)),
         paused=bool(spec.get("paused")),
         deadline_exceeded=stalled,
+        strategy=str(strategy.get("type", "RollingUpdate")),
+        restarted=str(marks.get(RESTARTED, "")),
+        version=str(meta.get("resourceVersion", "")),
     )
 
 

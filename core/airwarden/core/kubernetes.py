@@ -32,6 +32,9 @@ class Workload:
         generation, observed: Its wish's number, and the one that its controller has seen.
         paused: A Deployment that takes changes and does not roll them out.
         deadline_exceeded: Its controller has given up waiting for the newest template.
+        strategy: How it replaces its pods: `RollingUpdate`, `Recreate` (all at once), `OnDelete` (never).
+        restarted: The key of its template's last restart; empty if it never was.
+        version: Its resourceVersion, for compare-and-set.
     """
 
     kind: WorkloadKind
@@ -46,6 +49,9 @@ class Workload:
     observed: int = 0
     paused: bool = False
     deadline_exceeded: bool = False
+    strategy: str = "RollingUpdate"
+    restarted: str = ""
+    version: str = ""
 
     @property
     def rolled_out(self) -> bool:
@@ -223,7 +229,8 @@ class Kubernetes(Protocol):
         """Roll a workload's pods over; the same key again does nothing.
 
         Raises:
-            ConflictError: It is paused: it would take the change and roll nothing out.
+            ConflictError: It was changed since it was seen, or is paused: it would take the change and
+                roll nothing out. Nothing was done.
         """
         ...
 

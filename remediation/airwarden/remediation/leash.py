@@ -23,6 +23,7 @@ CHANGES: Mapping[str, frozenset[str]] = {
     "breakers": frozenset({"change"}),
     "commands": frozenset({"run"}),
     "host": frozenset({"restart", "start", "stop"}),
+    "kubernetes": frozenset({"evict", "restart", "set_capacity"}),
     "session_ender": frozenset({"end"}),
     "webhooks": frozenset({"call"}),
     "workers": frozenset({"cancel_consumers", "add_consumers", "shut_down"}),

@@ -14,6 +14,7 @@ from sqlalchemy import delete, update
 from airwarden.adapters.fakes import FakeAirflow, FakeClock
 from airwarden.core import ports
 from airwarden.core.errors import UnavailableError, WrongInputError
+from airwarden.core.kubernetes import Kubernetes
 from airwarden.remediation import world as world_module
 from airwarden.remediation.breakers import guard
 from airwarden.remediation.decide.succession import Seen, Watch, may_take, watch
@@ -223,6 +224,9 @@ READS = {
     "breakers": {"load"},
     "commands": set[str](),
     "host": {"processes"},
+    "kubernetes": {
+        "pods", "workloads", "workload", "quotas", "refusals", "log_tail", "capacity",
+    },
     "session_ender": set[str](),
     "webhooks": set[str](),
     "workers": {"workers"},
@@ -236,6 +240,7 @@ READS = {
         ("breakers", world_module.BreakerStore),
         ("commands", ports.Commands),
         ("host", ports.Host),
+        ("kubernetes", Kubernetes),
         ("session_ender", ports.SessionEnder),
         ("webhooks", ports.Webhooks),
         ("workers", ports.Workers),

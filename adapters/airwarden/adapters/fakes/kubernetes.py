@@ -132,11 +132,19 @@ class FakeKubernetes(Faults):
             self.there.remove(now)
 
     def restart(self, workload: Workload, *, key: str, why: str) -> Workload:
-        """Note that it was rolled over."""
+        """Roll it over, and be done with it; the same key again does nothing."""
         del why
-        with self._effecting("restart", workload.name, key):
-            pass
-        return workload
+        now = self.kept.get(workload.name)
+        if now is None:
+            raise NotFoundError(f"there is no {workload.kind} {workload.name}")
+        changed = (now.uid, now.generation) != (workload.uid, workload.generation)
+        if now.paused or (changed and now.restarted != key):
+            raise ConflictError(f"{workload.name} is paused, or was changed since it was read")
+        if now.restarted != key:
+            with self._effecting("restart", workload.name, key):
+                done = now.generation + 1
+                self.kept[now.name] = replace(now, restarted=key, generation=done, observed=done)
+        return self.kept[now.name]
 
     def capacity(self, workload: Workload) -> Capacity:
         """Return who decides how many pods it has."""

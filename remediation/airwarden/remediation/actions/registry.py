@@ -25,6 +25,7 @@ from airwarden.remediation.actions.worker_control import (
 )
 from airwarden.remediation.actions.worker_restart import WorkerRestart
 from airwarden.remediation.actions.workers import WorkersScale
+from airwarden.remediation.actions.workload_restart import WorkloadRestart
 
 
 def actions(
@@ -49,6 +50,7 @@ def actions(
         WorkerRestart(),
         WorkerShutdown(),
         WorkersScale(),
+        WorkloadRestart(),
         *(OwnCommand(spec) for spec in commands),
         *(OwnWebhook(spec) for spec in webhooks),
     )

@@ -1,4 +1,4 @@
-"""Checks that tell whoever is called what Kubernetes says of the pods. They confirm and verify nothing."""
+"""Checks on what Kubernetes says of pods and workloads: for whoever is called, and of a roll-out's end."""
 
 from __future__ import annotations
 
@@ -6,28 +6,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airwarden.core.components import Component
 from airwarden.core.counting import counted
 from airwarden.core.errors import AirwardenError
 from airwarden.core.kubernetes import Pod
 from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.components import component_of
+from airwarden.remediation.rollouts import ON_ITS_WAY, SAID, held_up, named_workloads, trouble
 from airwarden.remediation.world import Subject, World
 
 #: Named one by one; the rest is counted.
 _NAMED = 3
-#: Characters of what Kubernetes says.
-_SAID = 200
 _NO_KUBERNETES = "no Kubernetes is configured"
-#: Why a pod is no further that is on its way.
-_ON_ITS_WAY = ("", "ContainerCreating", "PodInitializing")
-
-
-def component_of(subject: Subject) -> Component | None:
-    """Return the component that an incident is about; None for all of them, or for tasks."""
-    try:
-        return Component(subject.labels.get("component", ""))
-    except ValueError:
-        return None
 
 
 class PodsInTrouble:
@@ -42,7 +31,7 @@ class PodsInTrouble:
         if world.kubernetes is None:
             return Reading(Verdict.UNKNOWN, _NO_KUBERNETES)
         try:
-            pods = world.kubernetes.pods(component_of(subject))
+            pods = world.kubernetes.pods(component_of(subject.labels))
         except AirwardenError as error:
             return Reading(Verdict.UNKNOWN, f"the pods cannot be read: {error}")
         ill = [pod for pod in pods if _ill(pod)]
@@ -66,7 +55,7 @@ class PodsRefused:
         try:
             short = [
                 one
-                for one in world.kubernetes.workloads(component_of(subject))
+                for one in world.kubernetes.workloads(component_of(subject.labels))
                 if one.total < one.wanted
             ]
             said = [refusal for one in short for refusal in world.kubernetes.refusals(one)[:1]]
@@ -75,21 +64,41 @@ class PodsRefused:
         if not short:
             return Reading(Verdict.FALSE, "every workload has the pods that it asks for")
         names = ", ".join(f"{one.name} has {one.total} of {one.wanted} pods" for one in short)
-        why = f": {said[0][:_SAID]}" if said else ", and no event says why"
+        why = f": {said[0][:SAID]}" if said else ", and no event says why"
         return Reading(Verdict.TRUE, f"{names}{why}", {"refused": said})
+
+
+class WorkloadRolledOut:
+    """True where all pods of the workload that the labels name are of its newest template, and ready.
+
+    The label `workload` names one, `component` all of its workloads. What is not rolled out yet is told
+    with the pods that hold it up and why.
+    """
+
+    name = "workload-rolled-out"
+    needs = frozenset({"kubernetes"})
+
+    def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
+        """Read generations and pods."""
+        del parameters
+        if world.kubernetes is None:
+            return Reading(Verdict.UNKNOWN, _NO_KUBERNETES)
+        try:
+            found = named_workloads(world.kubernetes, subject.labels)
+            rest = [held_up(world.kubernetes, one) for one in found if not one.rolled_out]
+        except AirwardenError as error:
+            return Reading(Verdict.UNKNOWN, f"workloads and pods cannot be read: {error}")
+        if not found:
+            return Reading(Verdict.UNKNOWN, "the labels name no workload")
+        if rest:
+            return Reading(Verdict.FALSE, "; ".join(rest), {"rollout": rest})
+        return Reading(Verdict.TRUE, "; ".join(one.rollout for one in found))
 
 
 def _ill(pod: Pod) -> bool:
     if pod.ending:
         return False
-    return pod.reason not in _ON_ITS_WAY or pod.phase == "Failed" or bool(pod.oom_kills)
-
-
-def trouble(pod: Pod) -> str:
-    """Say what is wrong with a pod, or how it ended the time before."""
-    if pod.trouble:
-        return pod.trouble[:_SAID]
-    return f"last ended: {pod.last_end}" if pod.last_end else pod.phase
+    return pod.reason not in ON_ITS_WAY or pod.phase == "Failed" or bool(pod.oom_kills)
 
 
 def _some(pods: Sequence[Pod]) -> str:

@@ -42,7 +42,7 @@ from airwarden.remediation.checks.diagnosis import (
 )
 from airwarden.remediation.checks.killed import DatabaseBlocker, KilledTasks, TransactionsShort
 from airwarden.remediation.checks.metrics import Metric
-from airwarden.remediation.checks.pods import PodsInTrouble, PodsRefused
+from airwarden.remediation.checks.pods import PodsInTrouble, PodsRefused, WorkloadRolledOut
 from airwarden.remediation.checks.work import (
     QueueDeep,
     QueueDrained,
@@ -97,5 +97,6 @@ def checks() -> Mapping[str, Check]:
         PoolsFull(),
         TaskHeldBack(),
         TransactionsShort(),
+        WorkloadRolledOut(),
     )
     return MappingProxyType({check.name: check for check in every})
