@@ -238,6 +238,8 @@ def _playbook_facts(book: Playbook) -> list[str]:
             f"- Confirmed by {_check(book.confirm)}, {book.confirm.times} times, "
             f"{format_duration(book.confirm.every)} apart."
         )
+    if book.if_over:
+        facts.append(f"- Over before anything was done: it goes on with step `{book.if_over}`.")
     if book.verify:
         facts.append(
             f"- Healed when {_check(book.verify)} within {format_duration(book.verify.within)}, "

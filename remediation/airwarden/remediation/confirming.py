@@ -43,7 +43,7 @@ class Confirming:
                 )
                 if progress.reads_false >= use.times:
                     reason = f"the fault is not confirmed: {reading.sentence}"
-                    self._verifying.begin_in(tx, replace(case, progress=progress), reason)
+                    self._verifying.begin_over_in(tx, replace(case, progress=progress), reason)
                     return
                 case.save(tx, progress=progress, next_at=tx.now + use.every)
                 return

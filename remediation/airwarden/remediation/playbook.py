@@ -119,6 +119,8 @@ class Playbook(_Strict):
     Attributes:
         alerts: Label sets; an alert matches when every label of one of them has that value.
         correlate: Labels that name the target: same values, same incident.
+        if_over: The step with which a run goes on whose fault was over before anything was done: it mends
+            what the fault left. Empty: nothing is done then.
         steps: In order: the one remedy of a playbook that has no more. None of either: a page with
             the diagnosis is all (`human only, because ...`).
         remedies: Several, in the order in which they are tried; then there are no `steps`.
@@ -134,6 +136,11 @@ class Playbook(_Strict):
     alerts: tuple[dict[str, str], ...] = Field(min_length=1)
     correlate: tuple[str, ...] = ()
     confirm: Confirm | None = None
+    if_over: str = Field(
+        default="",
+        alias="if-over",
+        description="The step to go on with where the fault is over before anything was done.",
+    )
     steps: tuple[Step, ...] = ()
     remedies: tuple[Remedy, ...] = Field(default=(), max_length=MOST_REMEDIES)
     human_only: str = Field(default="", alias="human-only")
@@ -163,8 +170,9 @@ class Playbook(_Strict):
         What came with a later version is left out where it is not used: an earlier one, beside which
         this one may run for a while, refuses keys that it does not know.
         """
-        # What is read for people is no part of a run: the set in force says what that is.
-        content = self.model_dump(mode="json", by_alias=True, exclude={"diagnosis"})
+        # What is read for people is no part of a run: the set in force says what that is, and where a run
+        # goes on whose fault is over.
+        content = self.model_dump(mode="json", by_alias=True, exclude={"diagnosis", "if_over"})
         if not self.remedies:
             del content["remedies"]
         return json.dumps(content, sort_keys=True)

@@ -259,6 +259,13 @@ def _cross_check(
     known: set[str] = set()
     for at, steps in _step_lists(book, place):
         _cross_check_steps(steps, at, actions, known)
+    ids = [step.id for step in book.steps]
+    if book.if_over and book.if_over not in ids:
+        raise WrongInputError(
+            f"goes on with {book.if_over!r}, which is none of its steps",
+            place=f"{place}: if-over",
+            hint=_nearest(book.if_over, ids),
+        )
     known_alerts = {wanted.get("alertname") for wanted in book.alerts}
     for number, one in enumerate(book.diagnosis):
         if unknown := sorted(set(one.alerts) - known_alerts):

@@ -61,6 +61,10 @@ class Runner:
     def _restores(self, case: Case) -> bool:
         return case.progress.restoring and case.incident.state is IncidentState.ESCALATED
 
+    def _mends(self, case: Case) -> bool:
+        """Return whether it takes back or mends what a fault left that is over."""
+        return case.progress.restoring or case.progress.aftermath
+
     def _by_phase(self, case: Case) -> None:
         if case.progress.phase is Phase.VERIFY:
             self._verifying.advance(case)
@@ -68,8 +72,8 @@ class Runner:
         elif case.now > case.run.deadline:
             with self._parts.journal.lead(self._parts.leadership.fence) as tx:
                 ends.escalate(self._parts, tx, case, f"not done within {case.book.deadline}")
-        elif not case.firing and not case.acted and not case.progress.restoring:
-            self._verifying.begin(case, "its alerts ended before anything was done")
+        elif not case.firing and not case.acted and not self._mends(case):
+            self._verifying.begin_over(case, "its alerts ended before anything was done")
         elif case.progress.phase is Phase.CONFIRM:
             self._confirming.advance(case)
         else:

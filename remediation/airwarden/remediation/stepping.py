@@ -292,7 +292,12 @@ class Steps:
 
     def _wait(self, case: Case, step: WaitStep) -> None:
         reading = self._parts.read_check(case.world, case.subject, step.wait)
+        back = reading.verdict is not Verdict.TRUE and self._is_back(case)
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            if back:
+                case.say(tx, "step", f"{step.id}: the fault is back, {reading.sentence}.")
+                self._verifying.confirm_again(tx, case)
+                return
             progress = case.progress
             since = progress.step_since or tx.now
             holds = (progress.holds_since or tx.now) if reading.verdict is Verdict.TRUE else None
@@ -311,6 +316,13 @@ class Steps:
                 progress=replace(progress, step_since=since, holds_since=holds),
                 next_at=tx.now + step.every,
             )
+
+    def _is_back(self, case: Case) -> bool:
+        """Return whether a fault that was over is there again, and nothing was done yet."""
+        use = case.book.confirm
+        if not case.progress.aftermath or case.acted or use is None:
+            return False
+        return self._parts.read_check(case.world, case.subject, use).verdict is Verdict.TRUE
 
     def _undo(self, case: Case, step: UndoStep) -> None:
         stored = self._stored(case, step.id)

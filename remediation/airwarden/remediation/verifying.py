@@ -10,7 +10,7 @@ from airwarden.remediation.case import Case, Parts
 from airwarden.remediation.checks.base import Verdict
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.decide.progress import Phase, Progress
-from airwarden.remediation.decide.states import IncidentState, RunState
+from airwarden.remediation.decide.states import IncidentState, Mode, RunState
 from airwarden.remediation.journal import incidents
 from airwarden.remediation.journal.store import Tx
 
@@ -40,6 +40,33 @@ class Verifying:
         )
         case.save(tx, state=RunState.VERIFYING, progress=progress, next_at=tx.now)
 
+    def begin_over(self, case: Case, reason: str) -> None:
+        """Go over to mending what the fault left, which is over before anything was done, or to verifying."""
+        with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            self.begin_over_in(tx, case, reason)
+
+    def begin_over_in(self, tx: Tx, case: Case, reason: str) -> None:
+        """Go over to mending or verifying in the caller's transaction."""
+        step = self._aftermath(case)
+        if step is None:
+            self.begin_in(tx, case, reason)
+            return
+        case.say(tx, "run", f"The fault is over, {reason}. What it left is looked for.")
+        progress = replace(
+            case.progress, phase=Phase.STEPS, step=step, aftermath=True, unreadable_since=None
+        )
+        case.save(tx, progress=progress, next_at=tx.now)
+
+    def _aftermath(self, case: Case) -> int | None:
+        """Return the step that mends what a fault left, where this run may and has not yet."""
+        loaded = self._parts.playbooks().by_name.get(case.book.name)
+        acts = case.mode in (Mode.AUTO, Mode.APPROVE) and not case.progress.by
+        if loaded is None or not acts or case.progress.aftermath:
+            return None
+        ids = [step.id for step in case.steps]
+        wanted = loaded.playbook.if_over
+        return ids.index(wanted) if wanted in ids else None
+
     def advance(self, case: Case) -> None:
         """Read once more: healed, not yet, or not in time."""
         use = case.verify
@@ -63,7 +90,7 @@ class Verifying:
                 case.say(tx, "verify", f"Not healthy any more: {reading.sentence}.")
                 if progress.skip_to_verify and not case.acted:
                     # It was well when we looked; now it is not: look again instead of waiting.
-                    self._confirm_again(tx, case)
+                    self.confirm_again(tx, case)
                     return
             limit = use.within if healthy_since is None else use.within + use.stable
             if tx.now - since >= limit:
@@ -75,7 +102,7 @@ class Verifying:
                 next_at=tx.now + case.rails.verify_every,
             )
 
-    def _confirm_again(self, tx: Tx, case: Case) -> None:
+    def confirm_again(self, tx: Tx, case: Case) -> None:
         """Go back to the first phase: nothing has been done yet, and the fault is there after all."""
         if case.incident.state is IncidentState.STABILIZING:
             moved = incidents.move(tx, case.incident, IncidentState.REMEDIATING)

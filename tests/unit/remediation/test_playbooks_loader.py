@@ -85,6 +85,7 @@ def test_settings_change_single_keys_and_keep_the_others() -> None:
         ({"steps": []}, "`human-only` is missing"),
         ({"steps": [{"id": "u", "undo": "hold"}]}, "undoes 'hold', which is no earlier step"),
         ({"steps": [OWN["steps"][0], OWN["steps"][0]]}, "'restart' is there twice"),
+        ({"if-over": "restrat"}, "own.yaml: if-over: .*did you mean 'restart'"),
         ({"alerts": []}, "own.yaml: alerts"),
         ({"alerts": [{"alertname": "AirflowWorkerSilent"}]}, "same alerts as"),
         ({"name": "Not A Name"}, "own.yaml: name"),

@@ -49,6 +49,7 @@ class Progress:
         agreed: Keys of the effects that a person agreed to, in this step.
         by: Who runs the playbook by hand; empty where alerts do.
         ordered: Keys of the effects that they were shown and agreed to.
+        aftermath: The fault was over before anything was done; what it left is mended.
     """
 
     phase: Phase = Phase.CONFIRM
@@ -76,6 +77,7 @@ class Progress:
     agreed: tuple[str, ...] = ()
     by: str = ""
     ordered: tuple[str, ...] = ()
+    aftermath: bool = False
 
     def to_json(self) -> str:
         """Return it as JSON, for the journal."""
