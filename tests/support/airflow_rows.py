@@ -36,7 +36,7 @@ class AirflowRows:
     """Inserts over one connection, so that a transaction can be held open.
 
     Args:
-        database: A copy of the `airflow` template.
+        database: A copy of the `airflow` template, or of a filled fleet.
     """
 
     database: Database
@@ -44,7 +44,9 @@ class AirflowRows:
 
     def __post_init__(self) -> None:
         self.connection: psycopg.Connection[Any] = self.database.connect()
-        self.connection.execute("INSERT INTO dag_bundle (name, active) VALUES ('dags', true)")
+        self.connection.execute(
+            "INSERT INTO dag_bundle (name, active) VALUES ('dags', true) ON CONFLICT DO NOTHING"
+        )
 
     def close(self) -> None:
         self.connection.close()

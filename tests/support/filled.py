@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -14,6 +14,8 @@ import yaml
 from airwarden.adapters.broker_redis import RedisBroker
 from airwarden.adapters.clock import SystemClock
 from airwarden.adapters.fakes import (
+    FakeAirflow,
+    FakeEvents,
     FakeHost,
     FakeMariaDb,
     FakePooler,
@@ -24,14 +26,21 @@ from airwarden.adapters.fakes import (
 from airwarden.adapters.metadata_database import PostgresMetadata
 from airwarden.core.platform import Component, PoolerPool, StatsdSample
 from airwarden.exporters import ClusterSources, Exporter, ExporterConfig
-from airwarden.exporters.sources import FreshnessTarget
+from airwarden.exporters.door import Door
+from airwarden.exporters.events import EVENTS, EventDoor, EventIntake, Place
+from airwarden.exporters.failures.desk import FailureDesk
+from airwarden.exporters.failures.door import FAILURES, FailureDoor
+from airwarden.exporters.reported import ReportedValues
+from airwarden.exporters.server import Post
+from airwarden.exporters.sources import FailureOptions, FreshnessTarget
+from airwarden.remediation.decide.rails import Rails
 from airwarden.rules.build import build
 from airwarden.rules.config import RuleConfig
 from support.eventually import eventually
 from support.monitoring import Prometheus
 from support.postgres import Database
 from support.redis import RedisServer
-from support.remediator import Running
+from support.remediator import Running, quick_playbook
 
 SECOND = timedelta(seconds=1)
 CLUSTER = "default"
@@ -40,6 +49,11 @@ _REPORTED = (
     StatsdSample("scheduler.scheduler_loop_duration", "timer", 81.5, sender="127.0.0.1"),
     StatsdSample("scheduler.critical_section_duration", "timer", 3.0, sender="127.0.0.1"),
     StatsdSample("scheduler.critical_section_busy", "counter", 1, sender="127.0.0.1"),
+    StatsdSample("scheduler.executor_heartbeat_duration", "timer", 12.0, sender="127.0.0.1"),
+    StatsdSample("dag_processing.file_path_queue_size", "gauge", 2, sender="127.0.0.1"),
+    StatsdSample("api_server.dag_bag.cache_size", "gauge", 40, sender="127.0.0.1"),
+    StatsdSample("triggers.running.triggerer-0", "gauge", 200, sender="127.0.0.1"),
+    StatsdSample("triggers.blocked_main_thread", "counter", 1, sender="127.0.0.1"),
     StatsdSample("executor.open_slots.CeleryExecutor", "gauge", 5, sender="127.0.0.1"),
     StatsdSample("executor.queued_tasks.CeleryExecutor", "gauge", 1, sender="127.0.0.1"),
     StatsdSample("executor.running_tasks.CeleryExecutor", "gauge", 1, sender="127.0.0.1"),
@@ -50,12 +64,26 @@ _REPORTED = (
 FILLED_SCRAPE = timedelta(seconds=15)
 
 
+#: The one whom the exporter's doors let in.
+SENDERS_TOKEN = "token-of-the-senders"
+#: An asset whose age is promised; a fleet need not have it.
+PROMISED_ASSET = "asset_1"
+
+
 @dataclass(frozen=True)
 class Filled:
-    """What runs: the Prometheus, and where the exporter is."""
+    """What runs: the Prometheus, where the exporter is, and the remediator."""
 
     prometheus: Prometheus
     exporter: str
+    remediator: Running
+
+    def post(self, path: str, body: object) -> None:
+        """Post JSON at one of the exporter's doors: `EVENTS` or `FAILURES`."""
+        httpx.post(
+            f"http://{self.exporter}{path}", json=body, timeout=30, trust_env=False,
+            headers={"Authorization": f"Bearer {SENDERS_TOKEN}"},
+        ).raise_for_status()  # fmt: skip
 
 
 @contextmanager
@@ -84,10 +112,20 @@ def filled(
         broker = RedisBroker(redis.url) if redis is not None else None
         if broker is not None:
             stack.callback(broker.close)
-        exporter = Exporter([_sources(database, broker, clock)], ExporterConfig(port=0), clock)
+        desk, values = FailureDesk(clock), ReportedValues(clock)
+        sources = replace(
+            _sources(database, broker, clock), reported=values, book=desk.book(CLUSTER)
+        )
+        exporter = Exporter(
+            [sources], ExporterConfig(port=0, posts=_posts(desk, values, clock)), clock
+        )
         exporter.start()
         stack.callback(exporter.stop)
-        remediator = Running(f"sqlite:///{folder / 'journal.db'}")
+        remediator = Running(
+            f"sqlite:///{folder / 'journal.db'}",
+            book=quick_playbook(attempts=1),
+            rails=Rails(cool_down=timedelta(0)),
+        )
         stack.callback(remediator.stop)
         address = f"127.0.0.1:{exporter.port}"
         config = RuleConfig(
@@ -108,7 +146,15 @@ def filled(
             history(folder / "prometheus", _get(address, "/metrics").text, address)
         prometheus = Prometheus(folder / "prometheus")
         stack.callback(prometheus.stop)
-        yield Filled(prometheus, address)
+        yield Filled(prometheus, address, remediator)
+
+
+def _posts(desk: FailureDesk, values: ReportedValues, clock: SystemClock) -> dict[str, Post]:
+    """What takes reports of listeners and events."""
+    door = Door(lambda: SENDERS_TOKEN)
+    intake = EventIntake(door, FakeEvents(), clock)
+    intake.serve({CLUSTER: Place(values)})
+    return {FAILURES: FailureDoor(desk).post(door), EVENTS: EventDoor(lambda: intake).post()}
 
 
 def _get(address: str, path: str) -> httpx.Response:
@@ -139,6 +185,8 @@ def _sources(
     workers.put("worker@one", active=1)
     return ClusterSources(
         CLUSTER,
+        airflow=FakeAirflow(clock),
+        failures=FailureOptions(logs=False),
         database=database,
         broker=broker,
         workers=workers if broker is not None else None,
@@ -149,5 +197,5 @@ def _sources(
         dependencies={"billing": FakeProbe()},
         parallelism=64,
         machine=True,
-        targets=(FreshnessTarget("asset_1", 3600.0),),
+        targets=(FreshnessTarget(PROMISED_ASSET, 3600.0),),
     )
