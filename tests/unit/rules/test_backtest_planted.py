@@ -30,7 +30,7 @@ BURST = Incident("burst", 10 * HOUR, 11 * HOUR, ("AirflowTeamDagFailureRateHigh"
 STALL = Incident("stall", 20 * HOUR, 20.25 * HOUR, ("AirflowSchedulerLagHigh",))
 FLOOD = Incident("flood", 30 * HOUR, 30.7 * HOUR, ("AirflowTaskQueueDepthHigh",))
 LEAK = Incident("leak", 38 * HOUR, 38.4 * HOUR, ("AirflowDatabaseConnectionsCritical",))
-BREACH = Incident("breach", 42 * HOUR, 53 * HOUR, ("AirflowDataFreshnessBreach",), {"asset": f"dag:d{STALE}"})  # fmt: skip
+BREACH = Incident("breach", 42 * HOUR, 58 * HOUR, ("AirflowDataFreshnessBreach",), {"asset": f"dag:d{STALE}"})  # fmt: skip
 LOSS = Incident("loss", 60 * HOUR, 60.4 * HOUR, ("AirflowWorkerDown",), {"hostname": "w1"})
 PLANTED = [
     Incident(i.name, START + i.began, START + i.ended, i.alerts, i.labels)
@@ -44,7 +44,7 @@ def dags() -> list[DagKind]:
     return [
         DagKind(
             f"d{n}", "etl", "critical" if n % 20 == 0 else "medium", f"t{n // OF_A_TEAM}",
-            sla=6 * HOUR if n % 30 == STALE else 0.0,
+            sla=9 * HOUR if n % 30 == STALE else 0.0,
         )
         for n in range(TEAMS * OF_A_TEAM)
     ]  # fmt: skip
