@@ -14,7 +14,7 @@ from typing import Protocol
 from airwarden.core.clock import Clock
 from airwarden.core.ports import MetadataDatabase
 from airwarden.exporters.follow_live import Live, LiveFollower
-from airwarden.exporters.follow_runs import RERUN, Run, RunFollower
+from airwarden.exporters.follow_runs import OPEN_STATES, RERUN, Run, RunFollower
 from airwarden.exporters.follow_tasks import CLOCKS, Attempt, Reading, TaskFollower
 
 #: Runs whose tasks are read in one query.
@@ -110,9 +110,9 @@ class RunFeed:
         new = self._rows("new_runs", after=follower.last_id, missing=list(follower.missing))
         # Before the open ones: a run that is found to have ended here is not open there.
         rerun = self._rows("rerun_runs", lookback=RERUN)
-        open_ids = self._database.rows("open_run_ids")
+        (open_ids,) = self._database.rows("open_run_ids")
         states = {
-            int(id_): str(row["state"]) for row in open_ids for id_ in (row["ids"] or "").split()
+            int(id_): state for state in OPEN_STATES for id_ in (open_ids[state] or "").split()
         }
         unsure = follower.unsure(states)
         gone = [id_ for id_ in follower.open if id_ not in states]
@@ -123,7 +123,7 @@ class RunFeed:
         open_now += [rows[id_] for id_ in unsure if id_ in rows and rows[id_].is_open]
         gone += [id_ for id_ in unsure if id_ in rows and not rows[id_].is_open]
         ended = [rows[id_] for id_ in gone if id_ in rows]
-        return RunReading(new, open_now, gone, ended, rerun, open_ids[0]["now"])
+        return RunReading(new, open_now, gone, ended, rerun, open_ids["now"])
 
     def take(self, reading: RunReading) -> RunEvents:
         """Take a reading; return what is to be counted."""

@@ -17,7 +17,7 @@ from airwarden.exporters.collectors.task_events import TaskEventsCollector
 from airwarden.exporters.families import Family
 from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.sources import ClusterSources, FreshnessTarget
-from service.exporters.test_plans import GROWING, plan_of, whole_reads
+from service.exporters.test_plans import GROWING, WHOLE, plan_of, whole_reads
 from support.airflow_releases import RELEASES, schema_file
 from support.families import every, nonzero
 from support.postgres import Database, FreshDatabase, PostgresServer
@@ -82,7 +82,7 @@ def test_every_query_runs_with_the_release_s_grants_and_reads_by_index(
         parameters = PARAMETERS.get(query, {})
         database.rows(query, **parameters)
         text = query_text(schema.folder, query)
-        assert whole_reads(plan_of(airflow, text, parameters, whole=False), growing) == [], query
+        assert whole_reads(plan_of(airflow, text, parameters, without=WHOLE), growing) == [], query
 
 
 def test_retries_and_clears_are_counted_once_each(

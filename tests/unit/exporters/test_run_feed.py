@@ -30,7 +30,7 @@ class OneRun:
         if query in ("open_runs", "runs"):
             return [RUN]
         if query == "open_run_ids":
-            return [{"state": "running", "ids": "1", "now": NOW}]
+            return [{"running": "1", "queued": None, "now": NOW}]
         if query == "live_task_ids":
             ended = "first" if self.states["first"] == "success" else None
             running = "first" if self.states["first"] == "running" else None

@@ -17,10 +17,7 @@ WITH executing AS MATERIALIZED (
   GROUP BY run
 ), open_runs AS MATERIALIZED (
   SELECT dag_id, state, hashtextextended(run_id, hashtextextended(dag_id, 0)) AS run
-  FROM dag_run WHERE state = 'running'
-  UNION ALL
-  SELECT dag_id, state, hashtextextended(run_id, hashtextextended(dag_id, 0))
-  FROM dag_run WHERE state = 'queued'
+  FROM dag_run WHERE state = 'running' OR state = 'queued'
 ), matched AS MATERIALIZED (
   SELECT r.dag_id, r.state, t.tasks FROM untouched AS t JOIN open_runs AS r USING (run)
 ), explained AS (
