@@ -25,9 +25,9 @@ import yaml
 
 from airwarden.core.history import RUN_STATES, RUN_TYPES, PastRuns
 from airwarden.rules import objectives
+from airwarden.rules.backtest.episodes import Sent
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.notify import Alertmanager as Model
-from airwarden.rules.backtest.notify import Sent
 from airwarden.rules.backtest.past_metrics import DagKind, PastOfRuns
 from airwarden.rules.backtest.replay import Replayed, RuleSet, replay
 from airwarden.rules.backtest.vectors import Span
@@ -234,7 +234,7 @@ def test_an_hour_of_notifications_is_what_alertmanager_sends(tmp_path: Path) -> 
         hook.stop()
     alerts = [Sent.of(labels, begin, end, place) for place, (labels, begin, end) in enumerate(hour)]
     wanted = [
-        (n.at, e.route.receiver, dict(e.group)["alertname"], len(n.firing))
+        (n.at, e.route.receiver, dict(e.group)["alertname"], n.firing)
         for e in Model(expected_config).episodes(alerts, 3600)
         for n in e.notifications
     ]

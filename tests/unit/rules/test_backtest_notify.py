@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from airwarden.core.errors import WrongInputError
+from airwarden.rules.backtest.episodes import Episode, Sent
 from airwarden.rules.backtest.holding import Active, fired
-from airwarden.rules.backtest.notify import Alertmanager, Episode, Sent
+from airwarden.rules.backtest.notify import Alertmanager
 from airwarden.rules.backtest.vectors import Vector
 from airwarden.rules.routing import parse_route, split_matchers
 
@@ -55,7 +56,7 @@ def alert(number: int, starts: float, ends: float = math.inf, **labels: str) -> 
 
 
 def told(episodes: list[Episode]) -> list[list[tuple[float, str, int]]]:
-    return [[(n.at, n.kind, len(n.firing)) for n in e.notifications] for e in episodes]
+    return [[(n.at, n.kind, n.firing) for n in e.notifications] for e in episodes]
 
 
 CONFIG: dict[str, Any] = {

@@ -61,11 +61,6 @@ class Active:
         known += zip(begins, ends, strict=True)
         kept += zip(begins, values, strict=True)
 
-    def minutes(self, step: float) -> float:
-        """Return for how many minutes any series was there, each counted for itself."""
-        total = sum(end - begin for all_ in self.stretches.values() for begin, end in all_)
-        return total * step / 60
-
 
 @dataclass(frozen=True, slots=True)
 class Firing:

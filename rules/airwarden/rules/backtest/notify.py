@@ -7,12 +7,14 @@ followed for itself. Times are seconds from the first evaluation.
 from __future__ import annotations
 
 import bisect
+import heapq
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from airwarden.rules.backtest.vectors import Labels, Signature, signature
+from airwarden.rules.backtest.episodes import Episode, Log, Sent
+from airwarden.rules.backtest.vectors import Signature, signature
 from airwarden.rules.routing import Condition, Node, parse_conditions, parse_route
 
 #: Alertmanager drops a group that has become empty within this.
@@ -32,71 +34,6 @@ class Calendar(Protocol):
 def _never(name: str, moment: float) -> bool:
     del name, moment
     return False
-
-
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """An alert as Alertmanager has it.
-
-    Attributes:
-        labels: All of them.
-        starts, ends: When it fires; infinity where it does not end.
-        origin: Place of the `Firing` that it is.
-        key: What tells alerts apart.
-    """
-
-    labels: Labels
-    starts: float
-    ends: float
-    origin: int
-    key: Signature = ()
-
-    @classmethod
-    def of(cls, labels: Labels, starts: float, ends: float, origin: int) -> Sent:
-        """Return an alert with its key."""
-        return cls(labels, starts, ends, origin, signature(labels))
-
-
-@dataclass(frozen=True, slots=True)
-class Notification:
-    """One notification.
-
-    Attributes:
-        at: When.
-        kind: `first`, `more` (another alert joined, or one of several ended), `repeat` or `resolved`.
-        firing: The alerts in it that fire.
-    """
-
-    at: float
-    kind: str
-    firing: tuple[Sent, ...]
-
-
-@dataclass(slots=True)
-class Episode:
-    """What one receiver hears of one group, from its first notification until all is over.
-
-    Attributes:
-        route: The route that was taken.
-        group: The labels that the alerts have in common.
-        alerts: Every alert that it told of.
-    """
-
-    route: Node
-    group: tuple[tuple[str, str], ...]
-    notifications: list[Notification] = field(default_factory=list)
-    alerts: dict[int, Sent] = field(default_factory=dict)
-    ended: float | None = None
-
-    @property
-    def began(self) -> float:
-        """When the first notification was sent."""
-        return self.notifications[0].at
-
-    @property
-    def told(self) -> int:
-        """How many notifications of something firing were sent."""
-        return sum(notification.kind != "resolved" for notification in self.notifications)
 
 
 #: A route's place, and the labels that its group has in common.
@@ -207,24 +144,18 @@ class Alertmanager:
         turns = muting.turns(alerts)
         group_wait, interval, repeat = node.waits
         interval = max(interval, 1.0)
-        log = _Log(node, labels, self._resolves.get(node.receiver, True))
-        at = 0
-        while at < len(alerts):
-            present: list[Sent] = []
-            now = alerts[at].starts + group_wait
+        log = Log(node, labels, sends_resolved=self._resolves.get(node.receiver, True))
+        present = _Present(alerts, muting, log)
+        while math.isfinite(present.following):
+            now = present.following + group_wait
             while now <= until:
-                while at < len(alerts) and alerts[at].starts <= now:
-                    present.append(alerts[at])
-                    at += 1
-                audible = muting.audible(present, now)
-                if audible and not self._is_silent(node, now):
-                    log.flush(now, _latest(audible))
-                live = [alert for alert in present if alert.ends > now]
-                following = alerts[at].starts if at < len(alerts) else math.inf
-                if not live and following > now + _SWEEP:
-                    self._tell_late(log, present, muting, now, min(following, until))
+                resolved = present.advance(now)
+                if (resolved or log.fires) and not self._is_silent(node, now):
+                    log.flush(now, resolved, present.places)
+                following = present.following
+                if present.all_ended and following > now + _SWEEP:
+                    self._tell_late(node, log, present.ended, muting, now, min(following, until))
                     break
-                present = live
                 ahead = interval
                 if not (node.muted or node.only):
                     place = bisect.bisect_right(turns, now)
@@ -240,15 +171,15 @@ class Alertmanager:
         return log.episodes
 
     def _tell_late(
-        self, log: _Log, ended: Sequence[Sent], muting: _Muting, now: float, until: float
+        self, node: Node, log: Log, ended: Sequence[Sent], muting: _Muting, now: float, until: float
     ) -> None:
         """Tell of an end that was inhibited: Prometheus goes on sending it for a while."""
         at = now + _RESENT
         last = min(until, max((alert.ends for alert in ended), default=now) + _RESOLVED)
         while math.isfinite(log.told_at) and at <= last:
             audible = muting.audible(ended, at)
-            if audible and not self._is_silent(log.node, at):
-                log.flush(at, _latest(audible))
+            if audible and not self._is_silent(node, at):
+                log.flush(at, frozenset(alert.key for alert in audible), {})
             at += _RESENT
 
     def _is_silent(self, node: Node, now: float) -> bool:
@@ -257,61 +188,97 @@ class Alertmanager:
         return bool(node.only) and not any(self._calendar(name, now) for name in node.only)
 
 
-def _latest(alerts: Sequence[Sent]) -> list[Sent]:
-    """Return one alert a label set: one that fires again takes the place of its former self."""
-    found: dict[Signature, Sent] = {}
-    for alert in alerts:
-        found[alert.key] = alert
-    return list(found.values())
+class _Present:
+    """The alerts of one group that are there, brought forward from flush to flush.
 
+    Args:
+        alerts: All there will ever be, in the order in which they begin.
+        muting: When they are inhibited.
+        log: Is told which of them fire and can be heard.
 
-class _Log:
-    """What one receiver was told of one group, and what that makes of the next flush."""
+    Attributes:
+        places: For what tells alerts apart, the places of those that are there.
+    """
 
-    def __init__(self, node: Node, group: Signature, sends_resolved: bool) -> None:
-        self.node = node
-        self._group = group
-        self._sends_resolved = sends_resolved
-        self._told: tuple[float, frozenset[Signature], frozenset[Signature]] | None = None
-        self.episodes: list[Episode] = []
+    def __init__(self, alerts: Sequence[Sent], muting: _Muting, log: Log) -> None:
+        self._alerts = alerts
+        self._muting = muting
+        self._log = log
+        self._next = 0
+        self._ending: list[tuple[float, int]] = []
+        self._ended: list[int] = []
+        self._changed: set[Signature] = set()
+        # By what inhibits them: whether it does, and what it may inhibit.
+        self._inhibited: dict[_Stretches, set[Signature]] = {}
+        self._holds: dict[_Stretches, bool] = {}
+        self.places: dict[Signature, list[int]] = {}
 
     @property
-    def told_at(self) -> float:
-        """When something was told last; infinity if nothing that fires was."""
-        return self._told[0] if self._told and self._told[1] else math.inf
+    def following(self) -> float:
+        """When the next one begins; infinity if none does."""
+        return self._alerts[self._next].starts if self._next < len(self._alerts) else math.inf
 
-    def flush(self, now: float, alerts: Sequence[Sent]) -> None:
-        """Send, if what is there differs from what was told, or was told long ago."""
-        firing = {alert.key: alert for alert in alerts if alert.ends > now}
-        resolved = frozenset(alert.key for alert in alerts if alert.ends <= now)
-        kind = self._due(now, frozenset(firing), resolved)
-        if not kind:
-            return
-        self._told = (now, frozenset(firing), resolved)
-        notification = Notification(now, kind, tuple(firing.values()))
-        if kind == "first":
-            self.episodes.append(Episode(self.node, self._group))
-        if not self.episodes:
-            return
-        episode = self.episodes[-1]
-        episode.alerts |= {alert.origin: alert for alert in firing.values()}
-        if kind == "resolved":
-            episode.ended = now
-            if not self._sends_resolved:
-                return
-        episode.notifications.append(notification)
+    @property
+    def ended(self) -> list[Sent]:
+        """Those that ended since the last flush."""
+        return [self._alerts[place] for place in self._ended]
 
-    def _due(self, now: float, firing: frozenset[Signature], resolved: frozenset[Signature]) -> str:
-        if self._told is None:
-            return "first" if firing else ""
-        at, told_firing, told_resolved = self._told
-        if not firing <= told_firing:
-            return "more" if told_firing else "first"
-        if not firing:
-            return "resolved" if told_firing else ""
-        if self._sends_resolved and not resolved <= told_resolved:
-            return "more"
-        return "repeat" if at < now - self.node.waits[2] else ""
+    def advance(self, now: float) -> frozenset[Signature]:
+        """Go on to a flush; returns what has ended and can be heard."""
+        self._leave()
+        while self.following <= now:
+            self._enter(self._next)
+            self._next += 1
+        while self._ending and self._ending[0][0] <= now:
+            place = heapq.heappop(self._ending)[1]
+            self._ended.append(place)
+            self._changed.add(self._alerts[place].key)
+        for stretches, keys in self._inhibited.items():
+            holds = stretches.hold(now)
+            if keys and holds != self._holds.get(stretches):
+                self._holds[stretches] = holds
+                self._changed |= keys
+        resolved = set()
+        for key in self._changed:
+            latest = self._alerts[self.places[key][-1]]
+            if self._holds.get(self._muting.of(latest), False):
+                self._log.end(key)
+            elif latest.ends > now:
+                self._log.begin(latest)
+            else:
+                self._log.end(key)
+                resolved.add(key)
+        self._changed.clear()
+        return frozenset(resolved)
+
+    @property
+    def all_ended(self) -> bool:
+        """Whether all that were there had ended by the last flush."""
+        return sum(map(len, self.places.values())) == len(self._ended)
+
+    def _enter(self, place: int) -> None:
+        alert = self._alerts[place]
+        self.places.setdefault(alert.key, []).append(place)
+        self._changed.add(alert.key)
+        if math.isfinite(alert.ends):
+            heapq.heappush(self._ending, (alert.ends, place))
+        stretches = self._muting.of(alert)
+        if stretches.begins:
+            self._inhibited.setdefault(stretches, set()).add(alert.key)
+
+    def _leave(self) -> None:
+        """Let go of those that had ended by the last flush."""
+        for place in self._ended:
+            alert = self._alerts[place]
+            there = self.places[alert.key]
+            there.remove(place)
+            if there:
+                self._changed.add(alert.key)
+            else:
+                del self.places[alert.key]
+                self._changed.discard(alert.key)
+                self._inhibited.get(self._muting.of(alert), set()).discard(alert.key)
+        self._ended.clear()
 
 
 class _Sides:
@@ -352,11 +319,11 @@ class _Muting:
         """Return the alerts that are not inhibited at a moment."""
         if not self._batches:
             return alerts
-        return [alert for alert in alerts if not self._of(alert).hold(now)]
+        return [alert for alert in alerts if not self.of(alert).hold(now)]
 
     def turns(self, alerts: Sequence[Sent]) -> list[float]:
         """Return the moments at which one begins or ends, or begins or ends to be inhibited, in order."""
-        stretches = {id(one): one for one in map(self._of, alerts)}
+        stretches = {id(one): one for one in map(self.of, alerts)}
         return sorted(
             {
                 *(alert.starts for alert in alerts),
@@ -366,7 +333,7 @@ class _Muting:
             }
         )
 
-    def _of(self, alert: Sent) -> _Stretches:
+    def of(self, alert: Sent) -> _Stretches:
         """Return when an alert is inhibited; most alerts of a group share that."""
         if alert.key not in self._muted:
             targets = self._sides.targets(alert)
@@ -387,9 +354,9 @@ class _Muting:
                     yield cause.starts, cause.ends
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Stretches:
-    """Half-open stretches of time, in order and apart from each other."""
+    """Half-open stretches of time, in order and apart from each other; told apart by identity."""
 
     begins: tuple[float, ...]
     ends: tuple[float, ...]

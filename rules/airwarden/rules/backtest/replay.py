@@ -11,6 +11,7 @@ from typing import Any
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import parse_duration
 from airwarden.core.thresholds import Threshold
+from airwarden.rules.backtest.episodes import Episode, Sent
 from airwarden.rules.backtest.evaluate import Evaluator
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.holding import Active, Firing, fired
@@ -19,8 +20,6 @@ from airwarden.rules.backtest.notify import (
     Alertmanager,
     Batch,
     Calendar,
-    Episode,
-    Sent,
     never_ends,
 )
 from airwarden.rules.backtest.sources import Source
@@ -196,7 +195,6 @@ class Replayed:
         episodes: What people would have heard; of a set that changes one alert, those with it.
         not_judged: Alert → what it needs.
         judged_without: Alert → what would have excused it and is not known.
-        held_minutes: Alert → minutes for which its expression held, each series for itself.
     """
 
     rules: RuleSet
@@ -204,7 +202,6 @@ class Replayed:
     episodes: tuple[Episode, ...]
     not_judged: Mapping[str, str]
     judged_without: Mapping[str, str]
-    held_minutes: Mapping[str, float]
 
     @property
     def judged(self) -> tuple[str, ...]:
@@ -254,9 +251,6 @@ def replay(
             episodes=told.episodes(rules),
             not_judged={a.name: reasons[a.expr] for a in rules.alerts if a.expr in reasons},
             judged_without={a.name: excused[a.expr] for a in rules.alerts if a.expr in excused},
-            held_minutes={
-                a.name: active[a.expr].minutes(grid.step) for a in rules.alerts if a.expr in active
-            },
         )
         for rules in sets
     ]

@@ -15,8 +15,8 @@ from airwarden.core.durations import format_duration
 from airwarden.core.errors import WrongInputError
 from airwarden.core.history import RUN_STATES
 from airwarden.core.thresholds import Threshold, Unit
+from airwarden.rules.backtest.episodes import Episode
 from airwarden.rules.backtest.grid import Grid
-from airwarden.rules.backtest.notify import Episode
 from airwarden.rules.backtest.past_metrics import DagKind, PastOfRuns
 from airwarden.rules.backtest.promises import Tight
 from airwarden.rules.backtest.replay import Replayed, RuleSet, with_threshold
