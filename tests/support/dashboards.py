@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -91,7 +92,7 @@ def recordings() -> Mapping[str, frozenset[str]]:
     """Return every series that the rules record, with its labels: its name begins with them."""
     groups = rule_groups(resolve(RuleConfig()))
     return {
-        rule["record"]: frozenset(rule["record"].split(":")[0].split("_"))
+        rule["record"]: frozenset(re.findall("run_type|[^_]+", rule["record"].split(":")[0]))
         for group in groups
         for rule in group["rules"]
         if "record" in rule

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -44,20 +44,31 @@ from support.remediator import Running, quick_playbook
 
 SECOND = timedelta(seconds=1)
 CLUSTER = "default"
-#: What Airflow reports over StatsD, as it names it.
+#: What Airflow reports over StatsD, as it names it, again and again.
 _REPORTED = (
     StatsdSample("scheduler.scheduler_loop_duration", "timer", 81.5, sender="127.0.0.1"),
     StatsdSample("scheduler.critical_section_duration", "timer", 3.0, sender="127.0.0.1"),
     StatsdSample("scheduler.critical_section_busy", "counter", 1, sender="127.0.0.1"),
     StatsdSample("scheduler.executor_heartbeat_duration", "timer", 12.0, sender="127.0.0.1"),
     StatsdSample("dag_processing.file_path_queue_size", "gauge", 2, sender="127.0.0.1"),
-    StatsdSample("api_server.dag_bag.cache_size", "gauge", 40, sender="127.0.0.1"),
     StatsdSample("triggers.running.triggerer-0", "gauge", 200, sender="127.0.0.1"),
+    StatsdSample("triggerer.capacity_left.triggerer-0", "gauge", 800, sender="127.0.0.1"),
     StatsdSample("triggers.blocked_main_thread", "counter", 1, sender="127.0.0.1"),
+    StatsdSample("api_server.dag_bag.cache_hit", "counter", 9, sender="127.0.0.1"),
+    StatsdSample("api_server.dag_bag.cache_miss", "counter", 1, sender="127.0.0.1"),
+    StatsdSample("api_server.dag_bag.cache_size", "gauge", 40, sender="127.0.0.1"),
     StatsdSample("executor.open_slots.CeleryExecutor", "gauge", 5, sender="127.0.0.1"),
     StatsdSample("executor.queued_tasks.CeleryExecutor", "gauge", 1, sender="127.0.0.1"),
     StatsdSample("executor.running_tasks.CeleryExecutor", "gauge", 1, sender="127.0.0.1"),
 )
+
+
+class _Reporting(FakeStatsd):
+    """Airflow that reports the same whenever it is listened to."""
+
+    def drain(self) -> Sequence[StatsdSample]:
+        self.put(*_REPORTED)
+        return super().drain()
 
 
 #: How often a running installation scrapes.
@@ -179,8 +190,7 @@ def _sources(
         Component.API_SERVER: ["api-server"],
         Component.WORKER: ["worker"],
     }
-    statsd, pooler, workers = FakeStatsd(), FakePooler(), FakeWorkers()
-    statsd.put(*_REPORTED)
+    pooler, workers = FakePooler(), FakeWorkers()
     pooler.put(PoolerPool("airflow/airflow", 1, 0, 0.0, {"active": 1, "idle": 1}))
     workers.put("worker@one", active=1)
     return ClusterSources(
@@ -193,7 +203,7 @@ def _sources(
         host=FakeHost(clock, programs),
         pooler=pooler,
         mariadb=FakeMariaDb(),
-        statsd=statsd,
+        statsd=_Reporting(),
         dependencies={"billing": FakeProbe()},
         parallelism=64,
         machine=True,

@@ -16,7 +16,7 @@ from support.dashboards import VARIABLES, Json, dashboards, panels
 _PIXELS = 1850
 #: Seconds between two scrapes, which no step goes below.
 SCRAPE = 15
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_UNITS = {"m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +69,8 @@ def asking(dag: str) -> list[Panel]:
 def _panel(dashboard: Json, panel: Json, dag: str) -> Panel:
     begins = dashboard["time"]["from"].removeprefix("now-")
     span = int(begins[:-1]) * _UNITS[begins[-1]]
-    points = panel["gridPos"]["w"] / 24 * _PIXELS
-    least = panel.get("interval", f"{SCRAPE}s")
-    shortest = int(least[:-1]) * _UNITS[least[-1]]
-    step = max(shortest, math.ceil(span / points / SCRAPE) * SCRAPE)
+    points = panel.get("maxDataPoints", panel["gridPos"]["w"] / 24 * _PIXELS)
+    step = max(SCRAPE, math.ceil(span / points / SCRAPE) * SCRAPE)
     values = {**VARIABLES, "$__rate_interval": f"{max(step + SCRAPE, 4 * SCRAPE)}s", "$dag": dag}
     return Panel(
         dashboard["uid"],

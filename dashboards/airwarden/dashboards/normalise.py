@@ -174,8 +174,8 @@ def _panel(given: Json) -> Json:
         return panel
     panel["datasource"] = given["datasource"]
     panel["fieldConfig"] = _field_config(kind, given["fieldConfig"])
-    if given.get("interval"):
-        panel["interval"] = given["interval"]
+    if given.get("maxDataPoints"):
+        panel["maxDataPoints"] = given["maxDataPoints"]
     panel["targets"] = [_target(target) for target in given["targets"]]
     if given.get("transformations"):
         panel["transformations"] = given["transformations"]

@@ -19,8 +19,9 @@ from grafanalib.core import (
     TimeSeries,
 )
 
+from airwarden.dashboards.absent import Source
 from airwarden.dashboards.names import Board
-from airwarden.dashboards.queries import Query, interval
+from airwarden.dashboards.queries import FEW_POINTS, Query, most_points
 
 #: Every query asks the data source that the reader chose.
 DATASOURCE = {"type": "prometheus", "uid": "${ds}"}
@@ -105,6 +106,10 @@ def _targets(queries: Sequence[Query], *, table: bool = False) -> list[Any]:
     ]
 
 
+def _sentence(no_value: str | Source) -> str:
+    return no_value.absent if isinstance(no_value, Source) else no_value
+
+
 def stat(
     title: str,
     description: str,
@@ -115,7 +120,7 @@ def stat(
     mappings: Sequence[Json] = (),
     overrides: Sequence[Json] = (),
     decimals: int | None = None,
-    no_value: str = "no data",
+    no_value: str | Source = "no data",
     more: Board | None = None,
 ) -> Any:
     """Return big numbers, each with its trend over the dashboard's time range behind it.
@@ -124,16 +129,16 @@ def stat(
     """
     return Stat(
         title=title,
-        description=description,
+        description=description + (no_value.addition if isinstance(no_value, Source) else ""),
         format=unit,
         dataSource=DATASOURCE,
         targets=_targets(queries),
-        interval=interval(queries),
+        maxDataPoints=FEW_POINTS,
         thresholds=list(steps or plain()),
         mappings=list(mappings),
         overrides=list(overrides),
         decimals=decimals,
-        noValue=no_value,
+        noValue=no_value.absent_number if isinstance(no_value, Source) else no_value,
         reduceCalc="lastNotNull",
         textMode="value_and_name" if len(queries) > 1 else "value",
         color={"mode": "thresholds"},
@@ -150,7 +155,7 @@ def bars(
     steps: Steps = (),
     minimum: float = 0,
     maximum: float | None = None,
-    no_value: str = "no data",
+    no_value: str | Source = "no data",
     more: Board | None = None,
 ) -> Any:
     """Return one horizontal bar a series, for its newest value."""
@@ -159,7 +164,7 @@ def bars(
         description=description,
         dataSource=DATASOURCE,
         targets=_targets(queries),
-        interval=interval(queries),
+        maxDataPoints=most_points(queries),
         links=_links(more),
         extraJson={
             "options": {"displayMode": "basic", "orientation": "horizontal"},
@@ -168,7 +173,7 @@ def bars(
                     "unit": unit,
                     "min": minimum,
                     "max": maximum,
-                    "noValue": no_value,
+                    "noValue": _sentence(no_value),
                     "thresholds": {"mode": "absolute", "steps": list(steps or plain())},
                 },
                 "overrides": [],
@@ -188,7 +193,7 @@ def timeseries(
     stacked: bool = False,
     maximum: float | None = None,
     minimum: float | None = 0,
-    no_value: str = "no data",
+    no_value: str | Source = "no data",
     more: Board | None = None,
 ) -> Any:
     """Return lines over time.
@@ -207,7 +212,7 @@ def timeseries(
         unit=unit,
         dataSource=DATASOURCE,
         targets=_targets(queries),
-        interval=interval(queries),
+        maxDataPoints=most_points(queries),
         thresholds=list(steps),
         fillOpacity=30 if stacked else 8,
         stacking={"mode": "normal" if stacked else "none", "group": "A"},
@@ -221,7 +226,7 @@ def timeseries(
                 "defaults": {
                     "min": minimum,
                     "max": maximum,
-                    "noValue": no_value,
+                    "noValue": _sentence(no_value),
                     "custom": custom,
                 }
             },
@@ -237,7 +242,7 @@ def timeline(
     mappings: Sequence[Json],
     *,
     steps: Steps = (),
-    no_value: str = "no data",
+    no_value: str | Source = "no data",
     more: Board | None = None,
 ) -> Any:
     """Return one bar a series, coloured by its state over time."""
@@ -246,11 +251,11 @@ def timeline(
         description=description,
         dataSource=DATASOURCE,
         targets=_targets(queries),
-        interval=interval(queries),
+        maxDataPoints=most_points(queries),
         mappings=list(mappings),
         thresholds=list(steps or plain()),
         showValue="never",
-        extraJson={"fieldConfig": {"defaults": {"unit": "none", "noValue": no_value}}},
+        extraJson={"fieldConfig": {"defaults": {"unit": "none", "noValue": _sentence(no_value)}}},
         links=_links(more),
     )
 
@@ -264,7 +269,7 @@ def table(
     columns: Mapping[str, str],
     overrides: Sequence[Json] = (),
     sort_by: str = "",
-    no_value: str = "none",
+    no_value: str | Source = "none",
     more: Board | None = None,
 ) -> Any:
     """Return a table of instant queries, joined by their common labels.
@@ -306,7 +311,7 @@ def table(
         links=_links(more),
         extraJson={
             "options": {"sortBy": sorting},
-            "fieldConfig": {"defaults": {"noValue": no_value}},
+            "fieldConfig": {"defaults": {"noValue": _sentence(no_value)}},
         },
     )
 

@@ -10,14 +10,16 @@ from dataclasses import dataclass
 WINDOW = "$window"
 
 #: What the rules record every minute, because a panel that counted it from every scrape would take seconds
-#: at 15,000 DAGs: runs that ended, and the buckets of their schedule delay, per minute; the age of assets in
-#: multiples of what it may be; sum and number of their ages.
-ENDED_RUNS = "cluster_state_team_tier_type:airwarden_dag_runs_finished:per_minute"
+#: at 15,000 DAGs: runs that ended, with their teams and with their types, and the buckets of their schedule
+#: delay, per minute; the age of assets in multiples of what it may be; sum and number of their ages.
+ENDED_RUNS = "cluster_state_team_tier:airwarden_dag_runs_finished:per_minute"
+ENDED_RUNS_BY_TYPE = "cluster_run_type_state_tier_type:airwarden_dag_runs_finished:per_minute"
 DELAYS = "cluster_le_team_tier:airwarden_dag_run_schedule_delay_seconds_bucket:per_minute"
 ASSET_AGES = "asset_cluster_team_tier:airwarden_asset_age:ratio"
+#: Points of a panel for which more would cost more than they show.
+FEW_POINTS = 100
 _AGES_SUM = "cluster_team_tier:airwarden_asset_age_seconds:sum"
 _AGES_COUNT = "cluster_team_tier:airwarden_asset_age_seconds:count"
-_EVERY_MINUTE = (ENDED_RUNS, DELAYS, ASSET_AGES, _AGES_SUM, _AGES_COUNT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,21 +105,22 @@ def recorded_quantile(q: float, selector: str, *, by: str = "", over: str = WIND
     return f"histogram_quantile({q:g}, sum by ({labels}) (sum_over_time({selector}[{over}])))"
 
 
-def mean_asset_age() -> str:
-    """Return the mean age of the registered assets, in seconds."""
-    return " / ".join(f"sum({series(name, 'tier', 'team')})" for name in (_AGES_SUM, _AGES_COUNT))
+def mean_asset_age(*, by: str = "") -> str:
+    """Return the mean age of the registered assets, in seconds (by the labels named in `by`)."""
+    grouped = f"by ({by}) " if by else ""
+    return " / ".join(
+        f"sum {grouped}({series(name, 'tier', 'team')})" for name in (_AGES_SUM, _AGES_COUNT)
+    )
 
 
-def interval(queries: Sequence[Query]) -> str | None:
-    """Return the least time between two points of a panel; None where every scrape shows.
+def most_points(queries: Sequence[Query]) -> int | None:
+    """Return how many points a panel asks for at most; None where as many as it has pixels.
 
-    What looks back over a window changes little within five minutes, and what is recorded every minute not
-    at all within one: more points would show no more, and cost as much each.
+    What looks back over a window changes little from one to the next, and each costs a window's samples: a
+    month would cost as much as an hour only if there are as many.
     """
     asked = " ".join(query.expr for query in queries if not query.instant)
-    if re.search(r"\[([$]window|\d+[hd])\]", asked):
-        return "5m"
-    return "1m" if any(name in asked for name in _EVERY_MINUTE) else None
+    return FEW_POINTS if re.search(r"\[([$]window|\d+[hd])\]", asked) else None
 
 
 def mean(histogram: str, *variables: str, by: str = "", over: str = WINDOW) -> str:

@@ -167,10 +167,15 @@ PIPELINES = Subject(
     name="pipelines",
     alerts=(PLATFORM, TEAM),
     recordings=_recordings,
+    # By team, and by type: both at once would be as many series as are scraped.
     shown=(
         RecordingRule(
-            f"cluster_state_team_tier_type:{_FINISHED.removesuffix('_total')}:per_minute",
-            f"60 * sum by (cluster, state, team, tier, type) (rate({_FINISHED}[5m]))",
+            f"cluster_state_team_tier:{_FINISHED.removesuffix('_total')}:per_minute",
+            f"60 * sum by (cluster, state, team, tier) (rate({_FINISHED}[5m]))",
+        ),
+        RecordingRule(
+            f"cluster_run_type_state_tier_type:{_FINISHED.removesuffix('_total')}:per_minute",
+            f"60 * sum by (cluster, run_type, state, tier, type) (rate({_FINISHED}[5m]))",
         ),
     ),
 )

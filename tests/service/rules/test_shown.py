@@ -18,8 +18,9 @@ _DELAY = "airwarden_dag_run_schedule_delay_seconds_bucket"
 _BUCKET = 'cluster="default",team="{team}",tier="high",le="{le}"'
 _ASSET = 'cluster="default",asset="{asset}"'
 _OWNED = f'{_ASSET},team="growth",tier="high"'
-RUNS = "cluster_state_team_tier_type:airwarden_dag_runs_finished:per_minute"
+RUNS = "cluster_state_team_tier:airwarden_dag_runs_finished:per_minute"
 DELAYS = f"cluster_le_team_tier:{_DELAY}:per_minute"
+TYPES = "cluster_run_type_state_tier_type:airwarden_dag_runs_finished:per_minute"
 AGES = "asset_cluster_team_tier:airwarden_asset_age:ratio"
 
 
@@ -80,6 +81,10 @@ def test_what_is_recorded_every_minute_counts_what_the_series_count(tmp_path: Pa
                     _asks(
                         f"round({counted(RUNS, by='team', over='30m')} / 30, 0.01)",
                         **{'{team="growth"}': 4, '{team="risk"}': 1},
+                    ),
+                    _asks(
+                        f"round({counted(TYPES, by='run_type', over='30m')} / 30, 0.01)",
+                        **{'{run_type="scheduled"}': 3, '{run_type="manual"}': 2},
                     ),
                     _asks(f"round({recorded_quantile(0.75, DELAYS, over='1h')}, 0.01)", found=2),
                     _asks(

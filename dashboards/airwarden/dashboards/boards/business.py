@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import Source
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, Sized, dashboard, numbers, row
 from airwarden.dashboards.names import BUSINESS, DATA, TYPES
@@ -30,7 +31,6 @@ _BYTES = "airwarden_pipeline_bytes_total"
 _COST = "airwarden_pipeline_cost_dollars_total"
 #: Recorded for this: what a processed terabyte cost, over a day.
 _PER_TERABYTE = "cluster_team:airwarden_pipeline_cost_dollars:per_terabyte1d"
-_NONE = "no source configured"
 _HOW = "docs/how-to/business-metrics.md"
 
 _ADD = f"""\
@@ -68,62 +68,59 @@ def _now(limits: Limits) -> Section:
         numbers(
             stat(
                 "Revenue at risk",
-                f"Revenue that rests on what is late or failed. To add a source: `{_HOW}`.",
+                "Revenue that rests on what is late or failed.",
                 "currencyUSD",
                 [Query(f"sum({series(_RISK)})")],
                 steps=at_most(max(1.0, limits.revenue_at_risk_dollars)),
-                no_value=_NONE,
+                no_value=Source.BUSINESS,
             ),
             stat(
                 "Revenue processed, 24 h",
-                f"Revenue that pipelines have processed. To add a source: `{_HOW}`.",
+                "Revenue that pipelines have processed.",
                 "currencyUSD",
                 [Query(increase(series(_PROCESSED), over="1d"))],
-                no_value=_NONE,
+                no_value=Source.BUSINESS,
             ),
             stat(
                 "Trainings that succeeded",
-                "Of the trainings that ended in the window. The profile: 98.5 %. To add a source: "
-                f"`{_HOW}`.",
+                "Of the trainings that ended in the window. The profile: 98.5 %.",
                 "percentunit",
                 [Query(f"{good} / ({trained} > 0)")],
                 steps=at_least(0.985),
                 decimals=1,
-                no_value=_NONE,
+                no_value=Source.BUSINESS,
             ),
             stat(
                 "Reports on time",
-                f"Of the reports delivered in the window. To add a source: `{_HOW}`.",
+                "Of the reports delivered in the window.",
                 "percentunit",
                 [Query(f"{on_time} / ({delivered} > 0)")],
                 steps=at_least(limits.reports_on_time_ratio),
                 decimals=1,
-                no_value=_NONE,
+                no_value=Source.BUSINESS,
             ),
             stat(
                 "Cost per TB",
-                "What a processed terabyte cost, over a day. The profile: 12 $. To add a source: "
-                f"`{_HOW}`.",
+                "What a processed terabyte cost, over a day. The profile: 12 $.",
                 "currencyUSD",
                 [Query(f"avg({series(_PER_TERABYTE, 'team')})")],
                 steps=at_most(12),
-                no_value=_NONE,
+                no_value=Source.BUSINESS,
             ),
             stat(
                 "Satisfaction",
-                f"The mean of the teams' latest surveys, 0 to 5. To add a source: `{_HOW}`.",
+                "The mean of the teams' latest surveys, 0 to 5.",
                 "none",
                 [Query(f"avg({series(_SATISFIED, 'team')})")],
                 steps=at_least(4),
                 decimals=1,
-                no_value=_NONE,
+                no_value=Source.BUSINESS,
             ),
         ),
     )
 
 
 def _revenue(limits: Limits) -> Section:
-    no_value = f"No source configured: {_HOW}"
     return Section(
         "Revenue, volume, cost",
         (
@@ -134,7 +131,7 @@ def _revenue(limits: Limits) -> Section:
                     "currencyUSD",
                     [Query(top(10, f"sum by (product) ({series(_RISK)})"), "{{product}}")],
                     limit=limits.revenue_at_risk_dollars,
-                    no_value=no_value,
+                    no_value=Source.BUSINESS,
                     more=DATA,
                 ),
                 timeseries(
@@ -142,14 +139,14 @@ def _revenue(limits: Limits) -> Section:
                     "In the window, the ten largest.",
                     "currencyUSD",
                     [Query(top(10, increase(series(_PROCESSED), by="product")), "{{product}}")],
-                    no_value=no_value,
+                    no_value=Source.BUSINESS,
                 ),
                 timeseries(
                     "Volume",
                     "Bytes that pipelines read and wrote, per second.",
                     "Bps",
                     [Query(rate(series(_BYTES, "team"), by="direction"), "{{direction}}")],
-                    no_value=no_value,
+                    no_value=Source.BUSINESS,
                 ),
             ),
             *row(
@@ -163,7 +160,7 @@ def _revenue(limits: Limits) -> Section:
                         )
                     ],
                     steps=at_most(12),
-                    no_value=no_value,
+                    no_value=Source.BUSINESS,
                 ),
                 timeseries(
                     "Cost per TB, as stated",
@@ -180,14 +177,14 @@ def _revenue(limits: Limits) -> Section:
                             "{{team}}",
                         )
                     ],
-                    no_value=no_value,
+                    no_value=Source.BUSINESS,
                 ),
                 timeseries(
                     "Cost by team",
                     "What pipelines cost in the window, the ten dearest teams.",
                     "currencyUSD",
                     [Query(top(10, increase(series(_COST, "team"), by="team")), "{{team}}")],
-                    no_value=no_value,
+                    no_value=Source.BUSINESS,
                 ),
             ),
         ),
@@ -195,7 +192,6 @@ def _revenue(limits: Limits) -> Section:
 
 
 def _models(limits: Limits) -> Section:
-    no_value = f"No source configured: {_HOW}"
     return Section(
         "Models",
         row(
@@ -205,7 +201,7 @@ def _models(limits: Limits) -> Section:
                 "short",
                 [Query(increase(series(_TRAINED), by="outcome"), "{{outcome}}")],
                 stacked=True,
-                no_value=no_value,
+                no_value=Source.BUSINESS,
                 more=TYPES,
             ),
             timeseries(
@@ -218,7 +214,7 @@ def _models(limits: Limits) -> Section:
                         "{{model}}",
                     )
                 ],
-                no_value=no_value,
+                no_value=Source.BUSINESS,
             ),
             timeseries(
                 "Age of models",
@@ -226,14 +222,13 @@ def _models(limits: Limits) -> Section:
                 "s",
                 [Query(top(10, now(series(_MODEL), by="cluster, model")), "{{model}}")],
                 limit=limits.model_age_seconds,
-                no_value=no_value,
+                no_value=Source.BUSINESS,
             ),
         ),
     )
 
 
 def _reports(limits: Limits) -> Section:
-    no_value = f"No source configured: {_HOW}"
     on_time = increase(series(_DELIVERED, on_time="true"), by="report_group")
     delivered = increase(series(_DELIVERED), by="report_group")
     delay = quantile(0.95, series(_DELAY), by="report_group")
@@ -247,28 +242,27 @@ def _reports(limits: Limits) -> Section:
                 [Query(f"bottomk(10, {on_time} / ({delivered} > 0))", "{{report_group}}")],
                 floor=limits.reports_on_time_ratio,
                 maximum=1,
-                no_value=no_value,
+                no_value=Source.BUSINESS,
             ),
             timeseries(
                 "Delay, p95 by group",
                 "How long after it was due a report was delivered, the ten latest groups.",
                 "s",
                 [Query(top(10, delay), "{{report_group}}")],
-                no_value=no_value,
+                no_value=Source.BUSINESS,
             ),
             timeseries(
                 "Deliveries by group",
                 "Reports delivered in the window, the ten busiest groups.",
                 "short",
                 [Query(top(10, delivered), "{{report_group}}")],
-                no_value=no_value,
+                no_value=Source.BUSINESS,
             ),
         ),
     )
 
 
 def _users() -> Section:
-    no_value = f"No source configured: {_HOW}"
     answers = series("airwarden_user_satisfaction_responses_total", "team")
     return Section(
         "Users",
@@ -280,7 +274,7 @@ def _users() -> Section:
                 [Query(f"bottomk(20, min by (team) ({series(_SATISFIED, 'team')}))", "{{team}}")],
                 steps=at_least(4),
                 maximum=5,
-                no_value=no_value,
+                no_value=Source.BUSINESS,
             ),
             timeseries(
                 "Satisfaction over time",
@@ -288,14 +282,14 @@ def _users() -> Section:
                 "none",
                 [Query(f"avg({series(_SATISFIED, 'team')})", "mean")],
                 maximum=5,
-                no_value=no_value,
+                no_value=Source.BUSINESS,
             ),
             timeseries(
                 "Answers",
                 "Answers to surveys in the window, the ten teams with most.",
                 "short",
                 [Query(top(10, increase(answers, by="team")), "{{team}}")],
-                no_value=no_value,
+                no_value=Source.BUSINESS,
             ),
         ),
     )
@@ -325,7 +319,7 @@ def _sources() -> Section:
                     },
                     overrides=[override("Given", unit="s")],
                     sort_by="Given",
-                    no_value="",
+                    no_value=Source.BUSINESS,
                 ),
                 8,
                 10,
@@ -336,7 +330,7 @@ def _sources() -> Section:
                     "Events that came to the endpoint in the window, by what became of them.",
                     "short",
                     [Query(events, "{{kind}} {{outcome}}")],
-                    no_value=f"No event has come: {_HOW}",
+                    no_value=Source.EVENTS,
                 ),
                 8,
                 10,

@@ -139,13 +139,13 @@ def _further(config: DashboardConfig) -> str:
 
 
 def _around(limits: Limits) -> Section:
-    chosen = ("tier", "team", "type")
+    chosen = ("tier", "team")
     failed = counted(series(ENDED_RUNS, *chosen, state="failed"), by="team", over="10m")
     ended = counted(series(ENDED_RUNS, *chosen, state="~success|failed"), by="team", over="10m")
     delay = series(DELAYS, "tier", "team")
     causes = increase(series("airwarden_task_failures_total", "tier", "team"), by="cause")
     return Section(
-        "Is it alone? (choose its team, tier and type above)",
+        "Is it alone? (choose its team and tier above)",
         row(
             timeseries(
                 "Failed runs of its team",
@@ -202,7 +202,7 @@ def _tracked(limits: Limits) -> Section:
                     ),
                 ],
                 sort_by="Failed in a row",
-                no_value="",
+                no_value="no DAG fails",
                 more=DATA,
             ),
             table(
@@ -213,7 +213,7 @@ def _tracked(limits: Limits) -> Section:
                 columns={**columns, "Value #A": "Since last success"},
                 overrides=[link],
                 sort_by="Since last success",
-                no_value="",
+                no_value="no DAG of the tier critical has succeeded",
             ),
             height=11,
         ),

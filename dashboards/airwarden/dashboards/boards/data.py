@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import Source
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
 from airwarden.dashboards.names import BUSINESS, DAG, DATA
@@ -33,10 +34,6 @@ _LAST_UPDATE = "airwarden_asset_last_update_timestamp_seconds"
 _LABELS = "cluster, asset, tier, team"
 _SCORE = "airwarden_quality_score_ratio"
 _CHECKS = "airwarden_quality_checks_total"
-_NO_ASSETS = (
-    "No source configured. Register assets under `slas:` in airwarden.yaml, or tag DAGs sla:1h"
-)
-_NO_QUALITY = "No source configured. Report quality: docs/how-to/business-metrics.md"
 
 _AGE = now(series(_LAST_UPDATE, "tier", "team"), by=_LABELS)
 #: Age of each asset in multiples of what it may have.
@@ -58,12 +55,12 @@ def _now(limits: Limits) -> Section:
             stat(
                 "Assets within their SLA",
                 "Share of the registered assets whose last update is within their SLA now. The "
-                "profile's target is 97 %. Register assets under `slas:` in airwarden.yaml.",
+                "profile's target is 97 %.",
                 "percentunit",
                 [Query(f"avg({_SHARE} <= bool 1)")],
                 steps=at_least(0.97),
                 decimals=1,
-                no_value="no source configured",
+                no_value=Source.ASSETS,
             ),
             stat(
                 "Mean age",
@@ -71,7 +68,7 @@ def _now(limits: Limits) -> Section:
                 "s",
                 [Query(mean_asset_age())],
                 steps=at_most(3600),
-                no_value="no source configured",
+                no_value=Source.ASSETS,
             ),
             stat(
                 "Assets past their limit",
@@ -86,7 +83,7 @@ def _now(limits: Limits) -> Section:
                 "none",
                 [Query(f"sum({series('airwarden_sla_at_risk', 'tier', 'team')})")],
                 steps=any_is(YELLOW),
-                no_value="no source configured",
+                no_value=Source.ASSETS,
             ),
             stat(
                 "Broken",
@@ -95,17 +92,16 @@ def _now(limits: Limits) -> Section:
                 [Query(increase(series("airwarden_sla_breaches_total", "tier", "team")))],
                 steps=any_is(RED),
                 decimals=0,
-                no_value="no source configured",
+                no_value=Source.ASSETS,
             ),
             stat(
                 "Worst quality",
-                "The lowest score of any dataset in any dimension. To add a source: "
-                "`docs/how-to/business-metrics.md`.",
+                "The lowest score of any dataset in any dimension.",
                 "percentunit",
                 [Query(f"min({series(_SCORE)})")],
                 steps=at_least(limits.quality_ratio),
                 decimals=1,
-                no_value="no source configured",
+                no_value=Source.QUALITY,
             ),
         ),
     )
@@ -148,7 +144,7 @@ def _freshness(limits: Limits) -> Section:
                     ),
                 ],
                 sort_by="Age / SLA",
-                no_value="",
+                no_value=Source.ASSETS,
             ),
             timeseries(
                 "Age against SLA",
@@ -156,7 +152,7 @@ def _freshness(limits: Limits) -> Section:
                 "none",
                 [Query(top(10, _SHARE), "{{asset}}")],
                 limit=limits.freshness_factor,
-                no_value=_NO_ASSETS,
+                no_value=Source.ASSETS,
             ),
             height=10,
         ),
@@ -177,7 +173,7 @@ def _promises() -> Section:
                 "short",
                 [Query(top(10, increase(broken, by="team, kind")), "{{team}} {{kind}}")],
                 stacked=True,
-                no_value=_NO_ASSETS,
+                no_value=Source.ASSETS,
             ),
             timeseries(
                 "Promises at risk by team",
@@ -185,7 +181,7 @@ def _promises() -> Section:
                 "short",
                 [Query(top(10, f"sum by (team, kind) ({risk})"), "{{team}} {{kind}}")],
                 stacked=True,
-                no_value=_NO_ASSETS,
+                no_value=Source.ASSETS,
             ),
             table(
                 "DAGs that fail again and again",
@@ -203,7 +199,7 @@ def _promises() -> Section:
                     override("DAG", links=cell_link(DAG.name, DAG.link(dag="${__value.raw}")))
                 ],
                 sort_by="Failed in a row",
-                no_value="",
+                no_value="no DAG fails",
             ),
             height=9,
         ),
@@ -223,7 +219,7 @@ def _quality(limits: Limits) -> Section:
                 [Query(f"bottomk(10, {score})", "{{dataset}} {{dimension}}")],
                 floor=limits.quality_ratio,
                 maximum=1,
-                no_value=_NO_QUALITY,
+                no_value=Source.QUALITY,
             ),
             timeseries(
                 "Checks",
@@ -231,14 +227,14 @@ def _quality(limits: Limits) -> Section:
                 "short",
                 [Query(increase(series(_CHECKS), by="outcome"), "{{outcome}}")],
                 stacked=True,
-                no_value=_NO_QUALITY,
+                no_value=Source.QUALITY,
             ),
             timeseries(
                 "Failed checks by dataset",
                 "Failed checks in the window, the ten datasets with most.",
                 "short",
                 [Query(top(10, failed), "{{dataset}}")],
-                no_value=_NO_QUALITY,
+                no_value=Source.QUALITY,
                 more=BUSINESS,
             ),
         ),
@@ -246,7 +242,6 @@ def _quality(limits: Limits) -> Section:
 
 
 def _streams() -> Section:
-    no_source = "No source configured. Map your exporters' series: docs/how-to/map-what-you-have.md"
     lag = series("airwarden_stream_lag_messages")
     short = series("airwarden_stream_under_replicated_partitions")
     return Section(
@@ -262,14 +257,14 @@ def _streams() -> Section:
                         "{{consumer_group}} {{topic}}",
                     )
                 ],
-                no_value=no_source,
+                no_value=Source.MAPPED,
             ),
             timeseries(
                 "Partitions short of replicas",
                 "Partitions with fewer replicas in sync than they should have, the ten worst topics.",
                 "short",
                 [Query(top(10, f"sum by (topic) ({short})"), "{{topic}}")],
-                no_value=no_source,
+                no_value=Source.MAPPED,
             ),
             timeseries(
                 "Spark",
@@ -285,7 +280,7 @@ def _streams() -> Section:
                         "workers {{state}}",
                     ),
                 ],
-                no_value=no_source,
+                no_value=Source.MAPPED,
             ),
         ),
         collapsed=True,

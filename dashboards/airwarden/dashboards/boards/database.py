@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import Source, none_now
 from airwarden.dashboards.boards.servers import mariadb, pooler
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
@@ -19,7 +20,6 @@ from airwarden.dashboards.panels import (
 )
 from airwarden.dashboards.queries import Query, increase, now, quantile, rate, series, top
 
-_NO_STATEMENTS = "No source configured. CREATE EXTENSION pg_stat_statements in the database"
 _USED = "airwarden_db_connection_utilization_ratio"
 
 
@@ -176,7 +176,7 @@ def _connections(limits: Limits) -> Section:
                         )
                     ],
                     limit=limits.replica_lag_seconds,
-                    no_value="No replica is seen",
+                    no_value=none_now("no replica is seen"),
                 ),
                 timeseries(
                     "WAL kept for slots",
@@ -193,7 +193,7 @@ def _connections(limits: Limits) -> Section:
                             "{{slot}}",
                         )
                     ],
-                    no_value="No replication slot",
+                    no_value=none_now("there is no replication slot"),
                 ),
             ),
         ),
@@ -218,7 +218,7 @@ def _locks(limits: Limits) -> Section:
                     "s",
                     by_application("airwarden_db_scheduler_lock_held_seconds"),
                     limit=limits.lock_held_seconds,
-                    no_value="Nobody holds it",
+                    no_value=none_now("nobody holds it"),
                 ),
                 timeseries(
                     "Idle in transaction",
@@ -350,7 +350,7 @@ def _work(limits: Limits) -> Section:
                             "{{fingerprint}}",
                         )
                     ],
-                    no_value=_NO_STATEMENTS,
+                    no_value=Source.STATEMENTS,
                 ),
             ),
         ),
@@ -385,6 +385,7 @@ def _tables(limits: Limits) -> Section:
                     "Time since a table was last vacuumed, the ten longest ago.",
                     "s",
                     [Query(top(10, now(vacuumed, by="cluster, table")), "{{table}}")],
+                    no_value=none_now("no table has been vacuumed by itself yet"),
                 ),
             ),
             *row(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import Source, none_now
 from airwarden.dashboards.boards.remediation import leaders
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
@@ -20,9 +21,6 @@ from airwarden.dashboards.panels import (
 )
 from airwarden.dashboards.queries import Query, increase, now, own, rate, top
 
-_NO_STATSD = (
-    "No source configured. Point Airflow's StatsD at the exporter: docs/how-to/measure-more.md"
-)
 _OUTBOX = "airwarden_outbox_oldest_age_seconds"
 
 
@@ -161,7 +159,7 @@ def _collectors() -> Section:
                             "{{collector}} {{cluster}}",
                         )
                     ],
-                    no_value="No collector reads from a replica",
+                    no_value=none_now("no collector reads from a replica"),
                 ),
             ),
         ),
@@ -212,6 +210,7 @@ def _cost() -> Section:
                             "{{metric}}",
                         )
                     ],
+                    no_value=none_now("nothing is left out"),
                 ),
                 timeseries(
                     "StatsD",
@@ -222,7 +221,7 @@ def _cost() -> Section:
                         Query(rate(own("airwarden_statsd_forwarded_total")), "passed on"),
                         Query(rate(own("airwarden_statsd_lost_total"), by="reason"), "{{reason}}"),
                     ],
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
             ),
         ),
@@ -389,7 +388,7 @@ def _taken() -> Section:
                 "within two minutes, Alertmanager pages for itself.",
                 "short",
                 [Query(top(20, f"sum by (alertname) ({taken})"), "{{alertname}}")],
-                no_value="No alert fires",
+                no_value=none_now("no alert is taken"),
             ),
             timeseries(
                 "Versions",

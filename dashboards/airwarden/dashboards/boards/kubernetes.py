@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import Source, none_now
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
 from airwarden.dashboards.names import KUBERNETES, WORKERS
@@ -19,9 +20,12 @@ from airwarden.dashboards.panels import (
 )
 from airwarden.dashboards.queries import Query, increase, mean, quantile, rate, series, top
 
-_NONE = "No source configured. Name the namespace under host.kubernetes: docs/how-to/run-on-kubernetes.md"
 _PHASES = "airwarden_pod_start_seconds"
 _BY = "cluster, component, workload"
+
+
+def _none_or_unread(what: str) -> str:
+    return none_now(f"{what}, or no source configured. {Source.KUBERNETES.value}")
 
 
 def kubernetes(config: DashboardConfig) -> dict[str, Any]:
@@ -59,7 +63,7 @@ def _now(limits: Limits) -> Section:
                 "none",
                 [Query(f"sum({looping}) or 0 * count({known})")],
                 steps=any_is(RED),
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
             stat(
                 "Pending pods",
@@ -67,7 +71,7 @@ def _now(limits: Limits) -> Section:
                 "none",
                 [Query(f"sum({pending})")],
                 steps=any_is(YELLOW),
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
             stat(
                 "Oldest pending pod",
@@ -75,7 +79,7 @@ def _now(limits: Limits) -> Section:
                 "s",
                 [Query(f"max({age}) or 0 * count({known})")],
                 steps=at_most(limits.pod_pending_seconds),
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
             stat(
                 "Pods that cannot be created",
@@ -83,7 +87,7 @@ def _now(limits: Limits) -> Section:
                 "none",
                 [Query(f"sum({missing})")],
                 steps=any_is(RED),
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
             stat(
                 "Roll-outs under way",
@@ -91,7 +95,7 @@ def _now(limits: Limits) -> Section:
                 "none",
                 [Query(f"sum({series('airwarden_workload_rolling')})")],
                 steps=any_is(YELLOW),
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
             stat(
                 "Fullest quota",
@@ -99,7 +103,7 @@ def _now(limits: Limits) -> Section:
                 "percentunit",
                 [Query(f"max({_quota()})")],
                 steps=at_most(limits.quota_ratio),
-                no_value="No quota in the namespace, or no source configured: docs/how-to/run-on-kubernetes.md",
+                no_value=_none_or_unread("no quota in the namespace"),
             ),
         ),
     )
@@ -121,7 +125,7 @@ def _pods() -> Section:
                         )
                     ],
                     stacked=True,
-                    no_value=_NONE,
+                    no_value=Source.KUBERNETES,
                     more=WORKERS,
                 ),
                 timeseries(
@@ -138,7 +142,7 @@ def _pods() -> Section:
                         )
                     ],
                     stacked=True,
-                    no_value="No pod waits, or no source configured: docs/how-to/run-on-kubernetes.md",
+                    no_value=_none_or_unread("no pod waits"),
                 ),
                 timeseries(
                     "Restarts",
@@ -150,7 +154,7 @@ def _pods() -> Section:
                             "{{component}}",
                         )
                     ],
-                    no_value=_NONE,
+                    no_value=Source.KUBERNETES,
                 ),
             ),
             *row(
@@ -167,7 +171,7 @@ def _pods() -> Section:
                             "{{reason}} {{component}}",
                         )
                     ],
-                    no_value=_NONE,
+                    no_value=Source.KUBERNETES,
                 ),
                 timeseries(
                     "Killed for want of memory",
@@ -180,7 +184,7 @@ def _pods() -> Section:
                         )
                     ],
                     limit=0,
-                    no_value=_NONE,
+                    no_value=Source.KUBERNETES,
                 ),
                 timeseries(
                     "Let go before their end",
@@ -195,7 +199,7 @@ def _pods() -> Section:
                             "{{reason}} {{component}}",
                         )
                     ],
-                    no_value=_NONE,
+                    no_value=Source.KUBERNETES,
                 ),
             ),
         ),
@@ -214,14 +218,14 @@ def _starts() -> Section:
                 "s",
                 [Query(mean(_PHASES, by="phase"), "{{phase}}")],
                 stacked=True,
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
             timeseries(
                 "Phases of a start, p95",
                 "The slowest twentieth took at least so long. A slow `pulled` is the image.",
                 "s",
                 [Query(quantile(0.95, buckets, by="phase"), "{{phase}}")],
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
             timeseries(
                 "Image and start by component, p95",
@@ -233,7 +237,7 @@ def _starts() -> Section:
                         "{{component}}",
                     )
                 ],
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
         ),
     )
@@ -275,10 +279,10 @@ def _workloads() -> Section:
                         "Rolling out",
                         thresholds={"mode": "absolute", "steps": list(any_is(YELLOW))},
                         custom_cellOptions={"type": "color-text"},
-                    )
+                    ),
                 ],
                 sort_by="Wanted",
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
             height=10,
         ),
@@ -296,7 +300,7 @@ def _room(limits: Limits) -> Section:
                 "percentunit",
                 [Query(top(20, share), "{{workload}} {{cluster}}")],
                 maximum=1,
-                no_value="No autoscaler, or no source configured: docs/how-to/run-on-kubernetes.md",
+                no_value=_none_or_unread("there is no autoscaler"),
             ),
             timeseries(
                 "Quotas",
@@ -305,7 +309,7 @@ def _room(limits: Limits) -> Section:
                 [Query(top(20, _quota()), "{{quota}} {{resource}}")],
                 limit=limits.quota_ratio,
                 maximum=1,
-                no_value="No quota in the namespace, or no source configured: docs/how-to/run-on-kubernetes.md",
+                no_value=_none_or_unread("no quota in the namespace"),
             ),
             timeseries(
                 "Requests to the Kubernetes API",
@@ -317,7 +321,7 @@ def _room(limits: Limits) -> Section:
                         "{{verb}} {{code}}",
                     )
                 ],
-                no_value=_NONE,
+                no_value=Source.KUBERNETES,
             ),
         ),
     )

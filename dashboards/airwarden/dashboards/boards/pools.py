@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import Source
 from airwarden.dashboards.config import DashboardConfig
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
 from airwarden.dashboards.names import POOLS, TASKS, WORKERS
@@ -175,8 +176,7 @@ def _others() -> Section:
                 "short",
                 [Query(f"sum by (executor, state) ({slots})", "{{executor}} {{state}}")],
                 stacked=True,
-                no_value="No source configured. Point Airflow's StatsD at the exporter: "
-                "docs/how-to/measure-more.md",
+                no_value=Source.STATSD,
             ),
             timeseries(
                 "Worker slots by queue",

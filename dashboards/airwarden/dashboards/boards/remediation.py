@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import none_now
 from airwarden.dashboards.config import DashboardConfig
 from airwarden.dashboards.layout import Section, Sized, dashboard, numbers, row
 from airwarden.dashboards.names import ITSELF, REMEDIATION, Board
@@ -85,7 +86,7 @@ def time_to_heal(more: Board | None = None) -> Any:
         "s",
         [Query(quantile(q, own(_HEAL)), f"p{q * 100:g}") for q in (0.5, 0.95)],
         decimals=1,
-        no_value="none healed",
+        no_value=none_now("nothing was healed"),
         more=more,
     )
 
@@ -102,7 +103,7 @@ def actions_over_time(more: Board | None = None) -> Any:
                 "{{action}} {{outcome}}",
             )
         ],
-        no_value="Nothing was done",
+        no_value=none_now("nothing was done"),
         more=more,
     )
 
@@ -164,6 +165,7 @@ def _incidents() -> Section:
                     "short",
                     [Query(increase(ended, by="outcome"), "{{outcome}}")],
                     stacked=True,
+                    no_value=none_now("no incident has ended"),
                 ),
                 timeseries(
                     "Storms and flapping",
@@ -183,14 +185,14 @@ def _incidents() -> Section:
                     "window.",
                     "s",
                     [Query(quantile(q, own(_ACT)), f"p{q * 100:g}") for q in (0.5, 0.95)],
-                    no_value="Nothing was done",
+                    no_value=none_now("nothing was done"),
                 ),
                 timeseries(
                     "Time to heal, p95 by playbook",
                     "From an alert's start to verified healing, in the window, the ten slowest.",
                     "s",
                     [Query(top(10, quantile(0.95, own(_HEAL), by="playbook")), "{{playbook}}")],
-                    no_value="None was healed",
+                    no_value=none_now("nothing was healed"),
                 ),
                 timeseries(
                     "Handed to a person, by playbook",
@@ -227,6 +229,7 @@ def _effects() -> Section:
                             "{{guard}}",
                         )
                     ],
+                    no_value=none_now("no guard has refused"),
                 ),
                 timeseries(
                     "Budgets left",
@@ -235,7 +238,7 @@ def _effects() -> Section:
                     "short",
                     [Query(f"bottomk(10, {budget})", "{{scope}} {{cluster}}")],
                     floor=1,
-                    no_value="No budget was drawn on",
+                    no_value=none_now("no budget was drawn on"),
                 ),
             ),
             *row(
@@ -245,6 +248,7 @@ def _effects() -> Section:
                     "start but one canary. The forty worst.",
                     [Query(top(40, breaker), "{{breaker}} {{cluster}}")],
                     BREAKERS,
+                    no_value=none_now("no breaker has been needed"),
                 ),
                 timeseries(
                     "Faults that came back",

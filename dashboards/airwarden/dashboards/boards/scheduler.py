@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import Source, none_now
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
 from airwarden.dashboards.names import SCHEDULER, TASKS
@@ -33,9 +34,6 @@ from airwarden.dashboards.queries import (
 
 _DELAY = "airwarden_dag_run_schedule_delay_seconds"
 _LAG = "airwarden_scheduler_lag_seconds"
-_NO_STATSD = (
-    "No source configured. Point Airflow's StatsD at the exporter: docs/how-to/measure-more.md"
-)
 
 
 def scheduler(config: DashboardConfig) -> dict[str, Any]:
@@ -206,7 +204,7 @@ def _schedulers(limits: Limits) -> Section:
                     "How long a turn of a scheduler's loop takes.",
                     "s",
                     p95("airwarden_scheduler_loop_duration_seconds"),
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
             ),
             *row(
@@ -215,7 +213,7 @@ def _schedulers(limits: Limits) -> Section:
                     "How long a scheduler is in the section that only one may be in at a time.",
                     "s",
                     p95("airwarden_scheduler_critical_section_duration_seconds"),
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
                 timeseries(
                     "Critical section busy",
@@ -234,14 +232,14 @@ def _schedulers(limits: Limits) -> Section:
                             "{{hostname}}",
                         )
                     ],
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
                 timeseries(
                     "Executor heartbeat, p95",
                     "How long the executors take to hand over work and to learn of what ended.",
                     "s",
                     p95("airwarden_scheduler_executor_heartbeat_duration_seconds"),
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
             ),
             *row(
@@ -257,7 +255,7 @@ def _schedulers(limits: Limits) -> Section:
                             "{{action}} {{cluster}}",
                         )
                     ],
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
                 timeseries(
                     "Tasks killed from outside",
@@ -271,7 +269,7 @@ def _schedulers(limits: Limits) -> Section:
                             "{{cluster}}",
                         )
                     ],
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
                 timeseries(
                     "What should not be",
@@ -345,7 +343,7 @@ def _files(limits: Limits) -> Section:
                             "ended {{cluster}}",
                         ),
                     ],
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
                 timeseries(
                     "Bundle's last refresh",
@@ -391,6 +389,7 @@ def _files(limits: Limits) -> Section:
                             "{{warning}}",
                         )
                     ],
+                    no_value=none_now("Airflow warns of no DAG"),
                 ),
             ),
         ),
@@ -417,7 +416,7 @@ def _others(limits: Limits) -> Section:
                         )
                     ],
                     limit=limits.triggerer_ratio,
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
                 timeseries(
                     "Oldest trigger that nobody has",
@@ -451,7 +450,7 @@ def _others(limits: Limits) -> Section:
                             "{{hostname}}",
                         )
                     ],
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
             ),
             *row(
@@ -467,7 +466,7 @@ def _others(limits: Limits) -> Section:
                         )
                     ],
                     floor=limits.executor_slots,
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
                 timeseries(
                     "API servers' DAG cache",
@@ -480,7 +479,7 @@ def _others(limits: Limits) -> Section:
                         )
                     ],
                     maximum=1,
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
                 timeseries(
                     "DAGs that API servers keep",
@@ -492,7 +491,7 @@ def _others(limits: Limits) -> Section:
                             "{{cluster}}",
                         )
                     ],
-                    no_value=_NO_STATSD,
+                    no_value=Source.STATSD,
                 ),
             ),
         ),

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from airwarden.dashboards.absent import Source
 from airwarden.dashboards.config import Limits
 from airwarden.dashboards.layout import Section, row
 from airwarden.dashboards.panels import timeseries
 from airwarden.dashboards.queries import Query, increase, rate, series, top
-
-_NO_POOLER = "No source configured. Name PgBouncer's console: docs/how-to/measure-more.md"
-_NO_MARIADB = (
-    "No source configured. Name a MariaDB server of the platform: docs/how-to/measure-more.md"
-)
 
 
 def pooler(limits: Limits) -> Section:
@@ -33,7 +29,7 @@ def pooler(limits: Limits) -> Section:
                     )
                 ],
                 limit=limits.pooler_waiting,
-                no_value=_NO_POOLER,
+                no_value=Source.POOLER,
             ),
             timeseries(
                 "Longest wait for a connection",
@@ -41,7 +37,7 @@ def pooler(limits: Limits) -> Section:
                 "s",
                 [Query(top(10, by_pool("airwarden_pgbouncer_maxwait_seconds")), "{{pool}}")],
                 limit=limits.pooler_wait_seconds,
-                no_value=_NO_POOLER,
+                no_value=Source.POOLER,
             ),
             timeseries(
                 "Server connections",
@@ -57,7 +53,7 @@ def pooler(limits: Limits) -> Section:
                         "clients served",
                     ),
                 ],
-                no_value=_NO_POOLER,
+                no_value=Source.POOLER,
             ),
         ),
         collapsed=True,
@@ -79,7 +75,7 @@ def mariadb() -> Section:
                 "percentunit",
                 [Query(f"max by (cluster) ({of('connection_utilization_ratio')})", "{{cluster}}")],
                 maximum=1,
-                no_value=_NO_MARIADB,
+                no_value=Source.MARIADB,
             ),
             timeseries(
                 "Statements of MariaDB",
@@ -89,7 +85,7 @@ def mariadb() -> Section:
                     Query(rate(of("queries_total"), by="cluster"), "all {{cluster}}"),
                     Query(rate(of("slow_queries_total"), by="cluster"), "slow {{cluster}}"),
                 ],
-                no_value=_NO_MARIADB,
+                no_value=Source.MARIADB,
             ),
             timeseries(
                 "Waits in MariaDB",
@@ -99,7 +95,7 @@ def mariadb() -> Section:
                     Query(f"sum by (cluster) ({of('row_lock_waits')})", "waits {{cluster}}"),
                     Query(increase(of("deadlocks_total"), by="cluster"), "deadlocks {{cluster}}"),
                 ],
-                no_value=_NO_MARIADB,
+                no_value=Source.MARIADB,
             ),
         ),
         collapsed=True,

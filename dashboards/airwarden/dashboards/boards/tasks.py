@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import Source, none_now
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
 from airwarden.dashboards.names import DATABASE, POOLS, SCHEDULER, TASKS, WORKERS
@@ -25,7 +26,6 @@ _TIME = "airwarden_task_duration_seconds_bucket"
 _FAILURES = "airwarden_task_failures_total"
 #: Recorded for the alerts: scheduled and queued tasks of each queue.
 _WAITING = "cluster_queue:airwarden_waiting_tasks:sum"
-_CANARY = "No source configured. Put the canary DAGs on the platform: docs/how-to/canaries.md"
 
 
 def tasks(config: DashboardConfig) -> dict[str, Any]:
@@ -261,6 +261,7 @@ def _failing(limits: Limits) -> Section:
                         )
                     ],
                     limit=limits.connection_failures,
+                    no_value=none_now("no attempt failed on a connection"),
                 ),
             ),
             *row(
@@ -358,7 +359,7 @@ def _canaries() -> Section:
                 "worker and back. The twenty slowest.",
                 "s",
                 [Query(top(20, f"max by (cluster, queue) ({took})"), "{{queue}} {{cluster}}")],
-                no_value=_CANARY,
+                no_value=Source.CANARIES,
             ),
             timeseries(
                 "Canaries' last success",
@@ -366,7 +367,7 @@ def _canaries() -> Section:
                 "twenty latest.",
                 "none",
                 [Query(top(20, late), "{{queue}} {{cluster}}")],
-                no_value=_CANARY,
+                no_value=Source.CANARIES,
             ),
         ),
     )

@@ -9,17 +9,15 @@ from airwarden.dashboards.layout import Section, Sized, dashboard, row
 from airwarden.dashboards.names import BUSINESS, TYPES, Board
 from airwarden.dashboards.panels import cell_link, override, table, timeseries
 from airwarden.dashboards.queries import (
-    ENDED_RUNS,
+    ENDED_RUNS_BY_TYPE,
     Query,
     constants,
     counted,
-    increase,
     mean,
     quantile,
     series,
 )
 
-_RUNS = "airwarden_dag_runs_finished_total"
 _SECONDS = "airwarden_dag_run_duration_seconds"
 
 #: Type → runs a day, mean duration in seconds, success ratio, as the profile states them.
@@ -40,11 +38,11 @@ def types(config: DashboardConfig) -> dict[str, Any]:
 
 def table_of_types(more: Board | None = None) -> Section:
     """Return runs, share, duration and success of each type beside the profile's figures."""
-    chosen = ("tier", "team", "type")
-    daily = counted(series(ENDED_RUNS, *chosen), by="type", over="1d")
-    total = counted(series(ENDED_RUNS, "tier", "team"), over="1d")
-    good = counted(series(ENDED_RUNS, *chosen, state="success"), by="type")
-    ended = counted(series(ENDED_RUNS, *chosen, state="~success|failed"), by="type")
+    chosen = ("tier", "type")
+    daily = counted(series(ENDED_RUNS_BY_TYPE, *chosen), by="type", over="1d")
+    total = counted(series(ENDED_RUNS_BY_TYPE, "tier"), over="1d")
+    good = counted(series(ENDED_RUNS_BY_TYPE, *chosen, state="success"), by="type")
+    ended = counted(series(ENDED_RUNS_BY_TYPE, *chosen, state="~success|failed"), by="type")
     goals = [
         constants("type", {name: line[index] for name, line in PROFILE.items()})
         for index in range(3)
@@ -64,8 +62,8 @@ def table_of_types(more: Board | None = None) -> Section:
             Sized(
                 table(
                     "Pipelines by type",
-                    "Runs and share over the last 24 hours, duration and success over the "
-                    "dashboard's window, each beside the profile's figure. A DAG's type comes from "
+                    "Of all teams: runs and share over the last 24 hours, duration and success over "
+                    "the dashboard's window, each beside the profile's figure. A DAG's type comes from "
                     "its tag `type:NAME` or from the match rules in airwarden.yaml.",
                     "short",
                     [Query(expression, instant=True) for expression in expressions],
@@ -103,9 +101,9 @@ def table_of_types(more: Board | None = None) -> Section:
 
 
 def _over_time(limits: Limits) -> Section:
-    chosen = ("tier", "team", "type")
-    failed = counted(series(ENDED_RUNS, *chosen, state="failed"), by="type")
-    ended = counted(series(ENDED_RUNS, *chosen, state="~success|failed"), by="type")
+    chosen = ("tier", "type")
+    failed = counted(series(ENDED_RUNS_BY_TYPE, *chosen, state="failed"), by="type")
+    ended = counted(series(ENDED_RUNS_BY_TYPE, *chosen, state="~success|failed"), by="type")
     buckets = series(f"{_SECONDS}_bucket", "tier", "type")
     return Section(
         "Over time",
@@ -115,7 +113,12 @@ def _over_time(limits: Limits) -> Section:
                     "Runs ended",
                     "DAG runs that ended, per hour, by type.",
                     "short",
-                    [Query(f"60 * sum by (type) ({series(ENDED_RUNS, *chosen)})", "{{type}}")],
+                    [
+                        Query(
+                            f"60 * sum by (type) ({series(ENDED_RUNS_BY_TYPE, *chosen)})",
+                            "{{type}}",
+                        )
+                    ],
                     stacked=True,
                 ),
                 timeseries(
@@ -146,7 +149,12 @@ def _over_time(limits: Limits) -> Section:
                     "Runs ended in the window by what started them: the schedule, a backfill, a "
                     "person, an asset.",
                     "short",
-                    [Query(increase(series(_RUNS, *chosen), by="run_type"), "{{run_type}}")],
+                    [
+                        Query(
+                            counted(series(ENDED_RUNS_BY_TYPE, *chosen), by="run_type"),
+                            "{{run_type}}",
+                        )
+                    ],
                     stacked=True,
                     more=BUSINESS,
                 ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from airwarden.dashboards.absent import Source, none_now
 from airwarden.dashboards.config import DashboardConfig, Limits
 from airwarden.dashboards.layout import Section, dashboard, numbers, row
 from airwarden.dashboards.names import KUBERNETES, TASKS, WORKERS
@@ -24,7 +25,6 @@ from airwarden.dashboards.queries import Query, increase, now, rate, series, top
 _UP = series("airwarden_celery_worker_up")
 _SILENT = f"count({series('airwarden_celery_worker_queues')} == 0) or vector(0)"
 _UTILIZATION = "airwarden_cluster_utilization_ratio"
-_NO_MAPPING = "No source configured. Map your exporters' series: docs/how-to/map-what-you-have.md"
 
 
 def workers(config: DashboardConfig) -> dict[str, Any]:
@@ -185,8 +185,7 @@ def _queues(limits: Limits) -> Section:
                         )
                     ],
                     limit=limits.publish_failures,
-                    no_value="No source configured. Point Airflow's StatsD at the exporter: "
-                    "docs/how-to/measure-more.md",
+                    no_value=Source.STATSD,
                 ),
             ),
         ),
@@ -296,7 +295,7 @@ def _broker(limits: Limits) -> Section:
                 [Query(f"{used} / on (cluster, kind) {room}", "{{kind}} {{cluster}}")],
                 limit=limits.broker_memory_ratio,
                 maximum=1,
-                no_value="No limit is set on the broker's memory",
+                no_value=none_now("no limit is set on the broker's memory"),
             ),
             timeseries(
                 "Broker's clients",
@@ -371,7 +370,7 @@ def _machines(limits: Limits) -> Section:
                             "{{component}} {{phase}}",
                         )
                     ],
-                    no_value=_NO_MAPPING,
+                    no_value=Source.MAPPED,
                     more=KUBERNETES,
                 ),
             ),
@@ -390,7 +389,7 @@ def _machines(limits: Limits) -> Section:
                             "{{component}}",
                         )
                     ],
-                    no_value=_NO_MAPPING,
+                    no_value=Source.MAPPED,
                 ),
                 timeseries(
                     "Restarts of containers",
@@ -404,7 +403,7 @@ def _machines(limits: Limits) -> Section:
                             "{{component}}",
                         )
                     ],
-                    no_value=_NO_MAPPING,
+                    no_value=Source.MAPPED,
                 ),
                 timeseries(
                     "Dependencies",
@@ -419,8 +418,7 @@ def _machines(limits: Limits) -> Section:
                     ],
                     floor=1,
                     maximum=1,
-                    no_value="No source configured. Declare `dependencies` of the cluster in "
-                    "airwarden.yaml",
+                    no_value=Source.DEPENDENCIES,
                 ),
             ),
         ),

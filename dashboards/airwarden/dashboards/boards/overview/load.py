@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from airwarden.dashboards.absent import Source
 from airwarden.dashboards.config import Limits
 from airwarden.dashboards.layout import Section, row
 from airwarden.dashboards.names import DATA, SCHEDULER, TASKS, TYPES, WORKERS
 from airwarden.dashboards.panels import timeseries
-from airwarden.dashboards.queries import Query, quantile, rate, series, top
+from airwarden.dashboards.queries import Query, mean_asset_age, quantile, rate, series, top
 
 #: Recorded for the alerts: failed among finished runs of 10 minutes.
 _FAILED = "cluster_team:airwarden_dag_runs_failed:ratio_increase10m"
-_FRESH = "airwarden_asset_last_update_timestamp_seconds"
 
 
 def load(limits: Limits) -> Section:
@@ -120,12 +120,8 @@ def load(limits: Limits) -> Section:
                     "Mean age of data",
                     "Mean age of the registered assets, by tier.",
                     "s",
-                    [
-                        Query(
-                            f"avg by (tier) (time() - {series(_FRESH, 'tier', 'team')})", "{{tier}}"
-                        )
-                    ],
-                    no_value="No source configured. Register assets under `slas:` in airwarden.yaml",
+                    [Query(mean_asset_age(by="tier"), "{{tier}}")],
+                    no_value=Source.ASSETS,
                     more=DATA,
                 ),
             ),

@@ -153,5 +153,5 @@ def _firing_table() -> object:
                 custom_cellOptions={"type": "color-text"},
             )
         ],
-        no_value="",
+        no_value="no alert fires",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airwarden.dashboards.absent import none_now
 from airwarden.dashboards.boards.objectives import budgets_left
 from airwarden.dashboards.boards.remediation import OPEN, actions_over_time, leaders, time_to_heal
 from airwarden.dashboards.layout import Section, Sized
@@ -25,7 +26,7 @@ def remediation() -> Section:
                     [Query(f"sum by (cluster, state) ({OPEN}) > 0", instant=True)],
                     columns={"state": "State", "cluster": "Cluster", "Value #A": "Incidents"},
                     sort_by="Incidents",
-                    no_value="",
+                    no_value=none_now("no incident is open"),
                     more=REMEDIATION,
                 ),
                 8,
