@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airwarden.exporters.labels import DagLabels
 
+CRITICAL = "critical"
+
 
 @dataclass(frozen=True)
 class Fleet:
@@ -49,6 +51,11 @@ class Fleet:
     def canaries(self) -> Mapping[str, DagLabels]:
         """The canaries that are not paused."""
         return {id_: dag for id_, dag in self.dags.items() if dag.canary and not dag.paused}
+
+    @cached_property
+    def critical(self) -> tuple[str, ...]:
+        """Those of the critical tier, by name, canaries left out."""
+        return tuple(sorted(id_ for id_, dag in self.work.items() if dag.tier == CRITICAL))
 
     @cached_property
     def with_purpose(self) -> Mapping[str, DagLabels]:

@@ -119,7 +119,6 @@ class _Counted:
     started: set[str] = field(default_factory=set)
     ended: set[str] = field(default_factory=set)
     read_at: float | None = None
-    settled_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +140,8 @@ class TaskFollower:
     """What of each run in sight was counted."""
 
     _runs: dict[int, _Counted] = field(default_factory=dict)
+    #: Those that ended, and when (elapsed seconds); the longest ago first.
+    _settled: dict[int, float] = field(default_factory=dict)
 
     def knows(self, run: int) -> bool:
         """Whether attempts of a run were counted, not long ago."""
@@ -209,16 +210,19 @@ class TaskFollower:
     def settle(self, runs: Collection[int], now: float) -> None:
         """Take runs as ended and their attempts as counted; drop those that ended long ago."""
         for run in runs:
-            self._runs.setdefault(run, _Counted()).settled_at = now
-        for run, counted in list(self._runs.items()):
-            if counted.settled_at is not None and now - counted.settled_at > REMEMBER:
-                del self._runs[run]
+            self._runs.setdefault(run, _Counted())
+            self._settled.pop(run, None)
+            self._settled[run] = now
+        while self._settled:
+            run, at = next(iter(self._settled.items()))
+            if now - at <= REMEMBER:
+                break
+            del self._settled[run], self._runs[run]
 
     def reopen(self, runs: Collection[int]) -> None:
         """Take runs that had ended as open again."""
         for run in runs:
-            if run in self._runs:
-                self._runs[run].settled_at = None
+            self._settled.pop(run, None)
 
 
 def _earlier(moment: datetime | None, limit: datetime | None) -> bool:

@@ -11,7 +11,6 @@ from airwarden.exporters.families import OVERFLOW, Family, Labels, gauge
 from airwarden.exporters.follow_runs import OPEN_STATES, Run
 from airwarden.exporters.labels import DagLabels, DagRegistry
 
-CRITICAL = "critical"
 #: Critical DAGs that are told apart: the first ones by name.
 MAX_CRITICAL = 500
 #: Other DAGs that are told apart, by failures in a row.
@@ -44,8 +43,8 @@ class DagHealthCollector:
 
     def collect(self) -> Sequence[Family]:
         """Return failures in a row, and last successes of critical DAGs."""
-        fleet = self._registry.fleet().work
-        critical = sorted(id_ for id_, dag in fleet.items() if dag.tier == CRITICAL)[:MAX_CRITICAL]
+        dags = self._registry.fleet()
+        fleet, critical = dags.work, dags.critical[:MAX_CRITICAL]
         new = [dag for dag in critical if dag not in self._seeded]
         self._seed(new)
         # What was handed on before these were read is in what was read.

@@ -111,7 +111,7 @@ class DagRunsCollector:
         reading = self._runs.read()
         # Whatever can fail comes before the state changes: then the look is repeated as a whole.
         labels = self._registry.of(reading.dags)
-        self._expect(reading.open_now, labels)
+        self._expect(reading.open_now, labels, fleet)
         seen = self._runs.take(reading)
         self._count_starts(seen.started, labels)
         self._count_ends(seen.finished, labels)
@@ -194,12 +194,16 @@ class DagRunsCollector:
         self._schedule_wait.retire(lambda labels: labels[0] in pools)
         self._successes.forget_others(fleet.keys())
 
-    def _expect(self, runs: Sequence[Run], labels: Mapping[str, DagLabels]) -> None:
-        """Born at 0 while a run is open: the runs that nobody scheduled are of few kinds."""
+    def _expect(self, runs: Sequence[Run], labels: Mapping[str, DagLabels], fleet: Fleet) -> None:
+        """Born at 0 while a run is open: the runs that nobody scheduled are of few kinds.
+
+        Those of scheduled ones are born with the fleet, but for DAGs that are not in it.
+        """
         kinds = {
             (run.run_type, dag.type, dag.tier, dag.team)
             for run in runs
-            if not (dag := labels[run.dag_id]).canary
+            if (run.run_type != "scheduled" or run.dag_id not in fleet.dags)
+            and not (dag := labels[run.dag_id]).canary
         }
         self._finished.born(
             (state, run_type if run_type in RUN_TYPES else "other", *kind)
