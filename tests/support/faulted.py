@@ -182,6 +182,10 @@ def _workload_of_another(outside: Outside) -> None:
     outside.kube.kept[WORKLOAD] = replace(now, restarted="theirs", generation=now.generation + 2)
 
 
+def _rescaled_by_another(outside: Outside) -> None:
+    outside.kube.kept[WORKLOAD] = replace(outside.kube.kept[WORKLOAD], wanted=7)
+
+
 def _scaled_by_another(outside: Outside) -> None:
     outside.kube.owners[WORKERS] = replace(outside.kube.owners[WORKERS], maximum=99)
 
@@ -217,6 +221,13 @@ FAULTED: Mapping[str, Faulted] = {
         {"pool": GENERAL}, _starving_pool, "set_pool_slots", disturb=_general_pool_of_another
     ),
     "pool.hold": Faulted(_BY_DEPENDENCY, _pool, "set_pool_slots", disturb=_pool_of_another),
+    "replicas.add": Faulted(
+        {"component": Component.DAG_PROCESSOR.value, "workload": WORKLOAD},
+        _nothing,
+        "scale",
+        disturb=_rescaled_by_another,
+        on_kubernetes=True,
+    ),
     "process.restart": Faulted(_SCHEDULER, _freeze, "restart", disturb=_unsupervise("scheduler")),
     "tasks.requeue": Faulted(
         _BY_DEPENDENCY,

@@ -374,11 +374,11 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
         "dag-processor frozen": _one_dead(
             "dag_processor", "AirflowDagProcessorDown", "dag-processor"
         ),
-        "api-server gone": Situation(_api_server),
         "one worker gone": _dead_workers(_one),
         "a tenth of the workers gone": _dead_workers(_tenth),
         "all workers gone": _dead_workers(_all),
     },
+    "api-server-down": {"api-server gone": Situation(_api_server)},
     "worker-silent": {
         "one silent": _silent_workers(_one),
         "one silent and busy": Situation(_busy_silent, 15.0),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from airwarden.adapters.fakes import FakeAirflow, FakeHost, FakeKubernetes, FakeWorkers
-from airwarden.core.kubernetes import Capacity, Workload, WorkloadKind
+from airwarden.core.kubernetes import Capacity, Pod, Workload, WorkloadKind
 from airwarden.core.platform import ChatMessage, Component, PagerEvent
 from support.remediator import RealClock
 from support.small_world import SmallDatabase
@@ -95,6 +95,10 @@ class Outside:
                 (WORKERS, WorkloadKind.STATEFUL_SET, Component.WORKER),
             )
         }
+        self.kube.there = [
+            Pod(f"{WORKLOAD}-{n}", f"uid-{n}", Component.DAG_PROCESSOR, WORKLOAD, running=True)
+            for n in range(2)
+        ]
         self.kube.owners[WORKERS] = Capacity(WORKERS, "ScaledObject", "w", 1, 2, 2, 2, "7")
         self.database = SmallDatabase()
         self.told = Told()

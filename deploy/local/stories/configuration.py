@@ -52,6 +52,7 @@ _QUICK = {
 _STEPS: dict[str, dict[str, Any]] = {
     "scheduler-restart": {},
     "component-restart": {},
+    "api-server-down": {},
     "queue-scale-up": {"drained": {"stable": "5s", "every": "1s"}},
     "dependency-breaker": {
         "hold": {"parameters": {"every": 2}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airwarden.core.errors import AirwardenError
+from airwarden.remediation.components import database_pace
 from airwarden.remediation.world import World
 
 
@@ -40,3 +41,20 @@ def connection_headroom(world: World) -> Headroom | None:
     if not rows:
         return None
     return Headroom(sum(int(row["sessions"]) for row in rows), int(rows[0]["connections_max"]))
+
+
+#: Above this share of taken connections nothing is added: each process opens more of them.
+_MOST_CONNECTIONS = 0.8
+
+
+def no_room(world: World, what: str) -> str:
+    """Return why the metadata database bears no more of something (`workers`), or nothing."""
+    if world.database is None:
+        return ""
+    pace = database_pace(world)
+    if pace.slow:
+        return f"{pace.sentence}: more {what} would add to its load"
+    room = connection_headroom(world)
+    if room is not None and room.share >= _MOST_CONNECTIONS:
+        return f"{room.sentence}: more {what} would take what is left"
+    return ""

@@ -53,7 +53,7 @@ scheduler-restart  | one late, database slow     |  0; slow    |  0; slow    |  
 scheduler-restart  | all late                    |  0; all late|  0; all late|  0; all late|  0; all late|  0; all late
 component-restart  | triggerer frozen            |  1          |  1          |  1          |  1          |  1
 component-restart  | dag-processor frozen        |  1          |  1          |  1          |  1          |  1
-component-restart  | api-server gone             |  1 *        |  1          |  1          |  1          |  1
+api-server-down    | api-server gone             |  1 *        |  1          |  1          |  1          |  1
 component-restart  | one worker gone             |  1          |  1          |  1          |  1          |  1
 component-restart  | a tenth of the workers gone |  1          |  1          |  1          |  1          | 50
 component-restart  | all workers gone            |  1          |  2          |  3          | 12          |  0; huge

@@ -14,6 +14,7 @@ from airwarden.remediation.actions.own import CommandSpec, OwnCommand, OwnWebhoo
 from airwarden.remediation.actions.pool_grow import PoolGrow
 from airwarden.remediation.actions.pools import PoolHold
 from airwarden.remediation.actions.process import ProcessRestart
+from airwarden.remediation.actions.replicas import ReplicasAdd
 from airwarden.remediation.actions.retries import TasksRetry
 from airwarden.remediation.actions.sessions import EndSessions
 from airwarden.remediation.actions.tasks import TasksRequeue
@@ -43,6 +44,7 @@ def actions(
         PoolGrow(),
         PoolHold(),
         ProcessRestart(),
+        ReplicasAdd(),
         TasksRequeue(),
         TasksRetry(),
         WorkerConsume(),

@@ -14,13 +14,10 @@ from airwarden.core.platform import Component, HostProcess, ProcessState, Worker
 from airwarden.remediation.actions import workload_capacity
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.process import facts, find
-from airwarden.remediation.components import database_pace
-from airwarden.remediation.headroom import connection_headroom
+from airwarden.remediation.headroom import no_room
 from airwarden.remediation.world import Json, Subject, World
 
 _UP = (ProcessState.RUNNING, ProcessState.STARTING)
-#: Above this share of taken connections no worker is added: each one opens more of them.
-_MOST_CONNECTIONS = 0.8
 
 
 class WorkersScale:
@@ -58,7 +55,7 @@ class WorkersScale:
         """Choose stopped workers to start, within the fleet's bounds and the database's room."""
         if world.kubernetes is not None:
             return workload_capacity.plan(
-                self.name, world, subject, parameters, self._no_room(world)
+                self.name, world, subject, parameters, no_room(world, "workers")
             )
         supervised = self._supervised(world)
         running = [process for process in supervised if process.state in _UP]
@@ -69,7 +66,7 @@ class WorkersScale:
         chosen = stopped[: max(0, wanted - len(running))]
         if not chosen:
             return Nothing(f"{len(running)} workers run, and {most} are allowed", evidence)
-        if reason := self._no_room(world):
+        if reason := no_room(world, "workers"):
             return Refused(reason, cause="no room in the metadata database", evidence=evidence)
         return Plan(tuple(self._effect(world, p, "running") for p in chosen), evidence)
 
@@ -77,18 +74,6 @@ class WorkersScale:
         if world.host is None:
             raise UnavailableError("no process supervisor is configured")
         return world.host.processes(Component.WORKER)
-
-    def _no_room(self, world: World) -> str:
-        """Return why the database bears no further worker, or nothing."""
-        if world.database is None:
-            return ""
-        pace = database_pace(world)
-        if pace.slow:
-            return f"{pace.sentence}: more workers would add to its load"
-        room = connection_headroom(world)
-        if room is not None and room.share >= _MOST_CONNECTIONS:
-            return f"{room.sentence}: more workers would take what is left"
-        return ""
 
     def _effect(self, world: World, process: HostProcess, desired: str) -> Effect:
         verb = {"running": "start", "draining": "drain", "stopped": "stop"}[desired]

@@ -1,4 +1,5 @@
-"""The number of workers on Kubernetes: set to absolute bounds through who scales them. Part of `workers.scale`.
+"""The number of pods on Kubernetes: set to absolute bounds through who scales them. Part of `workers.scale`
+and of `replicas.add`.
 
 Where KEDA or an autoscaler owns the number, its maximum is raised, since it would undo everything else; a
 Deployment or StatefulSet that nobody scales gets a number of pods. The way back never takes a busy worker
@@ -36,7 +37,7 @@ def plan(
         parameters: `growth`, the share to add.
         no_room: Why the database bears no more, if it does not.
     """
-    kube = _kubernetes(world)
+    kube = kubernetes(world)
     workload = _serving(world, kube, subject.labels.get("queue", ""))
     if isinstance(workload, Refused):
         return workload
@@ -51,7 +52,7 @@ def plan(
             f"{workload.name} asks for {seen.wanted} of at most {seen.maximum} pods: it scales by itself",
             evidence,
         )
-    if reason := _no_place(kube, workload):
+    if reason := no_place(kube, workload):
         return Refused(reason, cause="no room for more pods", evidence=evidence)
     if ceiling is None:
         return Refused(
@@ -67,10 +68,11 @@ def plan(
     if no_room:
         return Refused(no_room, cause="no room in the metadata database", evidence=evidence)
     minimum = seen.minimum if seen.elastic else wanted
-    return Plan((_effect(action, world, workload, seen, minimum, wanted),), evidence)
+    return Plan((bounds_effect(action, world, workload, seen, minimum, wanted),), evidence)
 
 
-def _kubernetes(world: World) -> Kubernetes:
+def kubernetes(world: World) -> Kubernetes:
+    """Return the port; raises UnavailableError where there is none."""
     if world.kubernetes is None:
         raise UnavailableError("no Kubernetes is configured")
     return world.kubernetes
@@ -106,14 +108,14 @@ def _workers(world: World) -> Sequence[Worker]:
     return world.workers.workers() if world.workers is not None else ()
 
 
-def _no_place(kube: Kubernetes, workload: Workload) -> str:
+def no_place(kube: Kubernetes, workload: Workload) -> str:
     """Return why further pods would wait like those that wait now, or nothing."""
     if workload.total < workload.wanted:
         said = "".join(f": {one[:_SAID]}" for one in kube.refusals(workload)[:1])
         return f"{workload.name} has {workload.total} of {workload.wanted} pods{said}"
     waiting = [
         pod
-        for pod in kube.pods(Component.WORKER)
+        for pod in kube.pods(workload.component)
         if pod.workload == workload.name and pod.reason in ("Unschedulable", "ImagePullBackOff")
     ]
     if waiting:
@@ -121,9 +123,10 @@ def _no_place(kube: Kubernetes, workload: Workload) -> str:
     return ""
 
 
-def _effect(
+def bounds_effect(
     action: str, world: World, workload: Workload, seen: Capacity, minimum: int, maximum: int
 ) -> Effect:
+    """Return the effect that sets the bounds."""
     bounds = f"up to {maximum} pods" if seen.elastic else f"{maximum} pods"
     return Effect(
         action=action,
@@ -140,7 +143,7 @@ def _effect(
 
 def _now(world: World, effect: Effect) -> tuple[Workload, Capacity]:
     """Return the workload and its bounds as they are; raises NotFoundError."""
-    kube = _kubernetes(world)
+    kube = kubernetes(world)
     kind = WorkloadKind(str(effect.parameters["kind"]))
     workload = kube.workload(kind, str(effect.parameters[WORKLOAD]))
     return workload, kube.capacity(workload)
@@ -169,7 +172,7 @@ def apply(world: World, effect: Effect) -> Json:
             raise ConflictError(f"{name} was scaled by somebody else since it was planned for")
         if effect.removes_capacity and not seen.elastic:
             _check_idle(world, workload, int(wanted["maximum"]))
-        _kubernetes(world).set_capacity(
+        kubernetes(world).set_capacity(
             seen, minimum=int(wanted["minimum"]), maximum=int(wanted["maximum"]),
             why=f"Airwarden: {effect.summary}",
         )  # fmt: skip
@@ -208,7 +211,7 @@ def undo(action: str, world: World, effect: Effect) -> tuple[Pod, ...] | Plan | 
         busy = _in_the_way(world, workload, int(old["maximum"]))
         if isinstance(busy, Refused | tuple):
             return busy
-    return Plan((_effect(action, world, workload, seen, old["minimum"], old["maximum"]),))
+    return Plan((bounds_effect(action, world, workload, seen, old["minimum"], old["maximum"]),))
 
 
 def _in_the_way(world: World, workload: Workload, kept: int) -> tuple[Pod, ...] | Refused | None:
@@ -234,7 +237,7 @@ def _in_the_way(world: World, workload: Workload, kept: int) -> tuple[Pod, ...] 
 def _going(world: World, workload: Workload, kept: int) -> list[Pod]:
     """Return the pods that may go: a StatefulSet's highest, any of a Deployment's."""
     pods = [
-        one for one in _kubernetes(world).pods(Component.WORKER) if one.workload == workload.name
+        one for one in kubernetes(world).pods(Component.WORKER) if one.workload == workload.name
     ]
     if workload.kind is WorkloadKind.DEPLOYMENT:
         return pods

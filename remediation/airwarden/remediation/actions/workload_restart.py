@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
+from airwarden.core.errors import ConflictError, NotFoundError
 from airwarden.core.kubernetes import Kubernetes, Workload, WorkloadKind
 from airwarden.core.platform import Component
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.workload_capacity import kubernetes
 from airwarden.remediation.components import database_pace
 from airwarden.remediation.rollouts import held_up, named_workloads
 from airwarden.remediation.world import Json, Subject, World
@@ -41,7 +42,7 @@ class WorkloadRestart:
     ) -> Plan | Nothing | Refused:
         """Find the workload that the labels name, and see that nothing speaks against it."""
         del parameters
-        kube = _kubernetes(world)
+        kube = kubernetes(world)
         found = named_workloads(kube, subject.labels)
         if len(found) != 1:
             names = ", ".join(one.name for one in found)
@@ -69,7 +70,7 @@ class WorkloadRestart:
         Raises:
             ConflictError: The workload was changed since it was planned for, or is gone.
         """
-        kube, (kind, name) = _kubernetes(world), _which(effect)
+        kube, (kind, name) = kubernetes(world), _which(effect)
         try:
             now = kube.workload(kind, name)
         except NotFoundError:
@@ -84,7 +85,7 @@ class WorkloadRestart:
         """Compare the template's key, and the generation, with the planned ones."""
         kind, name = _which(effect)
         try:
-            now = _kubernetes(world).workload(kind, name)
+            now = kubernetes(world).workload(kind, name)
         except NotFoundError:
             return ReadBack.UNDECIDABLE
         if _generation(now) == effect.generation:
@@ -98,12 +99,6 @@ class WorkloadRestart:
         """Answer that a restart has no way back."""
         del world, effect
         return Nothing("a restart cannot be taken back")
-
-
-def _kubernetes(world: World) -> Kubernetes:
-    if world.kubernetes is None:
-        raise UnavailableError("no Kubernetes is configured")
-    return world.kubernetes
 
 
 def _unfit(kube: Kubernetes, workload: Workload) -> str:
