@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 
 from support.airflow_api import airflow_api
+from support.kubernetes.contract import at
 from support.memory_path import memory_path
 from support.postgres import fresh_database, postgres_server
 from support.redis import own_redis, redis_server, session_redis
 
 __all__ = [
     "airflow_api",
+    "at",
     "fresh_database",
     "memory_path",
     "own_redis",

@@ -1,4 +1,4 @@
-"""The `Host` port over pods, on the API that `test_kubernetes_api.py` holds against a real one."""
+"""The `Host` port over pods, on the API that `kubernetes_api/` holds against a real one."""
 
 from __future__ import annotations
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
@@ -16,19 +15,12 @@ from support.eventually import eventually
 from support.kubernetes import Fault
 from support.kubernetes import kubelet as status
 from support.kubernetes.resources import Json
-from support.kubernetes.site import PATIENCE, Site, site
+from support.kubernetes.site import PATIENCE, Site
 from support.kubernetes.store import now
 
+#: What these are behaviours of.
+SUBJECT = "follower"
 PODS = r"/pods\?"
-
-
-@pytest.fixture
-def at(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
-    with site(tmp_path) as made:
-        words = request.node.name.removeprefix("test_").replace("_", " ")
-        where = "the fake" if made.fake else "a real cluster"
-        request.node.user_properties.append(("behaviour", f"follower on {where}: {words}"))
-        yield made
 
 
 @pytest.fixture

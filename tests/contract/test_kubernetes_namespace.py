@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from airwarden.adapters.kubernetes import KubernetesNamespace
@@ -22,19 +19,12 @@ from support.eventually import eventually
 from support.kubernetes import Fault
 from support.kubernetes import kubelet as status
 from support.kubernetes.resources import Json
-from support.kubernetes.site import PATIENCE, Site, site
+from support.kubernetes.site import PATIENCE, Site
 from support.kubernetes.store import now
 
+#: What these are behaviours of.
+SUBJECT = "adapter"
 SCHEDULER, WORKER, TRIGGERER = Component.SCHEDULER, Component.WORKER, Component.TRIGGERER
-
-
-@pytest.fixture
-def at(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
-    with site(tmp_path) as made:
-        words = request.node.name.removeprefix("test_").replace("_", " ")
-        where = "the fake" if made.fake else "a real cluster"
-        request.node.user_properties.append(("behaviour", f"adapter on {where}: {words}"))
-        yield made
 
 
 @pytest.fixture

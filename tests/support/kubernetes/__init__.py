@@ -1,6 +1,6 @@
 """A small Kubernetes API server, for the contract suite and for whoever needs a cluster in a test.
 
-It answers over TLS on loopback as a real one does (`tests/contract/test_kubernetes_api.py` holds it
+It answers over TLS on loopback as a real one does (`tests/contract/kubernetes_api/` holds it
 against that, and the same suite runs on a real cluster when `KUBECONFIG` is set). What it has not: no
 scheduler, no kubelet but `Cluster.kubelet`, no admission but quotas, no API but what is in `resources`.
 """
