@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from airwarden.core.errors import UnavailableError
-from airwarden.core.platform import Backfill, Dag, DatabaseSession, Pool, TaskKey
+from airwarden.core.platform import Backfill, Dag, DatabaseSession, Pool, ProcessState, TaskKey
 from support.fleet_bench import FleetBench, node, scheduler, worker
 from support.refusals import MINUTE, TOLD, told
 
@@ -126,6 +126,20 @@ def dead_worker(bench: FleetBench) -> None:
         component="worker",
         process=worker(0),
     )
+    bench.run(8 * MINUTE)
+
+
+def dead_api_server(bench: FleetBench) -> None:
+    bench.host.exit("api_server", ProcessState.FATAL)
+    bench.airflow.break_with(UnavailableError("connection refused"))
+    bench.shout(
+        "AirflowApiServerDown",
+        summary="Api-server process api_server of lab is down or frozen",
+        component="api-server",
+        process="api_server",
+    )
+    bench.run(40)
+    bench.airflow.break_with(None)
     bench.run(8 * MINUTE)
 
 
@@ -251,6 +265,7 @@ STORIES: dict[str, Callable[[FleetBench], None]] = {
     "blocking-session": blocking_session,
     "silent-worker": silent_worker,
     "dead-worker": dead_worker,
+    "dead-api-server": dead_api_server,
     "broker-out": broker_out,
     "dependency-down": dependency_down,
     "deep-queue": deep_queue,

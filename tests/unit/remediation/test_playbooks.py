@@ -85,6 +85,7 @@ _REVERTED = (
     "dag.pause",
     "pool.grow",
     "pool.hold",
+    "replicas.add",
     "worker.drain",
     "workers.scale",
 )
