@@ -21,6 +21,8 @@ from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.errors import RejectedError, UnavailableError
 from airwarden.core.platform import Silence
 from airwarden.core.ports import Alertmanager, Prometheus
+from airwarden.remediation.decide.autoscaling import ScalingPolicy
+from airwarden.remediation.fitting import read_samples
 from support import monitoring
 from support.eventually import eventually
 from support.monitoring import Scripted
@@ -72,6 +74,14 @@ def test_an_instant_vector_with_its_labels_and_time(prometheus: Prometheus) -> N
 
 def test_an_empty_vector_is_an_answer(prometheus: Prometheus) -> None:
     assert prometheus.query("no_such_series") == []
+
+
+def test_the_workers_past_is_asked_for_as_prometheus_takes_it(
+    prometheus_server: monitoring.Prometheus,
+) -> None:
+    policy = ScalingPolicy(0.85, 0.40, 300, 900, minimum=2, maximum=8)
+    real = PrometheusApi(prometheus_server.url)
+    assert read_samples(real, 'a"b\\', 1000.0, policy) == ()
 
 
 def test_an_empty_expression_is_rejected(prometheus: Prometheus) -> None:

@@ -30,6 +30,7 @@ from airwarden.remediation.auditing import AuditTerms
 from airwarden.remediation.breakers import guard
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.composition import Composition, RemediatorConfig, Signing
+from airwarden.remediation.decide.autoscaling import ScalingPolicy, policy_of
 from airwarden.remediation.decide.states import Mode
 from airwarden.remediation.journal.memory import JournalBreakers, JournalLedger
 from airwarden.remediation.journal.store import Journal, await_journal
@@ -316,6 +317,17 @@ def _change(wanted: PlaybookOverride) -> PlaybookChange:
     )
 
 
+def _scaling(settings: Settings) -> ScalingPolicy | None:
+    """Return what the `auto_scaling:` block means; None for one that `airwarden check` refuses."""
+    allocation = settings.resource_allocation
+    if allocation is None or allocation.auto_scaling is None:
+        return None
+    try:
+        return policy_of(allocation.auto_scaling)
+    except ValueError:
+        return None
+
+
 def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: Journal) -> World:
     """Return what a remedy may reach in one cluster."""
     cluster = ports.cluster
@@ -337,6 +349,7 @@ def world(settings: Settings, ports: ClusterPorts, clock: SystemClock, journal: 
             if settings.cluster_of(one) == cluster.name
         },
         fleet=WorkerFleet(cluster.workers.min, cluster.workers.max),
+        scaling=_scaling(settings),
         breakers=JournalBreakers(journal),
         ledger=JournalLedger(journal),
         causes=causes(settings, ports),

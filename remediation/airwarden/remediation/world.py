@@ -25,6 +25,7 @@ from airwarden.core.ports import (
     Webhooks,
     Workers,
 )
+from airwarden.remediation.decide.autoscaling import ScalingPolicy
 
 #: A JSON object as it is stored in the journal.
 Json = Mapping[str, Any]
@@ -144,7 +145,10 @@ class WorkerFleet:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """One cluster's ports. A port is None where the platform lacks it or none is configured."""
+    """One cluster's ports. A port is None where the platform lacks it or none is configured.
+
+    `scaling` is what the operator's `auto_scaling:` block means, if there is one.
+    """
 
     cluster: str
     clock: Clock
@@ -158,6 +162,7 @@ class World:
     prometheus: Prometheus | None = None
     dependencies: Mapping[str, Dependency] = field(default_factory=dict)
     fleet: WorkerFleet = WorkerFleet()
+    scaling: ScalingPolicy | None = None
     breakers: BreakerStore | None = None
     ledger: Ledger | None = None
     causes: FailureCauses | None = None

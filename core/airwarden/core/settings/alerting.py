@@ -450,7 +450,7 @@ class ResourceAllocation(Section):
     """The classes."""
 
     auto_scaling: AutoScaling | None = None
-    """The scaling thresholds."""
+    """The scaling thresholds: how many workers a deep queue gets, and KEDA's bounds."""
 
     @model_validator(mode="after")
     def _at_most_all(self) -> Self:

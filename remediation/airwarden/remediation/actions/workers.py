@@ -5,7 +5,6 @@ On Kubernetes their number is changed instead: `airwarden.remediation.actions.wo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,7 +23,8 @@ class WorkersScale:
     """Start workers up to an absolute number; its undo drains what it started, then stops it.
 
     Parameters:
-        growth: Share of the running workers to add, rounded up, at least one (0.25).
+        growth: Share of the running workers to add, rounded up, at least one (0.25), where no
+            `resource_allocation.auto_scaling` says how many the load asks for.
 
     One effect is one worker with its desired state (`running`, `draining`, `stopped`), so each is
     absolute and may be repeated. A worker that was not stopped when we came is never taken away.
@@ -61,8 +61,12 @@ class WorkersScale:
         running = [process for process in supervised if process.state in _UP]
         stopped = [process for process in supervised if process.state is ProcessState.STOPPED]
         most = len(supervised) if world.fleet.maximum is None else world.fleet.maximum
-        wanted = min(most, len(running) + max(1, math.ceil(len(running) * _growth(parameters))))
-        evidence = {"running": len(running), "wanted": wanted, "maximum": most}
+        fit, why = workload_capacity.wanted_workers(world, parameters, len(running))
+        wanted = min(most, fit)
+        evidence: dict[str, Any] = {"running": len(running), "wanted": wanted, "maximum": most}
+        evidence |= {"load": why} if why else {}
+        if fit <= len(running):
+            return Nothing(why, evidence)
         chosen = stopped[: max(0, wanted - len(running))]
         if not chosen:
             return Nothing(f"{len(running)} workers run, and {most} are allowed", evidence)
@@ -192,10 +196,6 @@ class WorkersScale:
         if len(going) < len(names):
             return Refused("pods that go are not supervised: nothing drains them")
         return Plan(tuple(self._effect(world, process, "draining") for process in going))
-
-
-def _growth(parameters: Mapping[str, Any]) -> float:
-    return float(parameters.get("growth", 0.25))
 
 
 def answering(world: World, hostname: str) -> Worker | None:

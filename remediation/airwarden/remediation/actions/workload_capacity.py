@@ -18,6 +18,7 @@ from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
 from airwarden.core.kubernetes import Capacity, Kubernetes, Pod, Workload, WorkloadKind
 from airwarden.core.platform import Component, Worker
 from airwarden.remediation.actions.base import Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.fitting import fitting, target
 from airwarden.remediation.world import Json, Subject, World
 
 #: What says of an effect that it is one of these.
@@ -61,14 +62,32 @@ def plan(
             cause="no ceiling declared",
             evidence=evidence,
         )
-    growth = float(parameters.get("growth", 0.25))
-    wanted = min(ceiling, seen.maximum + max(1, math.ceil(seen.maximum * growth)))
+    wanted, why = wanted_workers(world, parameters, seen.maximum)
+    evidence = {**evidence, **({"load": why} if why else {})}
+    if wanted <= seen.maximum and why:
+        return Nothing(why, evidence)
+    wanted = min(ceiling, wanted)
     if wanted <= seen.maximum:
         return Nothing(f"{seen.maximum} workers may run, and {ceiling} are allowed", evidence)
     if no_room:
         return Refused(no_room, cause="no room in the metadata database", evidence=evidence)
     minimum = seen.minimum if seen.elastic else wanted
     return Plan((bounds_effect(action, world, workload, seen, minimum, wanted),), evidence)
+
+
+def wanted_workers(world: World, parameters: Mapping[str, Any], now: int) -> tuple[int, str]:
+    """Return how many workers there may be, and why if the operator's `auto_scaling:` block decides it.
+
+    Without one it is a share more than now (`growth`, at least one).
+
+    Raises:
+        UnavailableError: The block decides, and what the workers did cannot be read.
+    """
+    if world.scaling is None:
+        growth = float(parameters.get("growth", 0.25))
+        return now + max(1, math.ceil(now * growth)), ""
+    decision = fitting(world, world.scaling, now)
+    return target(decision, now), decision.why
 
 
 def kubernetes(world: World) -> Kubernetes:

@@ -1,0 +1,157 @@
+"""How many workers the load asks for: `auto_scaling:` decides it, on what was measured and on nothing else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import pytest
+
+from airwarden.adapters.fakes import FakeClock, FakeHost, FakeKubernetes, FakeWorkers
+from airwarden.adapters.host_kubernetes import KubernetesHost
+from airwarden.core.errors import UnavailableError
+from airwarden.core.kubernetes import Capacity, Workload, WorkloadKind
+from airwarden.core.platform import Component, Sample
+from airwarden.remediation.actions.base import Nothing, Plan, Refused
+from airwarden.remediation.actions.workers import WorkersScale
+from airwarden.remediation.decide.autoscaling import ScalingPolicy
+from airwarden.remediation.fitting import read_samples
+from airwarden.remediation.world import WorkerFleet, World
+from support.small_world import subject
+
+NAME = "airflow-worker"
+POLICY = ScalingPolicy(0.85, 0.40, 300, 900, minimum=2, maximum=8)
+QUEUE = subject({"queue": "default"})
+
+
+class Measured:
+    """A Prometheus that has watched so many nodes of 16 slots, with so many tasks at each moment.
+
+    Attributes:
+        running, queued: Seconds ago → tasks; None where nobody measured.
+        asked: The queries.
+    """
+
+    def __init__(self, nodes: int = 4) -> None:
+        self.nodes = nodes
+        self.running: Callable[[int], float | None] = lambda ago: 16.0 * nodes
+        self.queued: Callable[[int], float | None] = lambda ago: 32.0
+        self.asked: list[str] = []
+        self.down = False
+
+    def query(self, expression: str) -> Sequence[Sample]:
+        if self.down:
+            raise UnavailableError("no answer")
+        self.asked.append(expression)
+        moments = map(int, re.findall(r'"ago", "(\d+)"', expression))
+        told = [(ago, self._at(expression, ago)) for ago in moments]
+        return [Sample({"ago": str(ago)}, value, 0.0) for ago, value in told if value is not None]
+
+    def _at(self, expression: str, ago: int) -> float | None:
+        if 'state="running"' in expression:
+            return self.running(ago)
+        if 'state="queued"' in expression:
+            return self.queued(ago)
+        return float(self.nodes * (1 if expression.count("count(") else 16))
+
+
+class There:
+    """Four workers that KEDA scales, at its maximum."""
+
+    def __init__(self) -> None:
+        self.kube, self.measured = FakeKubernetes(), Measured()
+        self.kube.kept[NAME] = Workload(
+            WorkloadKind.STATEFUL_SET, NAME, "uid", Component.WORKER, 4, ready=4, total=4
+        )
+        self.kube.owners[NAME] = Capacity(NAME, "ScaledObject", "w", 1, 4, 4, 4, "7")
+        self.world = World(
+            "lab", FakeClock(), host=KubernetesHost(self.kube, appear_timeout=0),
+            workers=FakeWorkers(), kubernetes=self.kube, prometheus=self.measured,
+            fleet=WorkerFleet(1, 20), scaling=POLICY,
+        )  # fmt: skip
+
+    def plan(self) -> Plan | Nothing | Refused:
+        return WorkersScale().plan(self.world, QUEUE, {"growth": 0.25})
+
+
+@pytest.fixture
+def there() -> There:
+    return There()
+
+
+def bounds(planned: object) -> tuple[object, object]:
+    assert isinstance(planned, Plan), planned
+    (effect,) = planned.effects
+    return effect.parameters["minimum"], effect.parameters["maximum"]
+
+
+def test_the_bounds_become_what_the_load_asks_for_up_to_the_most(there: There) -> None:
+    # 64 tasks run and 10 wait on 4 nodes of 16 slots: 4.6 nodes' worth, aimed at 62.5 %.
+    there.measured.queued = lambda ago: 10.0
+    assert bounds(there.plan()) == (1, 8)
+    there.world = replace(there.world, scaling=replace(POLICY, maximum=30))
+    assert bounds(there.plan()) == (1, 8)
+    there.measured.queued = lambda ago: 0.0
+    assert bounds(there.plan()) == (1, 7)
+
+
+def test_beyond_the_most_they_are_raised_by_a_quarter_up_to_the_ceiling(there: There) -> None:
+    there.world = replace(there.world, scaling=replace(POLICY, maximum=4))
+    assert bounds(there.plan()) == (1, 5)
+    there.world = replace(there.world, fleet=WorkerFleet(1, 4))
+    assert isinstance(there.plan(), Nothing)
+
+
+def test_a_dip_within_the_window_or_load_that_is_borne_adds_nothing(there: There) -> None:
+    there.measured.running = lambda ago: 40.0 if ago == 120 else 64.0
+    nothing = there.plan()
+    assert isinstance(nothing, Nothing)
+    assert "between the thresholds" in nothing.reason
+
+
+@pytest.mark.parametrize("gap", [range(90, 241), range(91)], ids=["within", "at the end"])
+def test_what_was_not_measured_is_no_reason_to_act(there: There, gap: range) -> None:
+    there.measured.running = lambda ago: None if ago in gap else 64.0
+    nothing = there.plan()
+    assert isinstance(nothing, Nothing)
+    assert "measurements are missing" in nothing.reason
+
+
+def test_a_prometheus_that_does_not_answer_is_unreadable(there: There) -> None:
+    there.measured.down = True
+    with pytest.raises(UnavailableError):
+        there.plan()
+    there.world = replace(there.world, prometheus=None)
+    with pytest.raises(UnavailableError):
+        there.plan()
+
+
+def test_without_the_block_it_is_a_share_more(there: There) -> None:
+    there.world = replace(there.world, scaling=None)
+    assert bounds(there.plan()) == (1, 5)
+    assert there.measured.asked == []
+
+
+def test_supervised_workers_are_started_by_the_same_decision() -> None:
+    names = tuple(f"worker_{n}" for n in range(10))
+    clock = FakeClock()
+    measured = Measured()
+    world = World(
+        "lab", clock, prometheus=measured, workers=FakeWorkers(), scaling=POLICY,
+        host=FakeHost(clock, {Component.WORKER: names}, stopped=names[4:]),
+    )  # fmt: skip
+    measured.queued = lambda ago: 0.0
+    plan = WorkersScale().plan(world, QUEUE, {})
+    assert isinstance(plan, Plan)
+    assert len(plan.effects) == 3
+    measured.running = lambda ago: 20.0
+    assert isinstance(WorkersScale().plan(world, QUEUE, {}), Nothing)
+
+
+def test_a_cluster_is_asked_for_by_its_whole_name() -> None:
+    measured = Measured()
+    found = read_samples(measured, 'a"b', 1000.0, POLICY)
+    assert all('cluster="a\\"b"' in query for query in measured.asked)
+    assert [one.at for one in found] == [1000.0 - ago for ago in range(930, -1, -30)]
+    assert (found[-1].nodes, found[-1].busy, found[-1].waiting) == (4, 4.0, 2.0)
