@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -24,6 +26,8 @@ ORDINARY, SOUND = "ordinary-1", "sound-1"
 STREAK = 3
 #: So many of its team's end well meanwhile.
 _WELL = 20
+#: Alerts within a minute: too many to be treated one by one.
+_STORM = 60
 
 
 def make_dags(database: Database) -> None:
@@ -53,6 +57,16 @@ def make_dags(database: Database) -> None:
     rows.close()
 
 
+@contextmanager
+def forgotten_slot(database: Database) -> Iterator[None]:
+    """A replication slot that nobody reads: it keeps the database's log."""
+    database.execute("SELECT pg_create_physical_replication_slot('forgotten', true)")
+    try:
+        yield
+    finally:
+        database.execute("SELECT pg_drop_replication_slot('forgotten')")
+
+
 def go_wrong(world: Filled, database: Database, session: psycopg.Connection[Any]) -> None:
     """Let go wrong what can: after the exporter's first look, since what failed before is not counted.
 
@@ -76,7 +90,7 @@ def go_wrong(world: Filled, database: Database, session: psycopg.Connection[Any]
 
 
 def _let_remedies_be_tried(remediator: Running) -> None:
-    """One remedy is refused, since its alert is over; one is of no help; and one heals."""
+    """One remedy is refused, since its alert is over; one is of no help; one heals; and then there is a storm."""
     machine = remediator.machine
     machine.healthy = machine.heals = False
     _fire(remediator, "over", shown=False)
@@ -86,6 +100,8 @@ def _let_remedies_be_tried(remediator: Running) -> None:
     machine.heals = True
     _fire(remediator, "one", shown=True)
     _await(remediator, "airwarden_time_to_heal_seconds_count")
+    everything = [alert(name=f"machine-{number}", starts=now()) for number in range(_STORM)]
+    remediator.webhook(webhook(*everything)).raise_for_status()
 
 
 def _await(remediator: Running, name: str) -> None:

@@ -34,6 +34,7 @@ from airwarden.exporters.reported import ReportedValues
 from airwarden.exporters.server import Post
 from airwarden.exporters.sources import FailureOptions, FreshnessTarget
 from airwarden.remediation.decide.rails import Rails
+from airwarden.remediation.leadership import LeaseTimes
 from airwarden.rules.build import build
 from airwarden.rules.config import RuleConfig
 from support.eventually import eventually
@@ -134,8 +135,12 @@ def filled(
         stack.callback(exporter.stop)
         remediator = Running(
             f"sqlite:///{folder / 'journal.db'}",
-            book=quick_playbook(attempts=1),
+            book=quick_playbook(
+                attempts=1, verify={"check": "well", "within": "20s", "stable": "0s"}
+            ),
             rails=Rails(cool_down=timedelta(0)),
+            # It shares its process with the exporter, on a machine that may be busy.
+            lease=LeaseTimes(ttl=90.0, self_fence=60.0),
         )
         stack.callback(remediator.stop)
         address = f"127.0.0.1:{exporter.port}"

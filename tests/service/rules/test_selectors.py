@@ -26,7 +26,7 @@ from bench.fleet.mover import Mover, Pace
 from bench.fleet.shape import fleet
 from support.dashboards import queries
 from support.eventually import eventually
-from support.faults import go_wrong, make_dags
+from support.faults import forgotten_slot, go_wrong, make_dags
 from support.filled import filled
 from support.fleet import SMALL
 from support.monitoring import Prometheus
@@ -49,10 +49,8 @@ NOT_THERE = {
     "airwarden_scaler_": "nothing runs in Kubernetes here",
     "airwarden_workload_": "nothing runs in Kubernetes here",
     "airwarden_spark_": "no Spark is watched",
-    "airwarden_storm{": "there has to be a storm",
     "airwarden_stream_": "no streams are watched",
     "airwarden_db_replication_lag_seconds{": "there is no replica",
-    "airwarden_db_slot_retained_bytes{": "there is no replica",
     "alertmanager_notifications_failed_total{": "Alertmanager's own, which it serves itself",
     "cluster:airwarden_dag_runs_ended:increase1h:usual{": "takes a week",
     "cluster:airwarden_task_retries:increase30m:usual{": "takes a week",
@@ -107,7 +105,7 @@ def prometheus(
     make_dags(database)
     mover = Mover(database.dsn, fleet(SMALL), Pace(per_day=30 * 86_400, speed=2000, trouble=8))
     made = filled(database, session_redis, tmp_path_factory.mktemp("filled"))
-    with psycopg.connect(database.dsn) as forgotten, made as world:
+    with psycopg.connect(database.dsn) as forgotten, forgotten_slot(database), made as world:
         eventually(
             lambda: world.prometheus.query("airwarden_dag_runs_finished_total"),
             within=60,
