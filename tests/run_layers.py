@@ -65,9 +65,9 @@ def pytest(
 TWO = ("-n", "2", "--dist", "worksteal")
 #: What `check` runs of the unit tests: those that follow the engine for hours of virtual time, or speak to servers, are left out.
 QUICK = "not reliability and not thorough"
-#: Those that share a server within a file, or a group of files.
-TWO_BY_FILE = ("-n", "2", "--dist", "loadfile")
-TWO_BY_GROUP = ("-n", "2", "--dist", "loadgroup")
+#: Those that share a server within a file, or a group of files. They wait for it more than they compute.
+THREE_BY_FILE = ("-n", "3", "--dist", "loadfile")
+THREE_BY_GROUP = ("-n", "3", "--dist", "loadgroup")
 
 
 #: What `reliability` runs, and the one file of it that is a layer of its own.
@@ -99,10 +99,10 @@ PLANS: dict[str, tuple[Layer, ...]] = {
         Layer(
             "contract and CLI",
             90,
-            (pytest("tests/contract", "tests/cli", processes=TWO_BY_GROUP),),
+            (pytest("tests/contract", "tests/cli", processes=THREE_BY_GROUP),),
             in_memory=True,
         ),
-        Layer("service", 330, (pytest("tests/service", processes=TWO_BY_FILE),), in_memory=True),
+        Layer("service", 330, (pytest("tests/service", processes=THREE_BY_FILE),), in_memory=True),
         Layer("browser", 120, (pytest("tests/browser", processes=TWO),)),
         # In one process: the platform comes up while the soak is on.
         Layer("soak, acceptance", 480, ((*pytest("tests/soak", "tests/acceptance"), "-s"),)),
