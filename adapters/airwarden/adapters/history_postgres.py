@@ -95,7 +95,7 @@ class PostgresHistory:
             columns = {n: nothing if k == "at" else none for n, k in _RUN_FIELDS.items()}
         return PastRuns(**columns)
 
-    def tasks(self, since: float, until: float, progress: Progress) -> PastTasks | None:
+    def tasks(self, since: float, until: float, progress: Progress) -> Iterator[PastTasks]:
         """See the port; `dags` goes before it."""
         import numpy as np
 
@@ -106,25 +106,19 @@ class PostgresHistory:
                 kind: {int(r["number"]): str(r["name"]) for r in places if r["kind"] == kind}
                 for kind in ("queue", "pool")
             }
-            kept: list[dict[str, NDArray[Any]]] = []
+            # Whatever was not seen lately has no name: it is one queue, and one pool.
+            queues, pools = ((*names[kind].values(), "other") for kind in ("queue", "pool"))
             at = begin
             while at < until:
                 piece = self._packed(
                     connection, "past_tasks", _TASK_FIELDS, low=_uuid(at), high=_uuid(at + _TASKS)
                 )
-                kept.append(self._task_columns(piece, names, since))
+                columns = self._task_columns(piece, names, since)
                 at += _TASKS
                 progress(min(1.0, (at - begin) / (until - begin)))
-        columns = _joined(kept)
-        if not len(columns.get("dag", ())):
-            return None
-        columns["retried"] = columns["retried"].astype(np.bool_)
-        # Whatever was not seen lately has no name: it is one queue, and one pool.
-        return PastTasks(
-            queues=(*names["queue"].values(), "other"),
-            pools=(*names["pool"].values(), "other"),
-            **columns,
-        )
+                if len(columns["dag"]):
+                    columns["retried"] = columns["retried"].astype(np.bool_)
+                    yield PastTasks(queues=queues, pools=pools, **columns)
 
     def _run_columns(
         self, piece: NDArray[Any], since: float, until: float

@@ -121,17 +121,14 @@ class Backtest:
     def _of_tasks(
         self, sets: Sequence[RuleSet], known: Mapping[str, Any], grid: Grid, dags: Sequence[DagKind]
     ) -> Mapping[str, Source]:
-        """Return what the rules ask of task attempts, which are let go of then: a month of them is large."""
+        """Return what the rules ask of task attempts, which are read and let go of piece by piece."""
         from airwarden.rules.backtest.measured import wanted
-        from airwarden.rules.backtest.past_tasks import PastOfTasks, task_sources
+        from airwarden.rules.backtest.past_tasks import task_sources
 
-        tasks = self.history.tasks(
+        pieces = self.history.tasks(
             grid.at(-grid.before), grid.end, lambda share: self.steps("reading tasks", share)
         )
-        if tasks is None:
-            return {}
-        past = PastOfTasks(grid, tasks, dags, self.request.cluster)
-        return task_sources(past, wanted(sets, known))
+        return task_sources(pieces, wanted(sets, known), grid, dags, self.request.cluster)
 
     def _measured(
         self, sets: Sequence[RuleSet], known: Mapping[str, Any], grid: Grid

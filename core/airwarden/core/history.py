@@ -6,7 +6,7 @@ element a row. Pure: values only, and the port that gives them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
@@ -106,9 +106,9 @@ class PastOfAirflow(Protocol):
         """Return the runs that were open or ended between two moments."""
         ...
 
-    def tasks(self, since: float, until: float, progress: Progress) -> PastTasks | None:
-        """Return the task attempts that were open or ended between two moments.
+    def tasks(self, since: float, until: float, progress: Progress) -> Iterator[PastTasks]:
+        """Yield the task attempts that were open or ended between two moments, piece by piece.
 
-        None where there are none, or where this Airflow's tables cannot be read by time.
+        All pieces have the same `queues` and `pools`.
         """
         ...

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from airwarden.core.thresholds import Operator
-from airwarden.rules.backtest.building import Column, oldest, series_of
+from airwarden.rules.backtest.building import Column, Events, Things, counter, oldest
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.replay import RuleSet, with_threshold
 from airwarden.rules.backtest.sources import PHASE, Latest
@@ -54,16 +54,44 @@ def test_a_value_stands_until_the_next_one_is_set() -> None:
 
 def test_series_are_told_apart_by_a_table_as_by_sorting(monkeypatch: pytest.MonkeyPatch) -> None:
     dice = np.random.default_rng(5)
+    moments = GRID.start + dice.random(50) * 10_000
     columns = [
         Column(name, [f"{name}{n}" for n in range(size)], dice.integers(0, size, 50).astype(np.int32))
         for name, size in (("a", 3), ("b", 7))
     ]  # fmt: skip
-    quick = series_of(columns, [("a2", "b6")], {})
+    quick = counter(GRID, moments, columns, {}, [("a2", "b6")])
     monkeypatch.setattr("airwarden.rules.backtest.building._TABLE", 0)
-    slow = series_of(columns, [("a2", "b6")], {})
-    assert quick[0] == slow[0]
-    np.testing.assert_array_equal(quick[1], slow[1])
-    assert {"a": "a2", "b": "b6"} in quick[0]
+    slow = counter(GRID, moments, columns, {}, [("a2", "b6")])
+    assert quick.labels == slow.labels
+    np.testing.assert_array_equal(quick.series, slow.series)
+    assert {"a": "a2", "b": "b6"} in quick.labels
+
+
+def test_pieces_of_the_past_give_what_the_whole_gives() -> None:
+    dice = np.random.default_rng(6)
+    begun = GRID.start - 1000 + dice.random(900) * 12_000
+    ended = begun + dice.exponential(300, 900)
+    ended[::41] = np.nan
+    place = dice.integers(0, 300, 900).astype(np.int32)
+    names = {"n": [str(number) for number in range(300)]}
+    whole, pieces = Events(GRID, names), Events(GRID, names)
+    whole.were_there(begun, ended, [place])
+    row = place % 3
+    parts = []
+    for piece in np.array_split(np.arange(900), 7):
+        pieces.were_there(begun[piece], ended[piece], [place[piece]])
+        parts.append(Things.seen(GRID, begun[piece], ended[piece], row[piece]))
+    one, other = whole.flow({}), pieces.flow({})
+    assert one.labels == other.labels
+    for span in (Span(0, 100), Span(90, 300)):
+        np.testing.assert_array_equal(
+            one.vector((), span, None).values, other.vector((), span, None).values
+        )
+    labels = [{"row": str(number)} for number in range(3)]
+    np.testing.assert_array_equal(
+        Things.together(parts).ages(GRID, labels).samples,
+        oldest(GRID, begun, begun, ended, row, labels).samples,
+    )
 
 
 @pytest.mark.parametrize(

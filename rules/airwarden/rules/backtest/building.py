@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,47 +44,114 @@ class Column:
         return Column(self.name, self.values, self.places[chosen])
 
 
-def series_of(
-    columns: Sequence[Column], born: Iterable[Sequence[str]], common: Labels
-) -> tuple[list[Labels], NDArray[np.int32]]:
-    """Return every series there is, and which one each event belongs to.
+@dataclass(slots=True)
+class Events:
+    """Events of one metric, taken piece by piece, each kept in a few bytes: there are millions.
 
-    Args:
-        columns: The labels.
-        born: Values in the columns' order of series that exist without any event.
-        common: Labels of every series.
+    Attributes:
+        grid: The evaluations.
+        values: Label → its possible values.
     """
-    sizes = [len(column.values) for column in columns]
-    codes = np.zeros(len(columns[0].places), dtype=np.int64)
-    for column, size in zip(columns, sizes, strict=True):
-        codes = codes * size + column.places
-    index = [{value: place for place, value in enumerate(c.values)} for c in columns]
-    births = []
-    for values in born:
-        code = 0
-        for places, size, value in zip(index, sizes, values, strict=True):
-            code = code * size + places[value]
-        births.append(code)
-    known, where = _told_apart(codes, np.array(births, dtype=np.int64), math.prod(sizes))
-    labels: list[Labels] = []
-    for code in known.tolist():
-        own: dict[str, str] = {}
-        for column, size in zip(reversed(columns), reversed(sizes), strict=True):
-            code, place = divmod(code, size)
-            own[column.name] = column.values[place]
-        labels.append({**common, **own})
-    return labels, where
+
+    grid: Grid
+    values: Mapping[str, Sequence[str]]
+    # Bytes that grow in one place: thousands of small arrays would leave holes in memory.
+    _codes: bytearray = field(default_factory=bytearray)
+    _at: bytearray = field(default_factory=bytearray)
+    _weight: bytearray = field(default_factory=bytearray)
+
+    @classmethod
+    def of(cls, grid: Grid, columns: Sequence[Column]) -> Events:
+        """Return none yet, with the labels of these columns."""
+        return cls(grid, {column.name: column.values for column in columns})
+
+    def happened(
+        self,
+        moments: Floats,
+        places: Sequence[NDArray[Any]],
+        weight: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Take what happened at these moments, each with the places of its labels' values."""
+        at = self.grid.sees(moments)
+        kept = (at > self.grid.whole.first) & (at < self.grid.whole.end)
+        self.seen(at[kept], [p[kept] for p in places], None if weight is None else weight[kept])
+
+    def were_there(self, begun: Floats, ended: Floats, places: Sequence[NDArray[Any]]) -> None:
+        """Take things that are there from one moment to another; NaN: not yet over."""
+        entered, left = self.grid.sees(begun), self.grid.sees(ended)
+        kept = (left > entered) & (entered < self.grid.whole.end)
+        own = [place[kept] for place in places]
+        one = np.ones(int(kept.sum()), dtype=np.float32)
+        self.seen(entered[kept], own, one)
+        self.seen(left[kept], own, -one)
+
+    def seen(
+        self,
+        at: NDArray[np.int32],
+        places: Sequence[NDArray[Any]],
+        weight: NDArray[np.float32] | None,
+    ) -> None:
+        """Take events by the evaluation that sees each first."""
+        codes = np.zeros(len(at), dtype=np.int64)
+        for own, values in zip(places, self.values.values(), strict=True):
+            codes = codes * len(values) + own
+        self._codes += codes.astype(self._kind).tobytes()
+        self._at += at.tobytes()
+        if weight is not None:
+            self._weight += weight.tobytes()
+
+    def flow(self, common: Labels, born: Iterable[Sequence[str]] = ()) -> Flow:
+        """Return all of them counted up.
+
+        Args:
+            common: Labels of every series.
+            born: Values in the labels' order of series that exist without any event.
+        """
+        sizes = [len(values) for values in self.values.values()]
+        index = [{v: place for place, v in enumerate(values)} for values in self.values.values()]
+        births = []
+        for own in born:
+            code = 0
+            for places, size, value in zip(index, sizes, own, strict=True):
+                code = code * size + places[value]
+            births.append(code)
+        codes = np.frombuffer(self._codes, dtype=self._kind)
+        known, series = _told_apart(codes, np.array(births, dtype=np.int64), self._size)
+        labels: list[Labels] = []
+        for code in known.tolist():
+            named: dict[str, str] = {}
+            for name, values in reversed([*self.values.items()]):
+                code, place = divmod(code, len(values))
+                named[name] = values[place]
+            labels.append({**common, **named})
+        at = np.frombuffer(self._at, dtype=np.int32)
+        # Of what happens at once the order does not matter; most are in order already.
+        order = np.argsort(at, kind="stable")
+        weight = np.frombuffer(self._weight, dtype=np.float32)[order] if self._weight else None
+        return Flow(labels, series[order], at[order], weight)
+
+    @property
+    def _size(self) -> int:
+        return math.prod(len(values) for values in self.values.values())
+
+    @property
+    def _kind(self) -> np.dtype[Any]:
+        return np.min_scalar_type(self._size)
 
 
-def _told_apart(codes: Ints, births: Ints, size: int) -> tuple[Ints, NDArray[np.int32]]:
+def _told_apart(
+    codes: NDArray[Any], births: Ints, size: int
+) -> tuple[Ints, NDArray[np.unsignedinteger[Any]]]:
     """Return the codes that there are, ascending, and the place of each among them."""
     if size > _TABLE:
         known, where = np.unique(np.concatenate([codes, births]), return_inverse=True)
-        return known, where[: len(codes)].astype(np.int32)
+        return known, where[: len(codes)].astype(np.min_scalar_type(len(known)))
     there = np.zeros(size, dtype=bool)
     there[codes] = True
     there[births] = True
-    return np.flatnonzero(there), (np.cumsum(there, dtype=np.int32) - 1)[codes]
+    known = np.flatnonzero(there)
+    places = np.cumsum(there, dtype=np.int64) - 1
+    return known, places.astype(np.min_scalar_type(len(known)))[codes]
 
 
 def counter(
@@ -95,21 +163,9 @@ def counter(
     weight: NDArray[np.float32] | None = None,
 ) -> Flow:
     """Return a counter of things that happened at these moments."""
-    at = grid.sees(moments)
-    kept = (at > grid.whole.first) & (at < grid.whole.end)
-    labels, series = series_of([c.only(kept) for c in columns], born, common)
-    return _in_order(labels, series, at[kept], None if weight is None else weight[kept])
-
-
-def _in_order(
-    labels: list[Labels],
-    series: NDArray[np.int32],
-    at: NDArray[np.int32],
-    weight: NDArray[np.float32] | None,
-) -> Flow:
-    # Of what happens at once the order does not matter.
-    order = np.argsort(at)
-    return Flow(labels, series[order], at[order], None if weight is None else weight[order])
+    events = Events.of(grid, columns)
+    events.happened(moments, [column.places for column in columns], weight)
+    return events.flow(common, born)
 
 
 def open_things(
@@ -121,13 +177,9 @@ def open_things(
     born: Iterable[Sequence[str]] = (),
 ) -> Flow:
     """Return a gauge of things that are there from one moment to another; NaN: not yet over."""
-    entered, left = grid.sees(begun), grid.sees(ended)
-    kept = (left > entered) & (entered < grid.whole.end)
-    labels, series = series_of([c.only(kept) for c in columns], born, common)
-    at = np.concatenate([entered[kept], left[kept]])
-    weight = np.ones(len(at), dtype=np.float32)
-    weight[len(series) :] = -1.0
-    return _in_order(labels, np.concatenate([series, series]), at, weight)
+    events = Events.of(grid, columns)
+    events.were_there(begun, ended, [column.places for column in columns])
+    return events.flow(common, born)
 
 
 def oldest(
@@ -150,40 +202,76 @@ def oldest(
     first, last = grid.sees(begun), grid.sees(ended)
     # Whatever begins and ends between two samples is never seen.
     kept = np.flatnonzero((last > first) & ~np.isnan(since))
-    first, last, since = first[kept], last[kept], since[kept]
-    row = np.asarray(group, dtype=np.int64)[kept]
-    if np.array_equal(since, begun[kept]):
-        kept, first = _oldest_of_all(since, first, last, row)
-        last, since, row = last[kept], since[kept], row[kept]
+    things = Things(since[kept], first[kept], last[kept], np.asarray(group, dtype=np.int64)[kept])
+    if np.array_equal(things.since, begun[kept]):
+        things = things.oldest()
     else:
-        last = np.minimum(last, first + round(_LONGEST / grid.step))
-    lengths = (last - first).astype(np.int64)
-    starts = np.cumsum(lengths) - lengths
-    places = np.arange(lengths.sum()) - np.repeat(starts - first, lengths)
-    whole = grid.whole
-    found = np.full((len(labels), whole.count), np.inf)
-    cells = np.repeat(row, lengths), places - whole.first
-    np.minimum.at(found, cells, np.repeat(since, lengths))
-    sampled = grid.sampled(np.arange(whole.first, whole.end))
-    ages = np.maximum(np.where(np.isinf(found), 0.0, sampled - found), 0.0)
-    return Stored(list(labels), ages.astype(np.float32), whole.first)
+        last = np.minimum(things.last, things.first + round(_LONGEST / grid.step))
+        things = replace(things, last=last)
+    return things.ages(grid, labels)
 
 
-def _oldest_of_all(
-    since: Floats, first: NDArray[np.int32], last: NDArray[np.int32], row: Ints
-) -> tuple[Ints, NDArray[np.int32]]:
-    """Return what is ever the oldest of its row, and from when on: until then something older is there.
+@dataclass(frozen=True, slots=True)
+class Things:
+    """What is seen for a while, and has an age.
 
-    Only where each is seen from the moment on from which its age counts.
+    Attributes:
+        since: Unix time from which on its age counts.
+        first, last: The evaluations that see it, the last one left out.
+        row: What the oldest one of is asked for.
     """
-    order = np.lexsort((since, row))
-    # Later rows lie further on, so that what outlasts all before it is told for all rows at once.
-    apart = row[order] * (int(last.max(initial=0)) - int(first.min(initial=0)) + 1)
-    ends = np.maximum.accumulate(apart + last[order])
-    outlasted = np.concatenate([[np.iinfo(np.int64).min], ends[:-1]])
-    there = apart + last[order] > outlasted
-    begins = np.maximum(apart + first[order], outlasted) - apart
-    return order[there], begins[there].astype(np.int32)
+
+    since: Floats
+    first: NDArray[np.int32]
+    last: NDArray[np.int32]
+    row: Ints
+
+    @classmethod
+    def seen(cls, grid: Grid, begun: Floats, ended: Floats, row: NDArray[Any]) -> Things:
+        """Return the oldest ones of those that are seen from when on their age counts."""
+        first, last = grid.sees(begun), grid.sees(ended)
+        kept = np.flatnonzero((last > first) & ~np.isnan(begun))
+        return cls(begun[kept], first[kept], last[kept], row[kept].astype(np.int64)).oldest()
+
+    @classmethod
+    def together(cls, pieces: Sequence[Things]) -> Things:
+        """Return the oldest of several pieces' oldest."""
+        return cls(
+            np.concatenate([piece.since for piece in pieces]),
+            np.concatenate([piece.first for piece in pieces]),
+            np.concatenate([piece.last for piece in pieces]),
+            np.concatenate([piece.row for piece in pieces]),
+        ).oldest()
+
+    def oldest(self) -> Things:
+        """Return what is ever the oldest of its row, and from when on: until then something older is there.
+
+        Only where each is seen from the moment on from which its age counts.
+        """
+        order = np.lexsort((self.since, self.row))
+        # Later rows lie further on, so that what outlasts all before it is told for all rows at once.
+        width = int(self.last.max(initial=0)) - int(self.first.min(initial=0)) + 1
+        apart = self.row[order] * width
+        ends = np.maximum.accumulate(apart + self.last[order])
+        outlasted = np.concatenate([[np.iinfo(np.int64).min], ends[:-1]])
+        there = apart + self.last[order] > outlasted
+        begins = np.maximum(apart + self.first[order], outlasted) - apart
+        kept = order[there]
+        first = begins[there].astype(np.int32)
+        return Things(self.since[kept], first, self.last[kept], self.row[kept])
+
+    def ages(self, grid: Grid, labels: Sequence[Labels]) -> Stored:
+        """Return the age of the oldest of each row, 0 where there is none."""
+        lengths = (self.last - self.first).astype(np.int64)
+        starts = np.cumsum(lengths) - lengths
+        places = np.arange(lengths.sum()) - np.repeat(starts - self.first, lengths)
+        whole = grid.whole
+        found = np.full((len(labels), whole.count), np.inf)
+        cells = np.repeat(self.row, lengths), places - whole.first
+        np.minimum.at(found, cells, np.repeat(self.since, lengths))
+        sampled = grid.sampled(np.arange(whole.first, whole.end))
+        ages = np.maximum(np.where(np.isinf(found), 0.0, sampled - found), 0.0)
+        return Stored(list(labels), ages.astype(np.float32), whole.first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +340,44 @@ class Buckets:
 KINDS = ("bucket", "count", "sum")
 
 
+@dataclass(slots=True)
+class Observed:
+    """Observations of one of the three kinds of series of a histogram, taken piece by piece."""
+
+    kind: str
+    bounds: Sequence[float]
+    events: Events
+
+    @classmethod
+    def of(
+        cls, grid: Grid, kind: str, values: Mapping[str, Sequence[str]], bounds: Sequence[float]
+    ) -> Observed:
+        """Return none yet."""
+        own = {**values, "le": _written(bounds)} if kind == "bucket" else values
+        return cls(kind, bounds, Events(grid, own))
+
+    def take(self, moments: Floats, seconds: Floats, places: Sequence[NDArray[Any]]) -> None:
+        """Take some, each with the places of its labels' values."""
+        if self.kind == "count":
+            self.events.happened(moments, places)
+        elif self.kind == "sum":
+            self.events.happened(moments, places, seconds.astype(np.float32))
+        else:
+            bucket = np.searchsorted(np.asarray(self.bounds), seconds, side="left")
+            self.events.happened(moments, [*places, bucket])
+
+    def source(self, common: Labels, born: Collection[Sequence[str]]) -> Flow | Buckets:
+        """Return all of them."""
+        if self.kind != "bucket":
+            return self.events.flow(common, born)
+        bounds = _written(self.bounds)
+        return Buckets(self.events.flow(common, [(*own, bounds[-1]) for own in born]), bounds)
+
+
+def _written(bounds: Sequence[float]) -> list[str]:
+    return [*(repr(float(bound)) for bound in bounds), "+Inf"]
+
+
 def histogram(
     grid: Grid,
     kind: str,
@@ -263,17 +389,6 @@ def histogram(
     buckets: Sequence[float],
 ) -> Flow | Buckets:
     """Return one of the three kinds of series of a histogram."""
-    if kind == "count":
-        return counter(grid, moments, columns, common, born)
-    if kind == "sum":
-        return counter(grid, moments, columns, common, born, seconds.astype(np.float32))
-    bounds = [*(repr(float(bound)) for bound in buckets), "+Inf"]
-    place = np.searchsorted(np.asarray(buckets), seconds, side="left").astype(np.int32)
-    inner = counter(
-        grid,
-        moments,
-        [*columns, Column("le", bounds, place)],
-        common,
-        [(*values, bounds[-1]) for values in born],
-    )
-    return Buckets(inner, bounds)
+    observed = Observed.of(grid, kind, {c.name: c.values for c in columns}, buckets)
+    observed.take(moments, seconds, [column.places for column in columns])
+    return observed.source(common, born)

@@ -255,7 +255,8 @@ class Evaluator:
         source = self.sources.get(selector.name)
         phase = source.phase if source else 0.0
         if name in ("max_over_time", "last_over_time") and source and source.lasting:
-            return self._samples(selector, shifted, by)
+            # However far back the range reaches, it is the value of now: worked out once for all of them.
+            return self._vector(selector, span)
         # Samples at -phase, -phase - step, … down to, but without, the range's begin.
         samples = max(1, math.ceil((seconds - phase) / self.step - 1e-9))
         wide = Span(shifted.first - samples + 1, shifted.count + samples - 1)

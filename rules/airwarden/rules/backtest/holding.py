@@ -30,11 +30,13 @@ class Active:
         if not present.any():
             return
         count = present.shape[1]
-        padded = np.zeros((len(present), count + 2), dtype=np.int8)
-        padded[:, 1:-1] = present
-        turns = np.diff(padded, axis=1)
-        rows, lows = np.nonzero(turns == 1)
-        highs = np.nonzero(turns == -1)[1]
+        # One row after the other, with a gap before each: so begins and ends take turns.
+        padded = np.zeros((len(present), count + 1), dtype=bool)
+        padded[:, 1:] = present
+        flat = np.append(padded.ravel(), False)
+        turns = np.flatnonzero(flat[1:] != flat[:-1])
+        rows, lows = np.divmod(turns[::2], count + 1)
+        highs = turns[1::2] - rows * (count + 1)
         # The greatest value of every stretch at once: from each begin to its end, what lies between left out.
         edges = np.stack([rows * count + lows, rows * count + highs], axis=1).ravel()
         worst = np.maximum.reduceat(np.append(np.abs(vector.values).ravel(), 0.0), edges)[::2]

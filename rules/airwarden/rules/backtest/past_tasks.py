@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,14 +10,7 @@ import numpy as np
 
 from airwarden.core.history import TASK_STATES, PastTasks
 from airwarden.core.metrics import metric
-from airwarden.rules.backtest.building import (
-    KINDS,
-    Column,
-    counter,
-    histogram,
-    oldest,
-    open_things,
-)
+from airwarden.rules.backtest.building import KINDS, Column, Events, Observed, Things
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.past_metrics import DagKind
 from airwarden.rules.backtest.sources import Source
@@ -33,18 +26,19 @@ _LASTED = "airwarden_task_duration_seconds"
 
 
 @dataclass(frozen=True, slots=True)
-class PastOfTasks:
-    """Task attempts, and what is said of them.
+class Setting:
+    """What task attempts are told by.
 
     Attributes:
         grid: The evaluations.
-        tasks: The attempts.
+        queues, pools: Their names, by their places.
         dags: The DAGs, the last one for those that are gone.
         cluster: The value of the label.
     """
 
     grid: Grid
-    tasks: PastTasks
+    queues: Sequence[str]
+    pools: Sequence[str]
     dags: Sequence[DagKind]
     cluster: str
 
@@ -53,37 +47,69 @@ class PastOfTasks:
         """The labels of every series."""
         return {"cluster": self.cluster}
 
-    def queue(self, chosen: Bools) -> Column:
-        """Return the label of some attempts' queues."""
-        return Column("queue", self.tasks.queues, self.tasks.queue[chosen])
-
-    def of_dag(self, name: str, chosen: Bools) -> Column:
-        """Return a label that some attempts have from their DAGs."""
+    def of_dags(self, name: str) -> Column:
+        """Return a label that each DAG has; one that is gone has the place -1, and is the last."""
         values = sorted({str(getattr(dag, name)) for dag in self.dags})
         index = {value: place for place, value in enumerate(values)}
-        # A DAG that is gone has the place -1, and is the last.
-        of_dag = np.array([index[str(getattr(dag, name))] for dag in self.dags], dtype=np.int32)
-        return Column(name, values, of_dag[self.tasks.dag[chosen]])
+        places = np.array([index[str(getattr(dag, name))] for dag in self.dags], dtype=np.int32)
+        return Column(name, values, places)
 
 
-def task_sources(past: PastOfTasks, wanted: Collection[str]) -> Mapping[str, Source]:
-    """Return metric's name → series, for those that are wanted: of millions of attempts each takes memory."""
-    return {name: build(past) for name, build in BUILDERS.items() if name in wanted}
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """One metric, gathered from pieces of the attempts.
+
+    Attributes:
+        take: Takes a piece.
+        source: Returns the series once all pieces are taken.
+    """
+
+    take: Callable[[PastTasks], None]
+    source: Callable[[], Source]
 
 
-def _started(past: PastOfTasks) -> Source:
-    ran = _ran(past.tasks)
-    born = [(name,) for name in past.tasks.queues]
-    return counter(past.grid, past.tasks.started[ran], [past.queue(ran)], past.common, born)
+def task_sources(
+    pieces: Iterable[PastTasks],
+    wanted: Collection[str],
+    grid: Grid,
+    dags: Sequence[DagKind],
+    cluster: str,
+) -> Mapping[str, Source]:
+    """Return metric's name → series, for those that are wanted; none without any attempt.
+
+    Of millions of attempts only one piece is held at a time.
+    """
+    gathered: dict[str, Gathered] = {}
+    for piece in pieces:
+        if not gathered:
+            setting = Setting(grid, piece.queues, piece.pools, dags, cluster)
+            gathered = {n: build(setting) for n, build in BUILDERS.items() if n in wanted}
+        for own in gathered.values():
+            own.take(piece)
+    return {name: gathered.pop(name).source() for name in list(gathered)}
 
 
-def _waited(kind: str, past: PastOfTasks) -> Source:
-    ran = _ran(past.tasks)
-    started = past.tasks.started[ran]
-    wait = np.maximum(started - past.tasks.queued[ran], 0.0)
-    return histogram(
-        past.grid, kind, started, wait, [past.queue(ran)], past.common, [], metric(_WAITED).buckets
-    )  # fmt: skip
+def _started(by: Setting) -> Gathered:
+    events = Events(by.grid, {"queue": by.queues})
+    born = [(name,) for name in by.queues]
+
+    def take(tasks: PastTasks) -> None:
+        ran = _ran(tasks)
+        events.happened(tasks.started[ran], [tasks.queue[ran]])
+
+    return Gathered(take, lambda: events.flow(by.common, born))
+
+
+def _waited(kind: str, by: Setting) -> Gathered:
+    observed = Observed.of(by.grid, kind, {"queue": by.queues}, metric(_WAITED).buckets)
+
+    def take(tasks: PastTasks) -> None:
+        ran = _ran(tasks)
+        started = tasks.started[ran]
+        wait = np.maximum(started - tasks.queued[ran], 0.0)
+        observed.take(started, wait, [tasks.queue[ran]])
+
+    return Gathered(take, lambda: observed.source(by.common, []))
 
 
 def _ran(tasks: PastTasks) -> Bools:
@@ -103,92 +129,78 @@ def _stretches(tasks: PastTasks) -> Iterator[tuple[Floats, Floats]]:
         yield np.where(begun > ended, np.nan, begun), ended
 
 
-def _live(past: PastOfTasks) -> Source:
+def _live(by: Setting) -> Gathered:
     """Task instances by state."""
-    tasks, grid = past.tasks, past.grid
-    parts = []
-    for state, (begun, ended) in enumerate(_stretches(tasks)):
-        # Most are in a state for less than a scrape takes to come round.
-        seen = (grid.sees(ended) > grid.sees(begun)) & ~np.isnan(begun)
-        codes = np.full(int(seen.sum()), state, dtype=np.int32)
-        parts.append((begun[seen], ended[seen], codes, tasks.queue[seen], tasks.pool[seen]))
-    begun, ended, states, queues, pools = (
-        np.concatenate(part) for part in zip(*parts, strict=True)
-    )
-    common_place = "default" in tasks.queues and "default_pool" in tasks.pools
-    return open_things(
-        grid,
-        begun,
-        ended,
-        [
-            Column("state", _STATES, states),
-            Column("queue", tasks.queues, queues),
-            Column("pool", tasks.pools, pools),
-        ],
-        past.common,
-        [(name, "default", "default_pool") for name in _STATES] if common_place else [],
-    )
+    events = Events(by.grid, {"state": _STATES, "queue": by.queues, "pool": by.pools})
+    common_place = "default" in by.queues and "default_pool" in by.pools
+    born = [(name, "default", "default_pool") for name in _STATES] if common_place else []
+
+    def take(tasks: PastTasks) -> None:
+        for state, (begun, ended) in enumerate(_stretches(tasks)):
+            places = [np.full(len(begun), state), tasks.queue, tasks.pool]
+            events.were_there(begun, ended, places)
+
+    return Gathered(take, lambda: events.flow(by.common, born))
 
 
-def _oldest(past: PastOfTasks) -> Source:
+def _oldest(by: Setting) -> Gathered:
     """The age of the oldest task instance of each state and queue."""
-    tasks, grid = past.tasks, past.grid
     labels = [
-        {**past.common, "state": name, "queue": queue} for name in _STATES for queue in tasks.queues
+        {**by.common, "state": name, "queue": queue} for name in _STATES for queue in by.queues
     ]
-    parts = []
-    for state, (begun, ended) in enumerate(_stretches(tasks)):
-        seen = (grid.sees(ended) > grid.sees(begun)) & ~np.isnan(begun)
-        parts.append((begun[seen], ended[seen], state * len(tasks.queues) + tasks.queue[seen]))
-    begun, ended, rows = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return oldest(grid, begun, begun, ended, rows, labels)
+    pieces: list[Things] = []
+
+    def take(tasks: PastTasks) -> None:
+        for state, (begun, ended) in enumerate(_stretches(tasks)):
+            row = state * len(by.queues) + tasks.queue
+            pieces.append(Things.seen(by.grid, begun, ended, row))
+
+    return Gathered(take, lambda: Things.together(pieces).ages(by.grid, labels))
 
 
-def _finished(past: PastOfTasks) -> Source:
-    tasks = past.tasks
-    over: Bools = ~np.isnan(tasks.ended) & (tasks.state < 5)
-    state = np.where(tasks.retried & (tasks.state == _FAILED), 5, tasks.state)[over]
-    return counter(
-        past.grid,
-        tasks.ended[over],
-        [
-            Column("state", _ENDED, state),
-            past.queue(over),
-            past.of_dag("tier", over),
-            past.of_dag("team", over),
-        ],
-        past.common,
-        [
-            (name, "default", *kind)
-            for name in ("success", "failed", "up_for_retry")
-            for kind in sorted({(own.tier, own.team) for own in past.dags})
-            if "default" in tasks.queues
-        ],
+def _finished(by: Setting) -> Gathered:
+    tier, team = by.of_dags("tier"), by.of_dags("team")
+    events = Events(
+        by.grid,
+        {"state": _ENDED, "queue": by.queues, "tier": tier.values, "team": team.values},
     )
+    born = [
+        (name, "default", *kind)
+        for name in ("success", "failed", "up_for_retry")
+        for kind in sorted({(own.tier, own.team) for own in by.dags})
+        if "default" in by.queues
+    ]
+
+    def take(tasks: PastTasks) -> None:
+        over: Bools = ~np.isnan(tasks.ended) & (tasks.state < 5)
+        state = np.where(tasks.retried & (tasks.state == _FAILED), 5, tasks.state)[over]
+        dag = tasks.dag[over]
+        places = [state, tasks.queue[over], tier.places[dag], team.places[dag]]
+        events.happened(tasks.ended[over], places)
+
+    return Gathered(take, lambda: events.flow(by.common, born))
 
 
-def _lasted(kind: str, past: PastOfTasks) -> Source:
-    tasks = past.tasks
-    ran: Bools = (
-        ~np.isnan(tasks.ended)
-        & ~np.isnan(tasks.started)
-        & ((tasks.state == _SUCCESS) | (tasks.state == _FAILED))
-    )
-    ended = tasks.ended[ran]
-    return histogram(
-        past.grid,
-        kind,
-        ended,
-        np.maximum(ended - tasks.started[ran], 0.0),
-        [past.queue(ran), past.of_dag("tier", ran)],
-        past.common,
-        [],
-        metric(_LASTED).buckets,
-    )
+def _lasted(kind: str, by: Setting) -> Gathered:
+    tier = by.of_dags("tier")
+    values = {"queue": by.queues, "tier": tier.values}
+    observed = Observed.of(by.grid, kind, values, metric(_LASTED).buckets)
+
+    def take(tasks: PastTasks) -> None:
+        ran: Bools = (
+            ~np.isnan(tasks.ended)
+            & ~np.isnan(tasks.started)
+            & ((tasks.state == _SUCCESS) | (tasks.state == _FAILED))
+        )
+        ended = tasks.ended[ran]
+        seconds = np.maximum(ended - tasks.started[ran], 0.0)
+        observed.take(ended, seconds, [tasks.queue[ran], tier.places[tasks.dag[ran]]])
+
+    return Gathered(take, lambda: observed.source(by.common, []))
 
 
-#: Metric's name → what builds it.
-BUILDERS: Mapping[str, Callable[[PastOfTasks], Source]] = {
+#: Metric's name → what gathers it.
+BUILDERS: Mapping[str, Callable[[Setting], Gathered]] = {
     "airwarden_task_instances": _live,
     "airwarden_task_oldest_age_seconds": _oldest,
     "airwarden_task_instances_started_total": _started,

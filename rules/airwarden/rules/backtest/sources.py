@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,7 +90,7 @@ class Flow:
     """
 
     labels: Sequence[Labels]
-    series: NDArray[np.int32]
+    series: NDArray[np.integer[Any]]
     at: NDArray[np.int32]
     weight: NDArray[np.float32] | None = None
     level: Floats | None = None
@@ -251,7 +251,10 @@ class Latest:
         )
         lengths = np.diff(cells[order], append=len(labels) * span.count)
         values = np.repeat(value[order], lengths).reshape(len(labels), span.count)
-        return Vector(labels, values, ~np.isnan(values) & (values != self.nothing))
+        present = ~np.isnan(values)
+        if not math.isnan(self.nothing):
+            present &= values != self.nothing
+        return Vector(labels, values, present)
 
     def _rows(self, matchers: tuple[Matcher, ...]) -> tuple[tuple[Labels, ...], Ints]:
         """Return the labels of those that match, and each series' row among them, -1 for the others."""
