@@ -37,12 +37,15 @@ class AirflowApi:
     Args:
         server: Where the database is made.
         venv: The Airflow; the platform's by default.
+        port: Where it listens; a free one by default.
     """
 
-    def __init__(self, server: PostgresServer, venv: Path | None = None) -> None:
+    def __init__(
+        self, server: PostgresServer, venv: Path | None = None, *, port: int | None = None
+    ) -> None:
         self.venv = venv or airflow_venv()
         self.home = Path(tempfile.mkdtemp(prefix="airwarden-airflow-"))
-        self.port = free_port()
+        self.port = port or free_port()
         self._prepare()
         self.database = self._database(server)
         self.child = Child(

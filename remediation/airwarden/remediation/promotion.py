@@ -113,8 +113,9 @@ class Promotion:
         """Return how playbooks stand, by name and cluster; raises NotFoundError."""
         require_known(self._parts, cluster, playbook)
         with self._parts.journal.read() as tx:
+            switches = rails.switches(tx)
             return [
-                self._scorecard(tx, loaded, where, firings=firings)
+                self._scorecard(tx, loaded, where, switches, firings=firings)
                 for loaded, where in self._meant(playbook or EVERYWHERE, cluster)
             ]
 
@@ -161,7 +162,7 @@ class Promotion:
             if unearned:
                 may_override()
             self._trace(tx, order, by, unearned)
-            found = [self._scorecard(tx, loaded, where) for loaded, where in meant]
+            found = [self._scorecard(tx, loaded, where, after) for loaded, where in meant]
         self._wake()
         return found
 
@@ -365,12 +366,17 @@ class Promotion:
         return earned(counted, loaded.rails, tx.now)
 
     def _scorecard(
-        self, tx: Tx, loaded: LoadedPlaybook, cluster: str, *, firings: bool = False
+        self,
+        tx: Tx,
+        loaded: LoadedPlaybook,
+        cluster: str,
+        switches: Sequence[Switch],
+        *,
+        firings: bool = False,
     ) -> Scorecard:
         shas = scorecards.versions(tx, loaded.playbook)
         counted = scorecards.tally(tx, shas, cluster)
         has = earned(counted, loaded.rails, tx.now)
-        switches = rails.switches(tx)
         name = loaded.playbook.name
         over = mode_switches(switches, name, cluster)
         mode = mode_for(loaded, switches, cluster)

@@ -6,7 +6,18 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, insert, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+)
 
 from airwarden.core.alerts import Severity
 from airwarden.remediation.actions.base import Danger
@@ -30,13 +41,15 @@ from airwarden.remediation.playbook import Playbook
 _REPLAY = "replay:"
 
 
+_VERSIONS = select(playbook_version.c.sha256, playbook_version.c.body).where(
+    playbook_version.c.name == bindparam("book")
+)
+
+
 def versions(tx: Tx, book: Playbook) -> list[str]:
     """Return the hashes of the versions of a playbook that do what it does now."""
-    query = select(playbook_version.c.sha256, playbook_version.c.body).where(
-        playbook_version.c.name == book.name
-    )
     same: list[str] = []
-    for sha, body in tx.connection.execute(query):
+    for sha, body in tx.connection.execute(_VERSIONS, {"book": book.name}):
         if sha == book.sha256 or Playbook.model_validate_json(body).conduct == book.conduct:
             same.append(sha)
     return same
@@ -48,42 +61,42 @@ _SHADOW_AT = func.coalesce(shadow_result.c.recorded_at, run.c.started_at)
 _SAID_YES = exists().where(approval.c.run_id == run.c.id, approval.c.decision == "approved")
 
 
-def tally(tx: Tx, shas: Collection[str], cluster: str) -> Tally:
-    """Count the runs of these versions that count. Harm counts whoever did it: in shadow, approved, or alone."""
-    verdict = shadow_result.c.verdict
-    query = _that_count(
-        shas,
-        cluster,
-        func.min(case((_SHADOW, _SHADOW_AT))),
-        _number(_SHADOW),
-        _number(and_(_SHADOW, verdict == Judgement.RIGHT)),
-        _number(and_(_SHADOW, verdict == Judgement.WRONG)),
-        _number(verdict == Judgement.HARMFUL),
-        _number(and_(_SHADOW, shadow_result.c.alert_cleared_without_us_at.is_not(None))),
-        _number(and_(_SHADOW, shadow_result.c.human_action_ref.startswith(_REPLAY))),
-        _number(and_(_SAID_YES, run.c.state == RunState.SUCCEEDED)),
-    )
-    return Tally(*tx.connection.execute(query).one())
-
-
 def _number(condition: ColumnElement[bool]) -> ColumnElement[int]:
     return func.count(case((condition, 1)))
 
 
-def _that_count(
-    shas: Collection[str], cluster: str, *columns: ColumnElement[Any]
-) -> Select[tuple[Any, ...]]:
+def _that_count(*columns: ColumnElement[Any]) -> Select[tuple[Any, ...]]:
+    """Return a query over the runs that count, of the versions `shas` in a `cluster`."""
     of_run = and_(shadow_result.c.run_id == run.c.id, shadow_result.c.cluster == run.c.cluster)
     return (
         select(*columns)
         .select_from(run)
         .outerjoin(shadow_result, of_run)
         .where(
-            run.c.playbook_sha.in_(shas),
-            run.c.cluster == cluster,
+            run.c.playbook_sha.in_(bindparam("shas", expanding=True)),
+            run.c.cluster == bindparam("cluster"),
             or_(_SHADOW, run.c.first_effect_at.is_not(None)),
         )
     )
+
+
+#: Made once: a page asks it for every playbook, and making it takes longer than answering it.
+_TALLY = _that_count(
+    func.min(case((_SHADOW, _SHADOW_AT))),
+    _number(_SHADOW),
+    _number(and_(_SHADOW, shadow_result.c.verdict == Judgement.RIGHT)),
+    _number(and_(_SHADOW, shadow_result.c.verdict == Judgement.WRONG)),
+    _number(shadow_result.c.verdict == Judgement.HARMFUL),
+    _number(and_(_SHADOW, shadow_result.c.alert_cleared_without_us_at.is_not(None))),
+    _number(and_(_SHADOW, shadow_result.c.human_action_ref.startswith(_REPLAY))),
+    _number(and_(_SAID_YES, run.c.state == RunState.SUCCEEDED)),
+)
+
+
+def tally(tx: Tx, shas: Collection[str], cluster: str) -> Tally:
+    """Count the runs of these versions that count. Harm counts whoever did it: in shadow, approved, or alone."""
+    chosen = {"shas": list(shas), "cluster": cluster}
+    return Tally(*tx.connection.execute(_TALLY, chosen).one())
 
 
 #: What makes a `Firing`.
@@ -103,16 +116,17 @@ _FIRING: tuple[ColumnElement[Any], ...] = (
 
 def firings(tx: Tx, shas: Collection[str], cluster: str, *, newest: int) -> list[Firing]:
     """Return the newest runs of these versions that count, the latest first."""
-    query = _that_count(shas, cluster, *_FIRING).order_by(run.c.id.desc()).limit(newest)
-    rows = tx.connection.execute(query).all()
+    query = _that_count(*_FIRING).order_by(run.c.id.desc()).limit(newest)
+    rows = tx.connection.execute(query, {"shas": list(shas), "cluster": cluster}).all()
     done = _done(tx, [row.id for row in rows])
     return [_firing(row, done) for row in rows]
 
 
 def firing(tx: Tx, one: Run) -> Firing:
     """Return a run that counts."""
-    query = _that_count([one.playbook_sha], one.cluster, *_FIRING).where(run.c.id == one.id)
-    return _firing(tx.connection.execute(query).one(), _done(tx, [one.id]))
+    query = _that_count(*_FIRING).where(run.c.id == one.id)
+    chosen = {"shas": [one.playbook_sha], "cluster": one.cluster}
+    return _firing(tx.connection.execute(query, chosen).one(), _done(tx, [one.id]))
 
 
 def _done(tx: Tx, run_ids: Sequence[int]) -> dict[int, list[str]]:
