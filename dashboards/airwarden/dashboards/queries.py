@@ -15,6 +15,7 @@ WINDOW = "$window"
 ENDED_RUNS = "cluster_state_team_tier:airwarden_dag_runs_finished:per_minute"
 ENDED_RUNS_BY_TYPE = "cluster_run_type_state_tier_type:airwarden_dag_runs_finished:per_minute"
 DELAYS = "cluster_le_team_tier:airwarden_dag_run_schedule_delay_seconds_bucket:per_minute"
+DELAYS_OF_TIERS = "cluster_le_tier:airwarden_dag_run_schedule_delay_seconds_bucket:per_minute"
 ASSET_AGES = "asset_cluster_team_tier:airwarden_asset_age:ratio"
 #: Points of a panel for which more would cost more than they show.
 FEW_POINTS = 100

@@ -132,6 +132,10 @@ LATENESS = Subject(
             f"cluster_le_team_tier:{_DELAY}_bucket:per_minute",
             f"60 * sum by (cluster, le, team, tier) (rate({_DELAY}_bucket[5m]))",
         ),
+        RecordingRule(
+            f"cluster_le_tier:{_DELAY}_bucket:per_minute",
+            f"sum by (cluster, le, tier) (cluster_le_team_tier:{_DELAY}_bucket:per_minute)",
+        ),
     ),
     alerts=(
         _delayed("AirflowScheduleDelayWarn", Severity.WARNING, "> 10s"),

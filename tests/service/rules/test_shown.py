@@ -20,6 +20,7 @@ _ASSET = 'cluster="default",asset="{asset}"'
 _OWNED = f'{_ASSET},team="growth",tier="high"'
 RUNS = "cluster_state_team_tier:airwarden_dag_runs_finished:per_minute"
 DELAYS = f"cluster_le_team_tier:{_DELAY}:per_minute"
+TIERS = f"cluster_le_tier:{_DELAY}:per_minute"
 TYPES = "cluster_run_type_state_tier_type:airwarden_dag_runs_finished:per_minute"
 AGES = "asset_cluster_team_tier:airwarden_asset_age:ratio"
 
@@ -87,6 +88,10 @@ def test_what_is_recorded_every_minute_counts_what_the_series_count(tmp_path: Pa
                         **{'{run_type="scheduled"}': 3, '{run_type="manual"}': 2},
                     ),
                     _asks(f"round({recorded_quantile(0.75, DELAYS, over='1h')}, 0.01)", found=2),
+                    _asks(
+                        f"round({recorded_quantile(0.75, TIERS, by='tier', over='1h')}, 0.01)",
+                        **{'{tier="high"}': 2},
+                    ),
                     _asks(
                         f"round({AGES}, 0.01)",
                         **{

@@ -14,7 +14,7 @@ from airwarden.dashboards.layout import Section, dashboard, numbers, row
 from airwarden.dashboards.names import DAG, DATA, TASKS, TYPES
 from airwarden.dashboards.panels import at_most, cell_link, override, stat, table, text, timeseries
 from airwarden.dashboards.queries import (
-    DELAYS,
+    DELAYS_OF_TIERS,
     ENDED_RUNS,
     Query,
     counted,
@@ -142,7 +142,7 @@ def _around(limits: Limits) -> Section:
     chosen = ("tier", "team")
     failed = counted(series(ENDED_RUNS, *chosen, state="failed"), by="team", over="10m")
     ended = counted(series(ENDED_RUNS, *chosen, state="~success|failed"), by="team", over="10m")
-    delay = series(DELAYS, "tier", "team")
+    delay = series(DELAYS_OF_TIERS, "tier")
     causes = increase(series("airwarden_task_failures_total", "tier", "team"), by="cause")
     return Section(
         "Is it alone? (choose its team and tier above)",
@@ -158,7 +158,7 @@ def _around(limits: Limits) -> Section:
             ),
             timeseries(
                 "Schedule delay of its tier",
-                "p95 of the time from due to started, in the window.",
+                "p95 of the time from due to started, in the window, of all teams.",
                 "s",
                 [Query(recorded_quantile(0.95, delay, by="tier"), "{{tier}}")],
                 limit=limits.schedule_delay_seconds,
