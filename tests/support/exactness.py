@@ -89,6 +89,12 @@ def same(told: Counts, true: Counts) -> None:
     assert (more, fewer) == (Counter(), Counter()), f"too many: {more}; too few: {fewer}"
 
 
+def between(least: Counts, told: Counts, most: Counts) -> None:
+    """Assert that everything that is sure was counted, and nothing that never was."""
+    missed, invented = least - told, told - most
+    assert (missed, invented) == (Counter(), Counter()), f"missed: {missed}; invented: {invented}"
+
+
 def compare(
     truth: Truth, follower: Follower, families: Mapping[str, Family]
 ) -> tuple[Counts, Counts]:
@@ -111,8 +117,15 @@ def compare(
         dag = labels.get(dag_id, DagLabels())
         attempts[state, queue, dag.tier, dag.team] += number
     same(counts(families["task_instances_finished_total"]), attempts)
-    started: Counts = Counter({(queue,): number for queue, number in truth.started().items()})
-    same(counts(families["task_instances_started_total"]), started)
+    begun, queued, by_pool, scheduled = (Counter[tuple[str, ...]]() for _ in range(4))
+    for one in truth.started():
+        begun[one.queue,] += one.number
+        queued[one.queue,] += one.number * one.queued
+        by_pool[one.pool,] += one.number
+        scheduled[one.pool,] += one.number * one.scheduled
+    same(counts(families["task_instances_started_total"]), begun)
+    between(queued, counts(families["task_queue_wait_seconds"]), begun)
+    between(scheduled, counts(families["task_schedule_wait_seconds"]), by_pool)
     last: Counts = Counter()
     for (state, _, tier, _), number in attempts.items():
         if state in ("success", "failed"):

@@ -9,10 +9,25 @@ from __future__ import annotations
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from support.postgres import Database
 
 _SQL = Path(__file__).parent / "sql"
+
+
+class Started(NamedTuple):
+    """Attempts that began to run and are alike.
+
+    Attributes:
+        queued, scheduled: Whether it is still known how long they were that.
+    """
+
+    queue: str
+    pool: str
+    queued: bool
+    scheduled: bool
+    number: int
 
 
 class Truth:
@@ -38,10 +53,10 @@ class Truth:
         rows = self._database.execute((_SQL / "truth_ended.sql").read_text())
         return Counter({(state, queue, dag_id): number for state, queue, dag_id, number in rows})
 
-    def started(self) -> Counter[str]:
-        """Return how many attempts began to run, by queue."""
+    def started(self) -> list[Started]:
+        """Return the attempts that began to run."""
         rows = self._database.execute((_SQL / "truth_started.sql").read_text())
-        return Counter(dict(rows))
+        return [Started(*row) for row in rows]
 
     def run_ends(self) -> list[tuple[str, datetime]]:
         """Return the `dag_id` and moment of each end, the first one first."""
