@@ -20,7 +20,7 @@ from airwarden.core.platform import (
 from airwarden.remediation.journal.memory import JournalBreakers
 from airwarden.remediation.journal.store import Journal
 from airwarden.remediation.world import BreakerState, Dependency
-from support.outside import CELERY, WORKERS, WORKLOAD, Outside
+from support.outside import CELERY, PROGRAMS, WORKERS, WORKLOAD, Outside
 
 DEPENDENCY, POOL, DAG = "warehouse", "warehouse", "load"
 #: A pool that protects no dependency.
@@ -177,6 +177,17 @@ def _worker_gone(outside: Outside) -> None:
     outside.workers.remove(CELERY["worker_1"])
 
 
+def _phantom_tasks(outside: Outside) -> None:
+    for name in PROGRAMS[Component.SCHEDULER]:
+        job = outside.airflow.put_job(Component.SCHEDULER, name).id
+        row = outside.airflow._jobs[job]
+        # It beats as long as the test lasts.
+        later = datetime.now(UTC) + timedelta(hours=1)
+        outside.airflow._jobs[job] = replace(row, latest_heartbeat=later)
+    for run in ("run-1", "run-2"):
+        outside.airflow.put_task(TaskKey(DAG, run, "load"), "running")
+
+
 def _workload_of_another(outside: Outside) -> None:
     now = outside.kube.kept[WORKLOAD]
     outside.kube.kept[WORKLOAD] = replace(now, restarted="theirs", generation=now.generation + 2)
@@ -229,6 +240,13 @@ FAULTED: Mapping[str, Faulted] = {
         on_kubernetes=True,
     ),
     "process.restart": Faulted(_SCHEDULER, _freeze, "restart", disturb=_unsupervise("scheduler")),
+    "scheduler.release": Faulted(
+        {"component": Component.SCHEDULER.value},
+        _phantom_tasks,
+        "restart",
+        parameters={"parallelism": 1},
+        disturb=_unsupervise("scheduler"),
+    ),
     "tasks.requeue": Faulted(
         _BY_DEPENDENCY,
         _failed_tasks,

@@ -172,6 +172,26 @@ def _one_dead(name: str, alertname: str, component: str) -> Situation:
     return Situation(breaks)
 
 
+def _stalled(bench: PlatformBench, **said: str) -> None:
+    for number in range(5):
+        bench.airflow.put_task(TaskKey("orders", f"run-{number}", "load"), "scheduled")
+    bench.shout("AirflowSchedulerStalled", component="scheduler", **said)
+
+
+def stall_by_phantoms(bench: PlatformBench, schedulers: int, **said: str) -> None:
+    """Let tasks that no worker has take up every slot, until one scheduler is replaced."""
+    for number in range(32 * schedulers):
+        bench.airflow.put_task(TaskKey("gone", f"run-{number}", "load"), "running")
+    _stalled(bench, **said)
+    bench.run(75)
+    if any(what == "restart" for what, *_ in bench.host.effects):
+        bench.airflow._instances.clear()
+
+
+def _phantoms(bench: FleetBench) -> None:
+    stall_by_phantoms(bench, bench.size)
+
+
 def _api_server(bench: FleetBench) -> None:
     bench.host.exit("api_server", ProcessState.FATAL)
     bench.airflow.break_with(UnavailableError("connection refused"))
@@ -377,6 +397,10 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
         "one worker gone": _dead_workers(_one),
         "a tenth of the workers gone": _dead_workers(_tenth),
         "all workers gone": _dead_workers(_all),
+    },
+    "scheduler-stalled": {
+        "slots look taken": Situation(_phantoms),
+        "cause elsewhere": Situation(_stalled),
     },
     "api-server-down": {"api-server gone": Situation(_api_server)},
     "worker-silent": {

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Backfill, Dag, DatabaseSession, Pool, ProcessState, TaskKey
-from support.fleet_bench import FleetBench, node, scheduler, worker
+from support.fleet_bench import FleetBench, node, scheduler, stall_by_phantoms, worker
 from support.refusals import MINUTE, TOLD, told
 
 
@@ -143,6 +143,11 @@ def dead_api_server(bench: FleetBench) -> None:
     bench.run(8 * MINUTE)
 
 
+def phantom_slots(bench: FleetBench) -> None:
+    stall_by_phantoms(bench, 2, summary="Nothing is scheduled although 5 tasks wait")
+    bench.run(8 * MINUTE)
+
+
 def broker_out(bench: FleetBench) -> None:
     bench.broker.break_with(UnavailableError("connection refused"))
     bench.workers.break_with(UnavailableError("connection refused"))
@@ -265,6 +270,7 @@ STORIES: dict[str, Callable[[FleetBench], None]] = {
     "blocking-session": blocking_session,
     "silent-worker": silent_worker,
     "dead-worker": dead_worker,
+    "phantom-slots": phantom_slots,
     "dead-api-server": dead_api_server,
     "broker-out": broker_out,
     "dependency-down": dependency_down,

@@ -57,6 +57,7 @@ def test_the_page_of_a_stall_names_the_full_pool(platform: PlatformBench) -> Non
 def test_where_nothing_is_wrong_that_is_said_and_no_cause_is_made_up(
     platform: PlatformBench,
 ) -> None:
+    platform.airflow.put_task(TaskKey("orders", "run", "load"), "scheduled")
     stall(platform)
     platform.run(400)
     one = platform.incidents()[0]
@@ -87,10 +88,11 @@ def test_a_page_does_not_wait_for_long(
     platform: PlatformBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(diagnosing, "diagnose", lambda *_: None)
+    fill(platform)
     stall(platform)
-    platform.run(310)
+    platform.run(55)
     assert platform.paged() == []
-    platform.run(20)
+    platform.run(50)
     assert len(platform.paged()) == 1
 
 

@@ -40,6 +40,8 @@ REASONS = {
     "protects": "pool billing protects billing",
     "in turn": "1 tasks of queue default are queued for over 600 s",
     "flood": "600 tasks wait",
+    "lone": "only one scheduler runs",
+    "full": "sure: not within 0:00:30",
     "idle": "idle in a transaction for 400 s, and 0 wait for it",
 }
 
@@ -53,6 +55,8 @@ scheduler-restart  | one late, database slow     |  0; slow    |  0; slow    |  
 scheduler-restart  | all late                    |  0; all late|  0; all late|  0; all late|  0; all late|  0; all late
 component-restart  | triggerer frozen            |  1          |  1          |  1          |  1          |  1
 component-restart  | dag-processor frozen        |  1          |  1          |  1          |  1          |  1
+scheduler-stalled  | slots look taken            |  0; lone    |  1 *        |  1          |  1          |  1
+scheduler-stalled  | cause elsewhere             |  0; full    |  0; full *  |  0; full    |  0; full    |  0; full
 api-server-down    | api-server gone             |  1 *        |  1          |  1          |  1          |  1
 component-restart  | one worker gone             |  1          |  1          |  1          |  1          |  1
 component-restart  | a tenth of the workers gone |  1          |  1          |  1          |  1          | 50

@@ -16,6 +16,7 @@ from airwarden.remediation.actions.pools import PoolHold
 from airwarden.remediation.actions.process import ProcessRestart
 from airwarden.remediation.actions.replicas import ReplicasAdd
 from airwarden.remediation.actions.retries import TasksRetry
+from airwarden.remediation.actions.scheduler_release import SchedulerRelease
 from airwarden.remediation.actions.sessions import EndSessions
 from airwarden.remediation.actions.tasks import TasksRequeue
 from airwarden.remediation.actions.triggering import DagTrigger
@@ -45,6 +46,7 @@ def actions(
         PoolHold(),
         ProcessRestart(),
         ReplicasAdd(),
+        SchedulerRelease(),
         TasksRequeue(),
         TasksRetry(),
         WorkerConsume(),
