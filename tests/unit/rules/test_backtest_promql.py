@@ -13,7 +13,7 @@ from airwarden.rules.backtest.needs import Recorded, needs
 from airwarden.rules.backtest.past_metrics import BUILDERS
 from airwarden.rules.backtest.replay import RuleSet
 from airwarden.rules.backtest.sources import Flow, Stored
-from airwarden.rules.backtest.tree import parsed
+from airwarden.rules.backtest.tree import parsed, shared
 from airwarden.rules.backtest.vectors import NotJudgedError, Span, Vector
 from airwarden.rules.config import RuleConfig
 from airwarden.rules.lint import find_metric
@@ -229,3 +229,8 @@ def test_nothing_was_recorded_before_there_was_anything_to_record() -> None:
     world.recordings = {"r": (Recorded("vector(1)", (("slo", "one"),)),)}
     world.first = 1
     assert numbers(world.vector("count_over_time(r[1h])", Span(0, 4))) == [[None, 1, 2, 3]]
+
+
+def test_only_what_several_expressions_ask_for_is_worth_keeping() -> None:
+    asked = shared(map(parsed, ("sum(a) > 1", "sum(a) > 2", "max_over_time(b[5m]) or b")))
+    assert asked == {"sum(a{})", "b{}"}

@@ -7,7 +7,7 @@ names; it is never guessed. Values follow Prometheus 3: ranges are open on the l
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -69,6 +69,8 @@ class Evaluator:
         block: Evaluations that are worked on at once, so that memory stays small.
         first: The evaluation before which nothing was recorded: windows that reach further hold less, as those
             of a Prometheus do that has not been there for so long.
+        kept: Parts of expressions whose values are kept within a block, because others ask for them too; all if
+            None.
     """
 
     sources: Mapping[str, Source]
@@ -77,6 +79,7 @@ class Evaluator:
     step: float
     block: int = 2880
     first: int = -(2**31)
+    kept: Collection[str] | None = None
     _known: dict[tuple[str, int, int], Value] = field(default_factory=dict)
     _recorded: dict[tuple[str, int], Vector] = field(default_factory=dict)
     _now: int = 0
@@ -112,9 +115,12 @@ class Evaluator:
         if isinstance(node, Number):
             return np.full(span.count, node.value)
         key = (node.key, span.first, span.count)
-        if key not in self._known:
-            self._known[key] = self._fresh(node, span)
-        return self._known[key]
+        found = self._known.get(key)
+        if found is None:
+            found = self._fresh(node, span)
+            if self.kept is None or node.key in self.kept:
+                self._known[key] = found
+        return found
 
     def _fresh(self, node: Node, span: Span) -> Value:
         match node:

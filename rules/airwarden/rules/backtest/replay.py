@@ -23,7 +23,7 @@ from airwarden.rules.backtest.notify import (
     never_ends,
 )
 from airwarden.rules.backtest.sources import Source
-from airwarden.rules.backtest.tree import parsed
+from airwarden.rules.backtest.tree import parsed, shared
 from airwarden.rules.backtest.vectors import NotJudgedError, Span
 from airwarden.rules.catalogue import resolve
 from airwarden.rules.config import AlertOverride, PagerDutyRoute, RuleConfig, SlackRoute
@@ -227,13 +227,21 @@ def replay(
     recordings: dict[str, tuple[Recorded, ...]] = {}
     for rules in sets:
         recordings |= rules.recordings
+    expressions = dict.fromkeys(alert.expr for rules in sets for alert in rules.alerts)
+    others = (rule.expr for own in recordings.values() for rule in own)
     evaluator = Evaluator(
-        sources, recordings, grid.start, grid.step, _BLOCK, first=grid.whole.first
+        sources,
+        recordings,
+        grid.start,
+        grid.step,
+        _BLOCK,
+        first=grid.whole.first,
+        kept=shared(map(parsed, (*expressions, *dict.fromkeys(others)))),
     )
     reasons: dict[str, str] = {}
     excused: dict[str, str] = {}
     active: dict[str, Active] = {}
-    for expression in {alert.expr: None for rules in sets for alert in rules.alerts}:
+    for expression in expressions:
         found = needs(parsed(expression), sources, recordings)
         reason = _reason(found)
         if reason:

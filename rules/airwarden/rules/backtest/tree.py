@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
@@ -125,6 +126,21 @@ def children(node: Node) -> tuple[Node, ...]:
             return inners
         case _:
             return ()
+
+
+def shared(roots: Iterable[Node]) -> set[str]:
+    """Return the keys of the parts that several others, or expressions, are made of."""
+    seen: set[str] = set()
+    found: set[str] = set()
+    waiting = list(roots)
+    while waiting:
+        node = waiting.pop()
+        if node.key in seen:
+            found.add(node.key)
+            continue
+        seen.add(node.key)
+        waiting += children(node)
+    return found
 
 
 def _node(raw: Any) -> Node:
