@@ -21,7 +21,7 @@ from grafanalib.core import (
 
 from airwarden.dashboards.absent import Source
 from airwarden.dashboards.names import Board
-from airwarden.dashboards.queries import FEW_POINTS, Query, most_points
+from airwarden.dashboards.queries import Query, most_points
 
 #: Every query asks the data source that the reader chose.
 DATASOURCE = {"type": "prometheus", "uid": "${ds}"}
@@ -133,7 +133,7 @@ def stat(
         format=unit,
         dataSource=DATASOURCE,
         targets=_targets(queries),
-        maxDataPoints=FEW_POINTS,
+        maxDataPoints=most_points(queries),
         thresholds=list(steps or plain()),
         mappings=list(mappings),
         overrides=list(overrides),

@@ -39,6 +39,8 @@ PICTURES = ROOT / "docs" / "images"
 _FACTOR, _LIVES = 0.02, 90.0
 #: So many runs a second, and so quick, that some of every kind end within that time.
 _PACE = Pace(per_day=2 * 86_400, speed=300, trouble=3)
+#: Those whose numbers do not depend on how old things are: the past that they show is made up.
+_DRAWN = ("airwarden-overview", "airwarden-tasks", "airwarden-types")
 #: Pixels; what a dashboard has further down is left out.
 _WIDTH, _HEIGHT = 1560, 1900
 
@@ -125,7 +127,7 @@ def _say(what: str) -> None:
 
 
 def main() -> int:
-    """Draw every dashboard in light, and the overview in dark too."""
+    """Draw some dashboards in light, and the overview in dark too."""
     folder = bundle()
     _say("bundled")
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -137,6 +139,8 @@ def main() -> int:
         end = time.time()
         for dashboard in dashboards():
             uid = dashboard["uid"]
+            if uid not in _DRAWN:
+                continue
             span = max(one.span for one in panels if one.dashboard == uid)
             stage = {
                 "dashboard": dashboard,

@@ -192,3 +192,5 @@ def test_what_looks_back_over_a_window_asks_for_fewer_points() -> None:
     }
     assert found["Broken promises by team"] == 100
     assert found["Spark"] is None
+    # Else what fires now would show minutes later.
+    assert found["Assets past their limit"] is None
