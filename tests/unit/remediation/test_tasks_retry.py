@@ -14,6 +14,8 @@ from airwarden.core.platform import Dag, DagRun, TaskInstance, TaskKey
 from airwarden.remediation.actions.base import Effect, Nothing, Plan, Refused
 from airwarden.remediation.actions.retries import TasksRetry, due
 from airwarden.remediation.actions.tasks import IDEMPOTENT
+from airwarden.remediation.checks.base import Verdict as Truth
+from airwarden.remediation.checks.killed import KilledTasks
 from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.timed import NOT_BEFORE, waits_until
 from airwarden.remediation.world import BreakerState, Subject, World
@@ -105,6 +107,27 @@ def test_a_dags_own_fault_is_not_retried(small: Small) -> None:
     found = RETRY.plan(world(small, {"load": OWN_FAULT}), BURST, {})
     assert isinstance(found, Nothing)
     assert found.evidence["killed_by_the_platform"] == 0
+
+
+def test_a_dag_that_fails_hundreds_of_its_own_hides_none_that_was_killed(small: Small) -> None:
+    own = [failed("safe", "own", run=f"own-{number}") for number in range(100)]
+    others = [failed("unsafe", "own", run=f"r{number}") for number in range(100)]
+    small.airflow.tasks = [*others, failed("marked", "load"), *own]
+    small.airflow.dag_rows.append(Dag("marked", False, (IDEMPOTENT,)))
+    small.airflow.runs.append(DagRun("marked", "r2", "failed"))
+    told = {"own": OWN_FAULT}
+    assert [effect.target for effect in planned(small, told).effects] == ["prod/dagrun/marked/r2"]
+    reading = KilledTasks().read(world(small, told), BURST, {})
+    assert reading.verdict is Truth.TRUE
+
+
+def test_those_that_may_be_cleared_are_read_before_those_that_may_not(small: Small) -> None:
+    small.airflow.tasks = [
+        *(failed(f"other-{number}") for number in range(60)),
+        *(failed("safe", f"load-{number}") for number in range(12)),
+    ]
+    (effect,) = planned(small).effects
+    assert len(effect.parameters["tasks"]) == 12
 
 
 def test_a_later_success_makes_a_retry_pointless(small: Small) -> None:

@@ -16,6 +16,7 @@ from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, Refused
 from airwarden.remediation.actions.breaker import BROKER, is_open
 from airwarden.remediation.actions.tasks import IDEMPOTENT, TasksRequeue
+from airwarden.remediation.sampling import of_every_dag
 from airwarden.remediation.timed import NOT_BEFORE
 from airwarden.remediation.world import Ledger, Subject, World
 
@@ -39,7 +40,8 @@ class TasksRetry(TasksRequeue):
 
     Parameters:
         lead: Seconds before the alert began from which failures count as its own (900).
-        tasks: Failed tasks whose cause is read at most; each may be a log (50).
+        tasks: Failed tasks whose cause is read at most; each may be a log (50). Those that may be cleared
+            come first, and of every DAG some.
         batch, runs: As for `tasks.requeue`.
         base, cap: Seconds: try n is begun after a random time up to base * 2^n, at most cap (30, 1800).
 
@@ -73,6 +75,7 @@ class TasksRetry(TasksRequeue):
         if not failed:
             return Nothing("no task has failed for good since then")
         most = int(parameters.get("tasks", 50))
+        failed = _promising_first(airflow, failed)
         judged = [_Judged(task, world.causes.of(task)) for task in failed[:most]]
         killed = [one for one in judged if one.verdict.cause is Cause.INFRASTRUCTURE]
         chosen, left = self._choose(airflow, killed, ledger, world.cluster)
@@ -140,6 +143,14 @@ class TasksRetry(TasksRequeue):
             timed.append((moment, _with(effect, parameters_of)))
         timed.sort(key=lambda one: (one[0], one[1].target))
         return [effect for _, effect in timed], later
+
+
+def _promising_first(airflow: Airflow, failed: Sequence[TaskInstance]) -> list[TaskInstance]:
+    """Return those first that may be cleared, should the platform have killed them."""
+    marked = {dag.dag_id for dag in airflow.dags(tags=(IDEMPOTENT,))}
+    return sorted(
+        of_every_dag(failed), key=lambda task: bool(task.hostname) and task.key.dag_id not in marked
+    )
 
 
 def due(task: TaskInstance, base: float, cap: float, now: datetime) -> datetime:

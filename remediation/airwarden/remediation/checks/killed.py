@@ -10,6 +10,7 @@ from airwarden.core.errors import AirwardenError
 from airwarden.core.failures import Cause
 from airwarden.core.platform import DatabaseSession
 from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.sampling import of_every_dag
 from airwarden.remediation.sessions import HIDDEN, blockers, hidden, idle_in_transaction
 from airwarden.remediation.world import Subject, World
 
@@ -23,7 +24,7 @@ class KilledTasks:
 
     Parameters:
         lead: Seconds before the alert began from which failures count (900).
-        tasks: Failed tasks whose cause is read at most (50).
+        tasks: Failed tasks whose cause is read at most, of every DAG some (50).
     """
 
     name = "killed-tasks"
@@ -42,7 +43,7 @@ class KilledTasks:
                 )
                 if task.end_date is None or task.end_date >= since
             ]
-            looked_at = failed[: int(parameters.get("tasks", 50))]
+            looked_at = of_every_dag(failed)[: int(parameters.get("tasks", 50))]
             causes = [world.causes.of(task).cause for task in looked_at]
         except AirwardenError as error:
             return Reading(Verdict.UNKNOWN, f"why tasks failed cannot be read: {error}")
