@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from support.eventually import eventually
 from support.postgres import Database, PostgresServer
 
 
@@ -23,6 +24,12 @@ class Replica(PostgresServer):
     def hold(self) -> None:
         """Replay nothing from now on; what comes is kept."""
         self._maintenance.execute("SELECT pg_wal_replay_pause()")
+        # It is only asked for until then: what is written meanwhile would be replayed, and nothing lag.
+        eventually(self._is_held, within=20, what="the replica's replay is paused")
+
+    def _is_held(self) -> bool:
+        ((state,),) = self._maintenance.execute("SELECT pg_get_wal_replay_pause_state()")
+        return bool(state == "paused")
 
     def go_on(self) -> None:
         """Replay again, what was kept first."""

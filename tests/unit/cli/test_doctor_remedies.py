@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 from airwarden.cli.doctor.finding import Outcome
-from airwarden.cli.doctor.remedies import probe_remedies
+from airwarden.cli.doctor.remedies import available, probe_remedies
 from airwarden.core.settings import Settings, parse
+from airwarden.remediation.actions.registry import actions
 
 BARE = """
 clusters:
@@ -45,10 +46,22 @@ def test_where_everything_is_there_everything_could_act() -> None:
     assert {one.outcome for one in found} == {Outcome.OK}
     sentences = {one.subject: one.sentence for one in found}
     assert sentences["scheduler-restart"] == "could act, danger B; mode approve"
+    without = "could act, danger B; mode shadow; without replicas.add, which needs kubernetes"
+    assert sentences["api-server-down"] == without
     assert sentences["worker-silent"] == "could act, danger B; mode shadow"
+
+
+def test_every_need_of_an_action_is_known_and_has_its_setting() -> None:
+    bare = settings(BARE)
+    there = available(bare, bare.clusters[0])
+    needs = {need for action in actions().values() for need in action.needs}
+    assert needs <= there.keys()
+    found = [one for one in probe_remedies(bare) if one.outcome is Outcome.OFF]
+    assert found
+    assert all(one.mend for one in found)
 
 
 @pytest.mark.parametrize("text", [BARE, WHOLE])
 def test_every_playbook_that_acts_has_its_line(text: str) -> None:
     names = [one.subject for one in probe_remedies(settings(text))]
-    assert len(names) == len(set(names)) == 12
+    assert len(names) == len(set(names)) == 14

@@ -18,6 +18,7 @@ _SETTINGS = {
     "commands": "remediator.commands",
     "database": "clusters[].metadata_database",
     "host": "clusters[].host",
+    "kubernetes": "clusters[].host.kubernetes",
     "prometheus": "prometheus.url",
     "session_ender": "clusters[].metadata_database.terminator_dsn_file",
     "webhooks": "remediator.webhooks",
@@ -51,6 +52,7 @@ def available(settings: Settings, cluster: Cluster) -> Mapping[str, bool]:
         "commands": bool(settings.remediator.commands),
         "database": database is not None,
         "host": cluster.host is not None,
+        "kubernetes": cluster.host is not None and cluster.host.kubernetes is not None,
         "prometheus": settings.prometheus.url is not None,
         "session_ender": database is not None and database.terminator_dsn is not None,
         "webhooks": bool(settings.remediator.webhooks),
@@ -65,17 +67,26 @@ def _finding(
     actions: Mapping[str, Action],
     there: Mapping[str, bool],
 ) -> Finding:
-    named = [step.action for step in loaded.playbook.all_steps if isinstance(step, ActionStep)]
-    lacking = {
+    steps = [step for step in loaded.playbook.all_steps if isinstance(step, ActionStep)]
+    named = list(dict.fromkeys(step.action for step in steps))
+    wanting = {
         action: sorted(need for need in actions[action].needs if not there[need])
-        for action in dict.fromkeys(named)
+        for action in named
     }
-    lacking = {action: needs for action, needs in lacking.items() if needs}
+    # What a playbook may go without is no want of it, but is said.
+    needed = {step.action for step in steps if not step.optional}
+    lacking = {action: needs for action, needs in wanting.items() if needs and action in needed}
+    spared = {action: needs for action, needs in wanting.items() if needs and action not in needed}
     if not lacking:
-        danger = max(actions[action].danger for action in named)
-        return Finding(system, name, Outcome.OK, f"could act, danger {danger}; mode {loaded.mode}")
+        danger = max(actions[action].danger for action in named if action not in spared)
+        without = "".join(
+            f"; without {action}, which needs {', '.join(needs)}"
+            for action, needs in spared.items()
+        )
+        sentence = f"could act, danger {danger}; mode {loaded.mode}{without}"
+        return Finding(system, name, Outcome.OK, sentence)
     what = "; ".join(f"{action} needs {', '.join(needs)}" for action, needs in lacking.items())
     keys = sorted({_SETTINGS[need] for needs in lacking.values() for need in needs})
-    all_of_it = len(lacking) == len(set(named))
+    all_of_it = len(lacking) + len(spared) == len(named)
     so = "a page with the diagnosis" if all_of_it else "acts in part, then a page"
     return Finding(system, name, Outcome.OFF, f"{so}: {what}", ", ".join(keys))
