@@ -84,6 +84,8 @@ def go_wrong(world: Filled, database: Database, session: psycopg.Connection[Any]
             run = rows.run(dag)
             _fail_for_want_of_a_connection(world, rows, dag, run)
             rows.end(run, "failed")
+    since = now() - timedelta(minutes=1)
+    rows.run(CHOSEN, "queued", logical_date=since, run_after=since, queued_at=since)
     rows.close()
     world.post(EVENTS, _events())
     _let_remedies_be_tried(world.remediator)

@@ -66,8 +66,9 @@ class Chat:
         return found[-1]
 
     def message(self) -> str:
-        (message,) = self.endpoints.slack.messages.values()
-        return str(message.content)
+        messages = list(self.endpoints.slack.messages.values())
+        assert len(messages) == 1
+        return str(messages[0].content)
 
     def asks(self) -> None:
         """Wait until the message asks for a yes."""
