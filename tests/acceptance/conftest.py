@@ -24,6 +24,7 @@ from stories import installation
 from stories.installation import Installation
 from stories.scene import Scene
 from stories.timeline import Timeline
+from support.eventually import eventually
 
 HERE = Path(__file__).parent
 START_SECONDS = 420
@@ -109,9 +110,12 @@ def installed(platform: Platform) -> Iterator[Installation]:
 
 @pytest.fixture
 def new_scene(platform: Platform, installed: Installation) -> Iterator[Callable[[], Scene]]:
-    """Return a maker of scenes; every fault is undone after the test, whatever became of it."""
+    """Return a maker of scenes; every fault is undone after the test, whatever became of it.
 
-    def make() -> Scene:
+    A scene begins once nothing fires any more of what the test before did.
+    """
+
+    def scene() -> Scene:
         return Scene(
             platform=platform,
             timeline=Timeline(lambda event: None),
@@ -119,6 +123,16 @@ def new_scene(platform: Platform, installed: Installation) -> Iterator[Callable[
             api_token=installed.api_token,
             endpoints_url=installed.endpoints_url,
         )
+
+    def make() -> Scene:
+        before = scene()
+        eventually(
+            lambda: before.firing() in ([], ["Watchdog"]),
+            within=120,
+            every=0.5,
+            what="nothing fires of what was before",
+        )
+        return scene()
 
     yield make
     undo_all(platform)
