@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -113,7 +114,19 @@ def end(processes: Iterable[psutil.Process], *, seconds: float) -> list[psutil.P
     listed = list(processes)
     signal_all(listed, signal.SIGCONT)
     signal_all(listed, signal.SIGTERM)
-    _, alive = psutil.wait_procs(listed, timeout=seconds)
+    alive = _alive_after(listed, seconds)
     signal_all(alive, signal.SIGKILL)
-    _, left = psutil.wait_procs(alive, timeout=5)
-    return list(left)
+    return _alive_after(alive, 5)
+
+
+def _alive_after(processes: list[psutil.Process], seconds: float) -> list[psutil.Process]:
+    """Return which of them are there when all have ended, or when that time is up.
+
+    A zombie has ended: in a container whose first process collects none, it stays for ever.
+    """
+    until = time.monotonic() + seconds
+    while alive := [one for one in processes if one.is_running() and is_alive(one.pid)]:
+        if time.monotonic() >= until:
+            break
+        time.sleep(0.05)
+    return alive
