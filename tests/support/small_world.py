@@ -29,6 +29,7 @@ from airwarden.core.platform import (
     Worker,
 )
 from airwarden.remediation.world import (
+    Begun,
     BreakerRecord,
     BreakerState,
     Subject,
@@ -386,12 +387,17 @@ class SmallBreakers:
 
 @dataclass
 class SmallLedger:
-    """What was done before, by (action, target)."""
+    """What was done before: how often by (action, target), and what by action."""
 
     done: dict[tuple[str, str], int] = field(default_factory=dict)
+    effects: dict[str, list[Begun]] = field(default_factory=dict)
 
     def count(self, action: str, target: str, *, within: float) -> int:
         return self.done.get((action, target), 0)
+
+    def begun(self, cluster: str, actions: Collection[str], *, within: float) -> list[Begun]:
+        every = [one for action in actions for one in self.effects.get(action, [])]
+        return [one for one in every if one.ago < within]
 
 
 @dataclass

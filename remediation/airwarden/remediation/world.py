@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -107,6 +107,15 @@ class BreakerStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """An effect that was begun: how many seconds ago, what was wanted, and what was there before."""
+
+    ago: float
+    parameters: Json
+    before: Json
+
+
 class Ledger(Protocol):
     """What has been done before, from the journal."""
 
@@ -115,6 +124,10 @@ class Ledger(Protocol):
 
         Attempts with an unknown outcome count; those that are known not to have happened do not.
         """
+        ...
+
+    def begun(self, cluster: str, actions: Collection[str], *, within: float) -> Sequence[Begun]:
+        """Return what these actions have begun in the last `within` seconds, ways back too; as `count`."""
         ...
 
 

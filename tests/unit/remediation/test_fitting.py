@@ -15,10 +15,10 @@ from airwarden.core.kubernetes import Capacity, Workload, WorkloadKind
 from airwarden.core.platform import Component, Sample
 from airwarden.remediation.actions.base import Nothing, Plan, Refused
 from airwarden.remediation.actions.workers import WorkersScale
-from airwarden.remediation.decide.autoscaling import ScalingPolicy
-from airwarden.remediation.fitting import read_samples
-from airwarden.remediation.world import WorkerFleet, World
-from support.small_world import subject
+from airwarden.remediation.decide.autoscaling import Decision, Move, Node, ScalingPolicy
+from airwarden.remediation.fitting import WEEK, read_samples, surplus
+from airwarden.remediation.world import Begun, WorkerFleet, World
+from support.small_world import SmallLedger, subject
 
 NAME = "airflow-worker"
 POLICY = ScalingPolicy(0.85, 0.40, 300, 900, minimum=2, maximum=8)
@@ -30,6 +30,7 @@ class Measured:
 
     Attributes:
         running, queued: Seconds ago → tasks; None where nobody measured.
+        week: Slots that were enough in nineteen twentieths of the last week; None before there is one.
         asked: The queries.
     """
 
@@ -37,6 +38,7 @@ class Measured:
         self.nodes = nodes
         self.running: Callable[[int], float | None] = lambda ago: 16.0 * nodes
         self.queued: Callable[[int], float | None] = lambda ago: 32.0
+        self.week: float | None = 20.0
         self.asked: list[str] = []
         self.down = False
 
@@ -44,6 +46,8 @@ class Measured:
         if self.down:
             raise UnavailableError("no answer")
         self.asked.append(expression)
+        if WEEK in expression:
+            return [] if self.week is None else [Sample({}, self.week, 0.0)]
         moments = map(int, re.findall(r'"ago", "(\d+)"', expression))
         told = [(ago, self._at(expression, ago)) for ago in moments]
         return [Sample({"ago": str(ago)}, value, 0.0) for ago, value in told if value is not None]
@@ -155,3 +159,81 @@ def test_a_cluster_is_asked_for_by_its_whole_name() -> None:
     assert all('cluster="a\\"b"' in query for query in measured.asked)
     assert [one.at for one in found] == [1000.0 - ago for ago in range(930, -1, -30)]
     assert (found[-1].nodes, found[-1].busy, found[-1].waiting) == (4, 4.0, 2.0)
+
+
+def test_what_was_added_of_late_counts_against_the_rate(there: There) -> None:
+    ledger = SmallLedger()
+    there.world = replace(there.world, scaling=replace(POLICY, maximum=30), ledger=ledger)
+    there.kube.kept[NAME] = replace(there.kube.kept[NAME], wanted=8, ready=8, total=8)
+    there.kube.owners[NAME] = Capacity(NAME, "ScaledObject", "w", 1, 8, 8, 8, "7")
+    there.measured.queued = lambda ago: 64.0
+    assert bounds(there.plan()) == (1, 13)
+    # Six of the eight came within the last minute: four are the most that it bears from two.
+    ledger.effects["workers.scale"] = [
+        Begun(ago, {"maximum": after}, {"maximum": after - 3}) for ago, after in ((59, 5), (20, 8))
+    ]
+    nothing = there.plan()
+    assert isinstance(nothing, Nothing)
+    assert "no more may be added within 60 s" in nothing.reason
+    ledger.effects["workers.scale"] = [Begun(61, {"maximum": 8}, {"maximum": 2})]
+    assert bounds(there.plan()) == (1, 13)
+
+
+class Idle:
+    """Ten workers with twenty tasks in all: an eighth of their slots."""
+
+    def __init__(self) -> None:
+        self.measured, self.ledger = Measured(nodes=10), SmallLedger()
+        self.measured.running, self.measured.queued = lambda ago: 20.0, lambda ago: 0.0
+        self.nodes = [Node(f"w{n}", tasks=(n + 5) % 10) for n in range(10)]
+        self.policy = replace(POLICY, maximum=20)
+
+    def decide(self) -> Decision:
+        world = World("lab", FakeClock(), prometheus=self.measured, ledger=self.ledger)
+        return surplus(world, self.policy, len(self.nodes), self.nodes)
+
+
+@pytest.fixture
+def idle() -> Idle:
+    return Idle()
+
+
+def test_where_few_slots_are_taken_the_least_busy_of_a_tenth_may_go(idle: Idle) -> None:
+    decision = idle.decide()
+    assert (decision.move, decision.nodes) == (Move.DRAIN, ("w5",))
+    idle.measured.running = lambda ago: 70.0 if ago == 600 else 20.0
+    assert idle.decide().move is Move.HOLD
+
+
+def test_as_many_stay_as_the_last_week_needed(idle: Idle) -> None:
+    idle.measured.week = 90.0
+    assert idle.decide().move is Move.DRAIN
+    idle.measured.week = 91.0
+    assert idle.decide().why == "10 workers are the fewest: the last week asked for 10"
+    idle.policy, idle.measured.week = replace(idle.policy, minimum=10), 20.0
+    assert idle.decide().why == "10 workers are the fewest: the last week asked for 2"
+
+
+def test_without_a_week_of_measurements_or_with_a_gap_none_goes(idle: Idle) -> None:
+    idle.measured.week = None
+    with pytest.raises(UnavailableError, match="has not measured for a week"):
+        idle.decide()
+    idle.measured.week = 20.0
+    idle.measured.running = lambda ago: None if 300 < ago < 500 else 20.0
+    assert idle.decide().move is Move.HOLD
+    idle.measured.running = lambda ago: None
+    assert idle.decide().why.startswith("measurements are missing")
+
+
+def test_a_tenth_that_went_of_late_is_enough(idle: Idle) -> None:
+    gone = [Begun(200, {"desired": "stopped"}, {})] * 2
+    idle.ledger.effects["workers.shrink"] = gone
+    assert idle.decide().move is Move.HOLD
+    idle.ledger.effects["workers.shrink"] = [replace(one, ago=301) for one in gone]
+    assert idle.decide().move is Move.DRAIN
+
+
+def test_more_than_the_most_are_left_to_who_wanted_them(idle: Idle) -> None:
+    idle.policy = replace(idle.policy, maximum=8)
+    idle.measured.running = lambda ago: 96.0
+    assert idle.decide().move is Move.HOLD

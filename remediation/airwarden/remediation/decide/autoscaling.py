@@ -117,12 +117,14 @@ class Sample:
         nodes: Ready nodes.
         busy: How many nodes' worth of work they do (half of two nodes' slots taken is 1.0).
         waiting: How many nodes' worth of work waits for a slot.
+        slots: How many tasks one node can have, on average.
     """
 
     at: float
     nodes: int
     busy: float
     waiting: float = 0.0
+    slots: float = 1.0
 
     @property
     def utilization(self) -> float:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from sqlalchemy import func, select
 
 from airwarden.remediation.decide.states import AttemptState
 from airwarden.remediation.journal.breakers import TxBreakers, split
+from airwarden.remediation.journal.runs import load_effect
 from airwarden.remediation.journal.store import Journal
 from airwarden.remediation.journal.tables import attempt
-from airwarden.remediation.world import BreakerRecord, BreakerState
+from airwarden.remediation.world import Begun, BreakerRecord, BreakerState
 
 #: An attempt in one of these states is known to have changed nothing.
 _WITHOUT_EFFECT = (AttemptState.NOT_DONE, AttemptState.FAILED)
@@ -60,3 +63,23 @@ class JournalLedger:
                 attempt.c.state.not_in(_WITHOUT_EFFECT),
             )
             return int(tx.connection.execute(query).scalar_one())
+
+    def begun(self, cluster: str, actions: Collection[str], *, within: float) -> Sequence[Begun]:
+        """Return what these actions have begun in the last `within` seconds, oldest first."""
+        with self._journal.read() as tx:
+            query = (
+                select(attempt.c.request_json, attempt.c.created_at)
+                .where(
+                    attempt.c.cluster == cluster,
+                    attempt.c.action.in_(actions),
+                    attempt.c.created_at > tx.now - timedelta(seconds=within),
+                    attempt.c.state.not_in(_WITHOUT_EFFECT),
+                )
+                .order_by(attempt.c.id)
+            )
+            rows = tx.connection.execute(query).all()
+            found = [(load_effect(json.loads(request)), at) for request, at in rows]
+            return [
+                Begun((tx.now - at).total_seconds(), one.parameters, one.before)
+                for one, at in found
+            ]
