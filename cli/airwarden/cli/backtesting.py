@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -104,7 +105,8 @@ class Backtest:
         kinds = dag_kinds(dags, self.settings, request.cluster)
         runs = replace(runs, dag=_gone_last(runs.dag, len(kinds) - 1))
         past = PastOfRuns(grid, runs, kinds, request.cluster)
-        sources: dict[str, Source] = _Joined(past)
+        # What is added goes into the first one: the runs' own are built when they are asked for.
+        sources: ChainMap[str, Source] = ChainMap({}, past)  # type: ignore[arg-type]
         sets = [rules, *(variant.rules for variant in tries)]
         if request.tasks:
             sources.update(self._of_tasks(sets, sources, grid, kinds))
@@ -230,19 +232,6 @@ class Backtest:
 def grid_days(grid: Grid) -> float:
     """Return how many days are judged."""
     return grid.count * grid.step / DAY
-
-
-class _Joined(dict[str, Any]):
-    """Sources of runs, built when they are asked for, with others put beside them."""
-
-    def __init__(self, past: Mapping[str, Source]) -> None:
-        super().__init__(dict.fromkeys(past))
-        self._past = past
-
-    def __getitem__(self, name: str) -> Source:
-        """Return a source; one of runs is built now if it was not before."""
-        found = super().__getitem__(name)
-        return self._past[name] if found is None else found
 
 
 def _gone_last(places: Any, last: int) -> Any:
