@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from airwarden.core.metrics import CATALOGUE, Metric, MetricType
+from airwarden.dashboards.absent import Source
 from airwarden.dashboards.names import BOARDS
 from support.dashboards import queries, recordings
 from support.eventually import eventually
@@ -139,3 +140,39 @@ def test_every_query_is_accepted_quick_and_has_data(
         elif seconds > 2:
             wrong.append((query.panel, query.expr, "a panel answers at once"))
     assert wrong == []
+
+
+@pytest.mark.parametrize("title", ["SLA compliance", "Data freshness"])
+def test_a_goal_stands_beside_a_number_and_not_alone(
+    prometheus: tuple[httpx.Client, int], title: str
+) -> None:
+    client, end = prometheus
+    asked = [query.expr for query in queries() if query.panel == title and "vector" in query.expr]
+    assert asked
+    for expression in asked:
+        with_assets, without = _results(client, expression, end - STEP, end - 2 * SPAN)
+        assert (len(with_assets), len(without)) == (1, 0)
+
+
+def test_the_table_of_targets_says_how_to_add_what_is_missing(
+    prometheus: tuple[httpx.Client, int],
+) -> None:
+    client, end = prometheus
+    (goals,) = (
+        query.expr
+        for query in queries()
+        if query.panel == "Targets of the platform" and '"wanted"' in query.expr
+    )
+    with_assets, without = (
+        {one["metric"]["target"]: one["metric"]["source"] for one in result}
+        for result in _results(client, goals, end - STEP, end - 2 * SPAN)
+    )
+    assert with_assets.keys() == without.keys()
+    for target in ("SLA compliance", "Data freshness"):
+        assert with_assets[target] == "Airwarden"
+        assert without[target] == Source.ASSETS.absent
+
+
+def _results(client: httpx.Client, expression: str, *moments: int) -> list[list[Any]]:
+    asked = [{"query": expression, "time": at} for at in moments]
+    return [client.post("/api/v1/query", data=one).json()["data"]["result"] for one in asked]

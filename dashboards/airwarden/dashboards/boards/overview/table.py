@@ -28,7 +28,10 @@ _ABSENT = "no source configured"
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One line: `expr` is None where it has no source, and `source` then says how to add one."""
+    """One line: `expr` is None where it has no source, and `source` then says how to add one.
+
+    `absent` is the source's words where only what `expr` gives can tell whether there is one.
+    """
 
     name: str
     unit: str
@@ -37,6 +40,7 @@ class _Row:
     upwards: bool
     expr: str | None
     source: str
+    absent: str = ""
 
     def labelled(self, expression: str) -> str:
         """Return an expression's one series under this line's labels."""
@@ -71,6 +75,7 @@ def _measured(target: Target) -> _Row:
         target.judge is at_least,
         target.current[target.judged].expr,
         "Airwarden",
+        target.source.absent if target.source else "",
     )
 
 
@@ -110,8 +115,11 @@ def _met(row: _Row) -> str | None:
 
 
 def _goal(row: _Row) -> str:
-    source = f'label_replace(vector({row.goal * row.scale:g}), "source", "{row.source}", "", "")'
-    wanted = "at least" if row.upwards else "at most"
+    goal, wanted = f"vector({row.goal * row.scale:g})", "at least" if row.upwards else "at most"
+    source = f'label_replace({goal}, "source", "{row.source}", "", "")'
+    if row.absent:
+        without = f'label_replace({goal}, "source", "{row.absent}", "", "")'
+        source = f"({source} and on () {row.expr} or {without} unless on () {row.expr})"
     return f'label_replace({source}, "wanted", "{wanted}", "", "")'
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from airwarden.dashboards.absent import Source
 from airwarden.dashboards.config import DashboardConfig
 from airwarden.dashboards.layout import Section, Sized
 from airwarden.dashboards.panels import Steps, at_least, at_most, override, stat, text
@@ -45,6 +46,7 @@ class Target:
         current: What is shown; `judged` is the one that the goal is about.
         goal: In the panel's unit.
         judge: Steps from the goal.
+        source: What the platform may lack; without it the panel says how to add it, and shows no goal.
     """
 
     title: str
@@ -55,6 +57,7 @@ class Target:
     judge: Callable[[float], Steps]
     decimals: int | None = None
     judged: int = 0
+    source: Source | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +162,13 @@ def measured() -> Sequence[Target]:
         Target(
             "SLA compliance",
             "Share of the registered assets whose last update is within their SLA now. Target "
-            "97 %. Register assets under `slas:` in airwarden.yaml.",
+            "97 %.",
             "percentunit",
             (Query(f"avg({series(ASSET_AGES, 'tier', 'team')} <= bool 1)", "now"),),
             0.97,
             at_least,
             1,
+            source=Source.ASSETS,
         ),
         Target(
             "Data freshness",
@@ -175,6 +179,7 @@ def measured() -> Sequence[Target]:
             HOUR,
             at_most,
             1,
+            source=Source.ASSETS,
         ),
         Target(
             "Runs per day",
@@ -284,15 +289,18 @@ def unsourced() -> Sequence[Unsourced]:
 
 def _panel(target: Target) -> object:
     """Return the numbers with the target beside them; both get their trend."""
-    goal = Query(f"vector({target.goal:g})", GOAL)
+    goal = f"vector({target.goal:g})"
+    if target.source is not None:
+        goal += f" and on () {target.current[target.judged].expr}"
     return stat(
         target.title,
         target.description,
         target.unit,
-        (*target.current, goal),
+        (*target.current, Query(goal, GOAL)),
         steps=target.judge(target.goal),
         decimals=target.decimals,
         overrides=[override(GOAL, color={"mode": "fixed", "fixedColor": "text"})],
+        no_value=target.source or "no data",
     )
 
 
