@@ -258,10 +258,58 @@ def test_a_standing_connection_reads_on_when_no_new_one_can_be_had(
     airflow.execute("DROP ROLE leaker")
 
 
+def test_one_session_answers_queries_that_follow_each_other(
+    observe: Make, airflow: Database
+) -> None:
+    """A session learns of each table once: five of them would learn five times as much."""
+    database = observe(connections=5)
+    database.open()
+    for _ in range(5):
+        database.rows("jobs")
+    assert len(sessions_that_read(airflow, "job")) == 1
+
+
+def test_a_connection_that_rested_for_a_while_is_used_before_it_can_be_dropped_unseen(
+    observe: Make, airflow: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import airwarden.adapters.metadata_database as module
+
+    database = observe(connections=3)
+    database.open()
+    monkeypatch.setattr(module, "_REST", 0.0)
+    for _ in range(3):
+        database.rows("jobs")
+    assert len(sessions_that_read(airflow, "job")) == 3
+
+
+def sessions_that_read(airflow: Database, table: str) -> list[int]:
+    """Return our sessions whose last query was of a table."""
+    rows = airflow.execute(
+        "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+        " AND application_name = 'airwarden' AND query ~ %s",
+        rf"FROM {table}\M",
+    )
+    return [int(row[0]) for row in rows]
+
+
 def leak(dsn: str, into: list[psycopg.Connection[tuple[object, ...]]]) -> None:
     """Open sessions until the server refuses one."""
     while True:
         into.append(psycopg.connect(dsn))
+
+
+def test_when_one_connection_is_lost_the_others_are_tried_next(
+    observe: Make, airflow: Database
+) -> None:
+    """All of them break when a server starts again; each costs one query, and soon."""
+    database = observe(connections=3)
+    database.open()
+    for pid in sessions(airflow, "airwarden"):
+        airflow.execute("SELECT pg_terminate_backend(%s)", pid)
+    for _ in range(3):
+        with pytest.raises(UnavailableError):
+            database.rows("jobs")
+    assert database.rows("jobs") == []
 
 
 def test_a_lost_connection_is_tried_again_with_pauses(observe: Make, airflow: Database) -> None:

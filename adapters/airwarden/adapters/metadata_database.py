@@ -15,6 +15,7 @@ hangs, and however many details are asked for, what is quick and urgent finds a 
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections import deque
@@ -40,6 +41,9 @@ _T = TypeVar("_T")
 _PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0)
 #: Seconds that a query of details waits for its turn; its own work has the rest of its time.
 _PATIENCE = 45.0
+#: Seconds after which a connection that nobody needed is used all the same: a firewall may have dropped it. Until
+#: then one that was used goes before: a session learns of each table anew, and that takes as long as a query.
+_REST = 30.0
 #: Seconds that a query waits for a lock. Ours conflict with changes of the schema only, and those take long.
 _LOCK_TIMEOUT = 1.0
 #: What holds for the statement behind it in the same message, and no longer: a message is a transaction. By
@@ -166,14 +170,28 @@ class PostgresMetadata:
                 with slot.lock:
                     yield slot
             finally:
-                self._idle.append(slot)
+                self._put_back(slot)
 
     def _pick(self) -> _Slot:
-        """Take the idle connection that was used longest ago; one that is lost, when its pause is over."""
+        """Take the idle connection that was used last, whose session has the tables in mind.
+
+        One that has rested for a while goes before it, the longest first, and one that is lost when its pause
+        is over.
+        """
         with self._picking:
-            slot = next((slot for slot in self._idle if not slot.pauses), self._idle[0])
+            ready = [slot for slot in self._idle if not slot.pauses] or list(self._idle)
+            rested = time.monotonic() - ready[0].used_at > _REST
+            slot = ready[0 if rested else -1]
             self._idle.remove(slot)
             return slot
+
+    def _put_back(self, slot: _Slot) -> None:
+        with self._picking:
+            slot.used_at = time.monotonic()
+            if slot.lost:  # what took it may have taken the others: that is to be known at once
+                for other in self._idle:
+                    other.used_at = -math.inf
+            self._idle.append(slot)
 
 
 class _Slot:
@@ -191,6 +209,13 @@ class _Slot:
         self._folder = ""
         self._failures = 0
         self._not_before = 0.0
+        #: When it was last given back.
+        self.used_at = time.monotonic()
+
+    @property
+    def lost(self) -> bool:
+        """Whether it has to be opened, for the first time or again."""
+        return self._connection is None
 
     @property
     def pauses(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bisect
 import itertools
+import operator
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -29,6 +30,7 @@ _CLOSED = frozenset(
         "phase", "priority", "reason", "resource", "role", "run_type", "state", "status", "tier", "type", "verb",
     }
 )  # fmt: skip
+_LABELS = operator.itemgetter(0)
 #: Endings of gauges whose sum means nothing.
 _NOT_ADDITIVE = (
     "_seconds",
@@ -248,6 +250,6 @@ def _family(
     if entry.type is not expected:
         raise TypeError(f"{entry.name} is a {entry.type} in the catalogue, not a {expected}")
     samples = tuple(rows)
-    if wrong := {len(labels) for labels, _ in samples} - {len(entry.labels)}:
+    if wrong := set(map(len, map(_LABELS, samples))) - {len(entry.labels)}:
         raise TypeError(f"{entry.name} has labels {entry.labels}, got {sorted(wrong)} values")
     return Family(entry, samples, folded)

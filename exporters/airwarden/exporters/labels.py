@@ -165,11 +165,12 @@ class DagRegistry:
     def _fresh(self, wanted: set[str], *, strict: bool = False) -> Mapping[str, DagLabels]:
         with self._lock:
             age = None if self._read_at is None else self._clock.elapsed() - self._read_at
-            missing = wanted - self._fleet.dags.keys() - self._absent
+            # One by one: a difference of sets would walk over all DAGs to find a few among them.
+            missing = {id_ for id_ in wanted if id_ not in self._fleet.dags} - self._absent
             if age is None or age > self._keep or (missing and age > self._miss):
                 try:
                     self._try(pause=age is not None)
-                    self._absent |= missing - self._fleet.dags.keys()
+                    self._absent |= {id_ for id_ in missing if id_ not in self._fleet.dags}
                 except AirwardenError:
                     if age is None or strict:
                         raise  # old labels are better than none; none are worse than waiting
