@@ -103,11 +103,9 @@ def read_processes(world: World, labels: Mapping[str, str]) -> list[HostProcess]
     Raises:
         UnavailableError: The supervisor does not answer, or there is none.
     """
-    if world.host is None:
-        raise UnavailableError("no process supervisor is configured")
     name, hostname = labels.get("process", ""), labels.get("hostname", "")
     component = component_of(labels)
-    found = list(world.host.processes(component))
+    found = list(world.supervisor.processes(component))
     if name:
         return [process for process in found if process.name == name]
     if component is Component.WORKER and hostname:

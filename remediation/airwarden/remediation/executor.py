@@ -5,10 +5,42 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from airwarden.core.counting import counted
-from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Component
 from airwarden.remediation.components import is_late, read_jobs
 from airwarden.remediation.world import World
+
+#: Airflow's default of `[core] parallelism`, which it tells to nobody.
+PARALLELISM = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutorTasks:
+    """What the schedulers have given the executor, by Airflow's count.
+
+    Attributes:
+        held: Tasks that are queued or running.
+        running: Those that run.
+        schedulers: Those that beat.
+        each: What each of them may have.
+    """
+
+    held: int
+    running: int
+    schedulers: int
+    each: int
+
+    @property
+    def full(self) -> bool:
+        """Whether no further task is given to the executor; never said where no scheduler beats."""
+        return 0 < self.schedulers * self.each <= self.held
+
+    @property
+    def sentence(self) -> str:
+        """Say it for people."""
+        return (
+            f"the executor has {counted(self.held, 'task')}; each scheduler that beats ({self.schedulers}) may"
+            f" have {self.each} (`[core] parallelism`)"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,61 +48,60 @@ class ExecutorLoad:
     """One look at both.
 
     Attributes:
-        held: Tasks that are queued or running by Airflow's count.
-        running: Those that run.
-        most: What the schedulers that beat may have.
-        active, slots: What the workers work on, and could.
+        tasks: By Airflow's count.
+        workers: Workers that answer.
+        active, slots: What they work on, and could.
     """
 
-    held: int
-    running: int
-    most: int
+    tasks: ExecutorTasks
+    workers: int
     active: int
     slots: int
 
-    @property
-    def full(self) -> bool:
-        """Whether no further task is given to the executor."""
-        return 0 < self.most <= self.held
-
-    @property
-    def phantom(self) -> int:
-        """How many more tasks run by Airflow's count than the workers have."""
-        return self.running - self.active
-
-    @property
-    def idle(self) -> bool:
-        """Whether workers have free slots."""
-        return self.active < self.slots
+    def phantom(self, least: int) -> bool:
+        """Whether slots only look taken: Airflow counts so many more running tasks than workers with room have."""
+        return self.tasks.running - self.active >= least and self.active < self.slots
 
     @property
     def sentence(self) -> str:
         """Say it for people."""
         return (
-            f"the executor has {counted(self.held, 'task')} of at most {self.most}, {self.running} run by"
-            f" Airflow's count and {self.active} at the workers, which have {counted(self.slots, 'slot')}"
+            f"Airflow counts {counted(self.tasks.running, 'running task')}; the workers ({self.workers}) work on"
+            f" {self.active} and have {counted(self.slots, 'slot')}"
         )
 
 
-def executor_load(world: World, parallelism: int) -> ExecutorLoad:
-    """Return both counts.
+def executor_tasks(world: World, parallelism: int = PARALLELISM) -> ExecutorTasks:
+    """Return what Airflow counts.
 
     Args:
         world: The cluster.
         parallelism: Airflow's `[core] parallelism`, for each scheduler.
 
     Raises:
-        UnavailableError: One of them cannot be read.
+        UnavailableError: It cannot be read.
     """
-    if world.workers is None:
-        raise UnavailableError("Celery's remote control is not configured")
     tasks = world.rest.task_instances(states=("queued", "running"))
-    workers, now = world.workers.workers(), world.clock.now()
-    beating = sum(not is_late(job, now) for job in read_jobs(world, Component.SCHEDULER))
-    return ExecutorLoad(
+    jobs, now = read_jobs(world, Component.SCHEDULER), world.clock.now()
+    return ExecutorTasks(
         held=len(tasks),
         running=sum(task.state == "running" for task in tasks),
-        most=parallelism * beating,
+        schedulers=sum(not is_late(job, now) for job in jobs),
+        each=parallelism,
+    )
+
+
+def executor_load(world: World, parallelism: int = PARALLELISM) -> ExecutorLoad:
+    """Return both counts; see `executor_tasks`.
+
+    Raises:
+        UnavailableError: One of them cannot be read.
+    """
+    tasks = executor_tasks(world, parallelism)
+    workers = world.celery.workers()
+    return ExecutorLoad(
+        tasks=tasks,
+        workers=len(workers),
         active=sum(worker.active for worker in workers),
         slots=sum(worker.concurrency for worker in workers),
     )

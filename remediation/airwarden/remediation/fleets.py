@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Component, ProcessState
 from airwarden.remediation.world import World
 
@@ -31,11 +30,9 @@ def read_fleet(world: World) -> FleetReading:
         UnavailableError: The supervisor or Celery's remote control does not answer, or there is no
             supervisor.
     """
-    if world.host is None:
-        raise UnavailableError("no process supervisor is configured")
     wanted = [
         one
-        for one in world.host.processes(Component.WORKER)
+        for one in world.supervisor.processes(Component.WORKER)
         if one.state is not ProcessState.STOPPED
     ]
     running = [one for one in wanted if one.state is ProcessState.RUNNING]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from airwarden.core.clock import Clock
 from airwarden.core.errors import UnavailableError
@@ -29,6 +29,7 @@ from airwarden.remediation.decide.autoscaling import ScalingPolicy
 
 #: A JSON object as it is stored in the journal.
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +161,8 @@ class WorkerFleet:
 class World:
     """One cluster's ports. A port is None where the platform lacks it or none is configured.
 
+    What cannot do without one asks by the property of another name: `kube` for `kubernetes`.
+
     `scaling` is what the operator's `auto_scaling:` block means, if there is one.
     """
 
@@ -188,14 +191,39 @@ class World:
 
     @property
     def rest(self) -> Airflow:
-        """Airflow's REST API, for what cannot do without.
+        """Airflow's REST API; raises UnavailableError where none is configured."""
+        return _there(self.airflow, "no Airflow REST API is configured")
 
-        Raises:
-            UnavailableError: None is configured.
-        """
-        if self.airflow is None:
-            raise UnavailableError("no Airflow REST API is configured")
-        return self.airflow
+    @property
+    def metadata(self) -> MetadataDatabase:
+        """Airflow's metadata database; raises UnavailableError where none is configured."""
+        return _there(self.database, "no metadata database is configured")
+
+    @property
+    def queues(self) -> Broker:
+        """The broker; raises UnavailableError where none is configured."""
+        return _there(self.broker, "no broker is configured")
+
+    @property
+    def celery(self) -> Workers:
+        """Celery's remote control; raises UnavailableError where none is configured."""
+        return _there(self.workers, "Celery's remote control is not configured")
+
+    @property
+    def supervisor(self) -> Host:
+        """What starts and stops processes; raises UnavailableError where none is configured."""
+        return _there(self.host, "no process supervisor is configured")
+
+    @property
+    def kube(self) -> Kubernetes:
+        """Kubernetes; raises UnavailableError where none is configured."""
+        return _there(self.kubernetes, "no Kubernetes is configured")
+
+
+def _there(port: T | None, otherwise: str) -> T:
+    if port is None:
+        raise UnavailableError(otherwise)
+    return port
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class ReplicasAdd:
         self, world: World, subject: Subject, parameters: Mapping[str, Any]
     ) -> Plan | Nothing | Refused:
         """Find the workload that the labels name, and see that one more pod would help it."""
-        kube = workload_capacity.kubernetes(world)
+        kube = world.kube
         found = named_workloads(kube, subject.labels)
         if len(found) != 1 or found[0].component is Component.WORKER:
             return Refused("the labels name no one workload but workers", cause="unknown target")
@@ -65,7 +65,7 @@ class ReplicasAdd:
 
     def _in_the_way(self, world: World, workload: Workload) -> str:
         """Say why it is not overload, or nothing that a further pod would help; or nothing."""
-        kube = workload_capacity.kubernetes(world)
+        kube = world.kube
         if workload.rolling or workload.paused:
             return f"a roll-out is under way: {held_up(kube, workload)}"
         if reason := workload_capacity.no_place(kube, workload):

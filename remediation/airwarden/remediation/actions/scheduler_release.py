@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Component, ProcessState
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.process import facts, replace, replaced, restart_effect
@@ -15,7 +14,7 @@ from airwarden.remediation.components import (
     read_jobs,
     without_heartbeat,
 )
-from airwarden.remediation.executor import executor_load
+from airwarden.remediation.executor import PARALLELISM, executor_load
 from airwarden.remediation.world import Json, Subject, World
 
 
@@ -42,13 +41,12 @@ class SchedulerRelease:
         self, world: World, subject: Subject, parameters: Mapping[str, Any]
     ) -> Plan | Nothing | Refused:
         """See that slots only look taken, and choose one scheduler."""
-        load = executor_load(world, int(parameters.get("parallelism", 32)))
-        evidence: Json = {"executor": load.sentence}
-        if not load.full or load.phantom < int(parameters.get("least", 2)) or not load.idle:
-            return Refused(f"{load.sentence}: a restart would release nothing", evidence=evidence)
-        if world.host is None:
-            raise UnavailableError("no process supervisor is configured")
-        every = world.host.processes(Component.SCHEDULER)
+        load = executor_load(world, int(parameters.get("parallelism", PARALLELISM)))
+        seen = f"{load.tasks.sentence}; {load.sentence}"
+        evidence: Json = {"executor": seen}
+        if not load.tasks.full or not load.phantom(int(parameters.get("least", 2))):
+            return Refused(f"{seen}: a restart would release nothing", evidence=evidence)
+        every = world.supervisor.processes(Component.SCHEDULER)
         running = [one for one in every if one.state is ProcessState.RUNNING]
         evidence = {**evidence, "schedulers": [facts(one) for one in running]}
         if any(one.started_at and one.started_at > subject.started_at for one in running):

@@ -237,9 +237,7 @@ def session_facts(session: DatabaseSession) -> Json:
 
 
 def _sessions(world: World) -> Sequence[DatabaseSession]:
-    if world.database is None:
-        raise UnavailableError("no metadata database is configured")
-    sessions = world.database.sessions()
+    sessions = world.metadata.sessions()
     if hidden(sessions):
         raise UnavailableError(HIDDEN)
     return sessions

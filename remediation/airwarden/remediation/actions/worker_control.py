@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from airwarden.core.errors import ConflictError, UnavailableError
+from airwarden.core.errors import ConflictError
 from airwarden.core.platform import Component, Worker
-from airwarden.core.ports import Workers
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.breaker import BROKER, is_open
 from airwarden.remediation.world import Json, Subject, World
@@ -82,9 +81,9 @@ class _Consumers(_OneWorker):
         """
         worker, queues = self._same(world, effect), list(effect.parameters["queues"])
         if effect.parameters["on"]:
-            _control(world).add_consumers(worker.hostname, queues)
+            world.celery.add_consumers(worker.hostname, queues)
         else:
-            _control(world).cancel_consumers(worker.hostname, queues)
+            world.celery.cancel_consumers(worker.hostname, queues)
         return {"queues": queues}
 
     def read_back(self, world: World, effect: Effect) -> ReadBack:
@@ -128,7 +127,7 @@ class WorkerDrain(_Consumers):
             return worker
         if not worker.queues:
             return Nothing(f"worker {worker.hostname} takes no task already")
-        others = [one for one in _control(world).workers() if one.hostname != worker.hostname]
+        others = [one for one in world.celery.workers() if one.hostname != worker.hostname]
         if reason := _needed(world, worker, others):
             return Refused(reason, cause="worker is needed")
         evidence = {"active": worker.active, "reserved": worker.reserved}
@@ -214,7 +213,7 @@ class WorkerShutdown(_OneWorker):
         worker = self._same(world, effect)
         if reason := _busy(worker):
             raise ConflictError(reason)
-        _control(world).shut_down(worker.hostname)
+        world.celery.shut_down(worker.hostname)
         for _ in range(_LOOKS):
             if self.read_back(world, effect) is ReadBack.DONE or world.clock.wait(1.0):
                 break
@@ -257,12 +256,6 @@ def _busy(worker: Worker) -> str:
     return ""
 
 
-def _control(world: World) -> Workers:
-    if world.workers is None:
-        raise UnavailableError("Celery's remote control is not configured")
-    return world.workers
-
-
 def answering(world: World, hostname: str) -> Worker | None:
     """Return the worker of that node name if it answers now."""
-    return next((w for w in _control(world).workers() if w.hostname == hostname), None)
+    return next((w for w in world.celery.workers() if w.hostname == hostname), None)

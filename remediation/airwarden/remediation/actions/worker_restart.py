@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import ConflictError, UnavailableError
+from airwarden.core.errors import ConflictError
 from airwarden.core.platform import Component, HostProcess, ProcessState
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.breaker import BROKER, is_open
@@ -35,20 +35,18 @@ class WorkerRestart:
         parameters: Mapping[str, Any],
     ) -> Plan | Nothing | Refused:
         """Find the silent worker that is idle."""
-        if world.host is None or world.workers is None:
-            raise UnavailableError("no process supervisor or no Celery remote control")
         if is_open(world, BROKER):
             return Refused(
                 "the broker's breaker is open: every worker looks silent then", cause="broker out"
             )
         silent, busy = {}, []
-        for worker in world.workers.workers():
+        for worker in world.celery.workers():
             named = subject.labels.get("hostname", worker.hostname) == worker.hostname
             if named and not worker.queues:
                 silent[worker.hostname] = worker
         wanted = subject.labels.get("process")
         chosen = []
-        for process in world.host.processes(Component.WORKER):
+        for process in world.supervisor.processes(Component.WORKER):
             silent_one = silent.get(process.celery_hostname)
             if silent_one is None or (wanted and process.name != wanted):
                 continue

@@ -5,10 +5,10 @@ On Kubernetes their number is changed instead: `airwarden.remediation.actions.wo
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import ConflictError, UnavailableError
+from airwarden.core.errors import ConflictError
 from airwarden.core.platform import Component, HostProcess, ProcessState, Worker
 from airwarden.remediation.actions import workload_capacity
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
@@ -57,7 +57,7 @@ class WorkersScale:
             return workload_capacity.plan(
                 self.name, world, subject, parameters, no_room(world, "workers")
             )
-        supervised = self._supervised(world)
+        supervised = world.supervisor.processes(Component.WORKER)
         running = [process for process in supervised if process.state in _UP]
         stopped = [process for process in supervised if process.state is ProcessState.STOPPED]
         most = len(supervised) if world.fleet.maximum is None else world.fleet.maximum
@@ -73,11 +73,6 @@ class WorkersScale:
         if reason := no_room(world, "workers"):
             return Refused(reason, cause="no room in the metadata database", evidence=evidence)
         return Plan(tuple(self._effect(world, p, "running") for p in chosen), evidence)
-
-    def _supervised(self, world: World) -> Sequence[HostProcess]:
-        if world.host is None:
-            raise UnavailableError("no process supervisor is configured")
-        return world.host.processes(Component.WORKER)
 
     def _effect(self, world: World, process: HostProcess, desired: str) -> Effect:
         verb = {"running": "start", "draining": "drain", "stopped": "stop"}[desired]
@@ -128,7 +123,11 @@ class WorkersScale:
 
     def _stop(self, world: World, process: HostProcess) -> None:
         """Stop it, if it is idle twice and enough others run."""
-        others = [p for p in self._supervised(world) if p.state in _UP and p.name != process.name]
+        others = [
+            p
+            for p in world.supervisor.processes(Component.WORKER)
+            if p.state in _UP and p.name != process.name
+        ]
         if len(others) < world.fleet.minimum:
             raise ConflictError(f"{process.name} is needed: {world.fleet.minimum} must run")
         for look in range(2):
@@ -171,7 +170,7 @@ class WorkersScale:
         process = find(world, str(effect.parameters["process"]))
         if process is None or process.state not in _UP:
             return Nothing(f"{effect.parameters['process']} does not run any more")
-        running = [p for p in self._supervised(world) if p.state in _UP]
+        running = [p for p in world.supervisor.processes(Component.WORKER) if p.state in _UP]
         if len(running) <= world.fleet.minimum:
             return Nothing(f"{len(running)} workers run: none is taken away")
         worker = answering(world, process.celery_hostname)
@@ -192,7 +191,7 @@ class WorkersScale:
         if not isinstance(way, tuple):
             return way
         names = {pod.name for pod in way}
-        going = [one for one in self._supervised(world) if one.name in names]
+        going = [one for one in world.supervisor.processes(Component.WORKER) if one.name in names]
         if len(going) < len(names):
             return Refused("pods that go are not supervised: nothing drains them")
         return Plan(tuple(self._effect(world, process, "draining") for process in going))

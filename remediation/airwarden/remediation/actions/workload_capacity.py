@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airwarden.core.counting import counted
-from airwarden.core.errors import ConflictError, NotFoundError, UnavailableError
+from airwarden.core.errors import ConflictError, NotFoundError
 from airwarden.core.kubernetes import Capacity, Kubernetes, Pod, Workload, WorkloadKind
 from airwarden.core.platform import Component, Worker
 from airwarden.remediation.actions.base import Effect, Nothing, Plan, ReadBack, Refused
@@ -38,7 +38,7 @@ def plan(
         parameters: `growth`, the share to add.
         no_room: Why the database bears no more, if it does not.
     """
-    kube = kubernetes(world)
+    kube = world.kube
     workload = _serving(world, kube, subject.labels.get("queue", ""))
     if isinstance(workload, Refused):
         return workload
@@ -88,13 +88,6 @@ def wanted_workers(world: World, parameters: Mapping[str, Any], now: int) -> tup
         return now + max(1, math.ceil(now * growth)), ""
     decision = fitting(world, world.scaling, now)
     return target(decision, now), decision.why
-
-
-def kubernetes(world: World) -> Kubernetes:
-    """Return the port; raises UnavailableError where there is none."""
-    if world.kubernetes is None:
-        raise UnavailableError("no Kubernetes is configured")
-    return world.kubernetes
 
 
 def _serving(world: World, kube: Kubernetes, queue: str) -> Workload | Refused:
@@ -162,7 +155,7 @@ def bounds_effect(
 
 def _now(world: World, effect: Effect) -> tuple[Workload, Capacity]:
     """Return the workload and its bounds as they are; raises NotFoundError."""
-    kube = kubernetes(world)
+    kube = world.kube
     kind = WorkloadKind(str(effect.parameters["kind"]))
     workload = kube.workload(kind, str(effect.parameters[WORKLOAD]))
     return workload, kube.capacity(workload)
@@ -191,7 +184,7 @@ def apply(world: World, effect: Effect) -> Json:
             raise ConflictError(f"{name} was scaled by somebody else since it was planned for")
         if effect.removes_capacity and not seen.elastic:
             _check_idle(world, workload, int(wanted["maximum"]))
-        kubernetes(world).set_capacity(
+        world.kube.set_capacity(
             seen, minimum=int(wanted["minimum"]), maximum=int(wanted["maximum"]),
             why=f"Airwarden: {effect.summary}",
         )  # fmt: skip
@@ -255,9 +248,7 @@ def _in_the_way(world: World, workload: Workload, kept: int) -> tuple[Pod, ...] 
 
 def _going(world: World, workload: Workload, kept: int) -> list[Pod]:
     """Return the pods that may go: a StatefulSet's highest, any of a Deployment's."""
-    pods = [
-        one for one in kubernetes(world).pods(Component.WORKER) if one.workload == workload.name
-    ]
+    pods = [one for one in world.kube.pods(Component.WORKER) if one.workload == workload.name]
     if workload.kind is WorkloadKind.DEPLOYMENT:
         return pods
     return [pod for pod in pods if int(pod.name.rpartition("-")[2]) >= kept]

@@ -9,7 +9,6 @@ from airwarden.core.errors import ConflictError, NotFoundError
 from airwarden.core.kubernetes import Kubernetes, Workload, WorkloadKind
 from airwarden.core.platform import Component
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, ReadBack, Refused
-from airwarden.remediation.actions.workload_capacity import kubernetes
 from airwarden.remediation.components import database_pace
 from airwarden.remediation.rollouts import held_up, named_workloads
 from airwarden.remediation.world import Json, Subject, World
@@ -42,7 +41,7 @@ class WorkloadRestart:
     ) -> Plan | Nothing | Refused:
         """Find the workload that the labels name, and see that nothing speaks against it."""
         del parameters
-        kube = kubernetes(world)
+        kube = world.kube
         found = named_workloads(kube, subject.labels)
         if len(found) != 1:
             names = ", ".join(one.name for one in found)
@@ -70,7 +69,7 @@ class WorkloadRestart:
         Raises:
             ConflictError: The workload was changed since it was planned for, or is gone.
         """
-        kube, (kind, name) = kubernetes(world), _which(effect)
+        kube, (kind, name) = world.kube, _which(effect)
         try:
             now = kube.workload(kind, name)
         except NotFoundError:
@@ -85,7 +84,7 @@ class WorkloadRestart:
         """Compare the template's key, and the generation, with the planned ones."""
         kind, name = _which(effect)
         try:
-            now = kubernetes(world).workload(kind, name)
+            now = world.kube.workload(kind, name)
         except NotFoundError:
             return ReadBack.UNDECIDABLE
         if _generation(now) == effect.generation:

@@ -6,24 +6,11 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from airwarden.core.errors import AirwardenError
 from airwarden.core.platform import TaskInstance
 from airwarden.core.ports import Airflow
-from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.checks.base import Reading, Verdict, opposite, truth, unknown_if
 from airwarden.remediation.floods import flooding_dag, waiting_by_dag
 from airwarden.remediation.world import Subject, World
-
-_OPPOSITE = {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}
-_NO_AIRFLOW = "no Airflow REST API is configured"
-
-
-def _truth(value: bool) -> Verdict:
-    return Verdict.TRUE if value else Verdict.FALSE
-
-
-def _opposite(reading: Reading) -> Reading:
-    verdict = _OPPOSITE.get(reading.verdict, Verdict.UNKNOWN)
-    return Reading(verdict, reading.sentence, reading.evidence)
 
 
 class TimePassed:
@@ -44,20 +31,16 @@ class PoolStarving:
     name = "pool-starving"
     needs = frozenset({"airflow"})
 
+    @unknown_if("the pools cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Read the pool as the scheduler counts it."""
         name = str(parameters.get("pool") or subject.labels.get("pool", ""))
-        if world.airflow is None:
-            return Reading(Verdict.UNKNOWN, _NO_AIRFLOW)
-        try:
-            pool = next((one for one in world.airflow.pools() if one.name == name), None)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the pools cannot be read: {error}")
+        pool = next((one for one in world.rest.pools() if one.name == name), None)
         if pool is None:
             return Reading(Verdict.UNKNOWN, f"Airflow has no pool {name or 'without a name'}")
         starving = pool.slots >= 0 and pool.open <= 0 and pool.scheduled > 0
         sentence = f"pool {name}: {pool.running} of {pool.slots} slots run, {pool.scheduled} wait"
-        return Reading(_truth(starving), sentence, {"slots": pool.slots, "waiting": pool.scheduled})
+        return Reading(truth(starving), sentence, {"slots": pool.slots, "waiting": pool.scheduled})
 
 
 class PoolFlowing:
@@ -68,7 +51,7 @@ class PoolFlowing:
 
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Answer the opposite of `pool-starving`."""
-        return _opposite(PoolStarving().read(world, subject, parameters))
+        return opposite(PoolStarving().read(world, subject, parameters))
 
 
 class DagFloods:
@@ -82,16 +65,12 @@ class DagFloods:
     name = "dag-floods"
     needs = frozenset({"airflow"})
 
+    @unknown_if("what waits cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Count what waits, by DAG."""
         del subject
-        if world.airflow is None:
-            return Reading(Verdict.UNKNOWN, _NO_AIRFLOW)
-        try:
-            flood = flooding_dag(world.airflow, parameters)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"what waits cannot be read: {error}")
-        return Reading(_truth(flood.floods), flood.sentence, {"dag_id": flood.dag_id})
+        flood = flooding_dag(world.rest, parameters)
+        return Reading(truth(flood.floods), flood.sentence, {"dag_id": flood.dag_id})
 
 
 class NoDagFloods:
@@ -102,7 +81,7 @@ class NoDagFloods:
 
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Answer the opposite of `dag-floods`."""
-        return _opposite(DagFloods().read(world, subject, parameters))
+        return opposite(DagFloods().read(world, subject, parameters))
 
 
 class QueuedTasksLost:
@@ -118,25 +97,21 @@ class QueuedTasksLost:
     name = "queued-tasks-lost"
     needs = frozenset({"airflow", "broker", "workers"})
 
+    @unknown_if("the queue cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Compare Airflow's queued tasks with what the broker and the workers hold."""
         queue = subject.labels.get("queue", "default")
-        if world.airflow is None or world.broker is None or world.workers is None:
-            return Reading(Verdict.UNKNOWN, "Airflow, the broker or the workers cannot be asked")
         older = timedelta(seconds=float(parameters.get("older", 300)))
-        try:
-            hung = _queued(world.airflow, queue, world, older)
-            waiting = sum(world.broker.queue_depths([queue]).values())
-            serving = [one for one in world.workers.workers() if queue in one.queues]
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the queue cannot be read: {error}")
+        hung = _queued(world.rest, queue, world, older)
+        waiting = sum(world.queues.queue_depths([queue]).values())
+        serving = [one for one in world.celery.workers() if queue in one.queues]
         free = sum(max(0, one.concurrency - one.active - one.reserved) for one in serving)
         sentence = (
             f"{len(hung)} tasks of queue {queue} are queued for over {older.total_seconds():.0f} s,"
             f" {waiting} messages wait, {free} slots of {len(serving)} workers are free"
         )
         lost = bool(hung) and waiting == 0 and free > 0
-        return Reading(_truth(lost), sentence, {"queued": len(hung), "waiting": waiting})
+        return Reading(truth(lost), sentence, {"queued": len(hung), "waiting": waiting})
 
 
 class QueuedTasksYoung:
@@ -145,20 +120,16 @@ class QueuedTasksYoung:
     name = "queued-tasks-young"
     needs = frozenset({"airflow"})
 
+    @unknown_if("queued tasks cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Look at Airflow's queued tasks alone."""
         queue = subject.labels.get("queue", "default")
-        if world.airflow is None:
-            return Reading(Verdict.UNKNOWN, _NO_AIRFLOW)
         older = timedelta(seconds=float(parameters.get("older", 600)))
-        try:
-            hung = _queued(world.airflow, queue, world, older)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"queued tasks cannot be read: {error}")
+        hung = _queued(world.rest, queue, world, older)
         sentence = (
             f"{len(hung)} tasks of queue {queue} are queued for over {older.total_seconds():.0f} s"
         )
-        return Reading(_truth(not hung), sentence, {"queued": len(hung)})
+        return Reading(truth(not hung), sentence, {"queued": len(hung)})
 
 
 class FewTasksWait:
@@ -167,17 +138,13 @@ class FewTasksWait:
     name = "few-tasks-wait"
     needs = frozenset({"airflow"})
 
+    @unknown_if("what waits cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Count them, up to a little more than matters."""
         del subject
-        if world.airflow is None:
-            return Reading(Verdict.UNKNOWN, _NO_AIRFLOW)
-        try:
-            waiting = waiting_by_dag(world.airflow).total()
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"what waits cannot be read: {error}")
+        waiting = waiting_by_dag(world.rest).total()
         few = waiting <= int(parameters.get("most", 500))
-        return Reading(_truth(few), f"{waiting} tasks wait", {"waiting": waiting})
+        return Reading(truth(few), f"{waiting} tasks wait", {"waiting": waiting})
 
 
 def _queued(airflow: Airflow, queue: str, world: World, older: timedelta) -> list[TaskInstance]:

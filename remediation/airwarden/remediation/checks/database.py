@@ -5,18 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import AirwardenError
-from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.checks.base import Reading, Verdict, opposite, truth, unknown_if
 from airwarden.remediation.components import DATABASE_SLOW, database_pace
 from airwarden.remediation.headroom import connection_headroom
 from airwarden.remediation.sessions import HIDDEN, hidden, leaking_group, lock_holders
 from airwarden.remediation.world import Subject, World
 
 _NO_LIMIT = "the number of taken connections cannot be read"
-
-
-def _truth(value: bool) -> Verdict:
-    return Verdict.TRUE if value else Verdict.FALSE
 
 
 class DatabaseFast:
@@ -31,7 +26,7 @@ class DatabaseFast:
         below = float(parameters.get("below", DATABASE_SLOW))
         pace = database_pace(world)
         fast = pace.seconds is not None and pace.seconds < below
-        return Reading(_truth(fast), pace.sentence, {"seconds": pace.seconds})
+        return Reading(truth(fast), pace.sentence, {"seconds": pace.seconds})
 
 
 class DatabaseConnectionsOk:
@@ -47,7 +42,7 @@ class DatabaseConnectionsOk:
         if room is None:
             return Reading(Verdict.UNKNOWN, _NO_LIMIT)
         below = float(parameters.get("below", 0.9))
-        return Reading(_truth(room.share < below), room.sentence, {"share": room.share})
+        return Reading(truth(room.share < below), room.sentence, {"share": room.share})
 
 
 class SchedulerLockFree:
@@ -56,13 +51,11 @@ class SchedulerLockFree:
     name = "scheduler-lock-free"
     needs = frozenset({"database"})
 
+    @unknown_if("sessions cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Look for idle holders, since nobody is seen waiting for them."""
         del subject, parameters
-        try:
-            sessions = list(world.database.sessions()) if world.database else []
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"sessions cannot be read: {error}")
+        sessions = world.metadata.sessions()
         if any(one.holds_scheduler_lock for one in hidden(sessions)):
             return Reading(
                 Verdict.UNKNOWN, f"who holds the scheduler's lock is not known: {HIDDEN}"
@@ -112,9 +105,7 @@ class DatabaseBlocked:
 
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Answer the opposite of `database-free`."""
-        free = DatabaseFree().read(world, subject, parameters)
-        opposite = {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}
-        return Reading(opposite.get(free.verdict, Verdict.UNKNOWN), free.sentence, free.evidence)
+        return opposite(DatabaseFree().read(world, subject, parameters))
 
 
 class IdleLongEnough:
@@ -128,14 +119,12 @@ class IdleLongEnough:
     name = "idle-long-enough"
     needs = frozenset({"database"})
 
+    @unknown_if("sessions cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Look at the youngest of what would be ended."""
         del subject
         idle_for = float(parameters.get("idle_for", 30))
-        try:
-            sessions = list(world.database.sessions()) if world.database else []
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"sessions cannot be read: {error}")
+        sessions = world.metadata.sessions()
         if hidden(sessions):
             return Reading(Verdict.UNKNOWN, HIDDEN)
         young = [s for s in lock_holders(sessions) if s.state_age < idle_for]

@@ -7,12 +7,8 @@ from typing import Any
 
 from airwarden.core.errors import AirwardenError, RejectedError
 from airwarden.remediation.actions.canary import canary_dag, canary_runs
-from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.checks.base import Reading, Verdict, opposite, truth, unknown_if
 from airwarden.remediation.world import Subject, World
-
-
-def _truth(value: bool) -> Verdict:
-    return Verdict.TRUE if value else Verdict.FALSE
 
 
 class DependencyAnswers:
@@ -29,7 +25,7 @@ class DependencyAnswers:
         if declared is None or declared.probe is None:
             return Reading(Verdict.UNKNOWN, f"no probe is declared for {name or 'it'}")
         up = declared.probe.check()
-        return Reading(_truth(up), f"{name} {'answers' if up else 'does not answer'}")
+        return Reading(truth(up), f"{name} {'answers' if up else 'does not answer'}")
 
 
 class DependencyDown:
@@ -40,9 +36,7 @@ class DependencyDown:
 
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Answer the opposite of `dependency-answers`."""
-        answers = DependencyAnswers().read(world, subject, parameters)
-        opposite = {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}
-        return Reading(opposite.get(answers.verdict, Verdict.UNKNOWN), answers.sentence)
+        return opposite(DependencyAnswers().read(world, subject, parameters))
 
 
 class CanarySucceeded:
@@ -51,18 +45,16 @@ class CanarySucceeded:
     name = "canary-succeeded"
     needs = frozenset({"airflow"})
 
+    @unknown_if("the canary cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Look at the canary's runs."""
         del parameters
-        try:
-            dag = canary_dag(world, subject)
-            if dag is None or world.airflow is None:
-                return Reading(Verdict.TRUE, "no canary is declared: the ramp is the test")
-            states = [run.state for run in canary_runs(world.airflow, dag.dag_id, subject)]
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the canary cannot be read: {error}")
+        dag = canary_dag(world, subject)
+        if dag is None or world.rest is None:
+            return Reading(Verdict.TRUE, "no canary is declared: the ramp is the test")
+        states = [run.state for run in canary_runs(world.rest, dag.dag_id, subject)]
         seen = ", ".join(states) or "not started"
-        return Reading(_truth("success" in states), f"canary {dag.dag_id}: {seen}")
+        return Reading(truth("success" in states), f"canary {dag.dag_id}: {seen}")
 
 
 class BrokerAnswers:
@@ -96,6 +88,4 @@ class BrokerDown:
 
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Answer the opposite of `broker-answers`."""
-        answers = BrokerAnswers().read(world, subject, parameters)
-        opposite = {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}
-        return Reading(opposite.get(answers.verdict, Verdict.UNKNOWN), answers.sentence)
+        return opposite(BrokerAnswers().read(world, subject, parameters))

@@ -11,8 +11,9 @@ from typing import Any
 from airwarden.core.counting import counted
 from airwarden.core.errors import AirwardenError
 from airwarden.core.platform import Component, TaskInstance
-from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.checks.base import Reading, Verdict, truth, unknown_if
 from airwarden.remediation.components import database_pace, is_late, read_jobs
+from airwarden.remediation.executor import PARALLELISM, executor_load, executor_tasks
 from airwarden.remediation.headroom import connection_headroom
 from airwarden.remediation.world import Subject, World
 
@@ -21,10 +22,6 @@ _NO_AIRFLOW = "no Airflow REST API is configured"
 _NAMED = 3
 #: Characters of a reason of Airflow's.
 _REASON = 160
-
-
-def _truth(value: bool) -> Verdict:
-    return Verdict.TRUE if value else Verdict.FALSE
 
 
 def _some(names: Sequence[str]) -> str:
@@ -38,13 +35,11 @@ class PoolsFull:
     name = "pools-full"
     needs = frozenset({"airflow"})
 
+    @unknown_if("the pools cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Read every pool as the scheduler counts it."""
         del subject, parameters
-        try:
-            pools = world.rest.pools()
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the pools cannot be read: {error}")
+        pools = world.rest.pools()
         full = [p for p in pools if p.slots >= 0 and p.open <= 0 and p.scheduled > 0]
         if not full:
             return Reading(Verdict.FALSE, f"none of {len(pools)} pools is full while tasks wait")
@@ -62,22 +57,12 @@ class ExecutorFull:
     name = "executor-full"
     needs = frozenset({"airflow"})
 
+    @unknown_if("what the executor has cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Count what runs and is queued, and the schedulers that beat."""
         del subject
-        each = int(parameters.get("parallelism", 32))
-        try:
-            held = world.rest.task_instances(states=("queued", "running"))
-            jobs = read_jobs(world, Component.SCHEDULER)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"what the executor has cannot be read: {error}")
-        now = world.clock.now()
-        schedulers = sum(not is_late(job, now) for job in jobs)
-        sentence = (
-            f"the executor has {counted(len(held), 'task')}; each scheduler that beats ({schedulers}) may have"
-            f" {each} (`[core] parallelism`)"
-        )
-        return Reading(_truth(schedulers > 0 and len(held) >= each * schedulers), sentence)
+        tasks = executor_tasks(world, int(parameters.get("parallelism", PARALLELISM)))
+        return Reading(truth(tasks.full), tasks.sentence)
 
 
 class PhantomTasks:
@@ -90,24 +75,12 @@ class PhantomTasks:
     name = "phantom-tasks"
     needs = frozenset({"airflow", "workers"})
 
+    @unknown_if("tasks and workers cannot be compared")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Compare Airflow's running tasks with what the workers say that they work on."""
         del subject
-        if world.workers is None:
-            return Reading(Verdict.UNKNOWN, "Celery's remote control is not configured")
-        try:
-            running = len(world.rest.task_instances(states=("running",)))
-            workers = world.workers.workers()
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"tasks and workers cannot be compared: {error}")
-        active = sum(worker.active for worker in workers)
-        slots = sum(worker.concurrency for worker in workers)
-        sentence = (
-            f"Airflow counts {counted(running, 'running task')}; the workers ({len(workers)}) work on"
-            f" {active} and have {counted(slots, 'slot')}"
-        )
-        phantom = running - active >= int(parameters.get("least", 2)) and active < slots
-        return Reading(_truth(phantom), sentence)
+        load = executor_load(world)
+        return Reading(truth(load.phantom(int(parameters.get("least", 2)))), load.sentence)
 
 
 class TaskHeldBack:
@@ -116,22 +89,20 @@ class TaskHeldBack:
     name = "task-held-back"
     needs = frozenset({"airflow"})
 
+    @unknown_if("what holds tasks back cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Ask for its dependencies, in Airflow's own words."""
         del subject, parameters
-        try:
-            paused = {dag.dag_id for dag in world.rest.dags() if dag.is_paused}
-            waiting = [
-                task
-                for task in world.rest.task_instances(states=("scheduled",))
-                if task.key.dag_id not in paused
-            ]
-            if not waiting:
-                return Reading(Verdict.FALSE, "no task is scheduled and waits to be queued")
-            longest = min(waiting, key=lambda task: task.scheduled_when or world.clock.now())
-            reasons = world.rest.held_back(longest.key)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"what holds tasks back cannot be read: {error}")
+        paused = {dag.dag_id for dag in world.rest.dags() if dag.is_paused}
+        waiting = [
+            task
+            for task in world.rest.task_instances(states=("scheduled",))
+            if task.key.dag_id not in paused
+        ]
+        if not waiting:
+            return Reading(Verdict.FALSE, "no task is scheduled and waits to be queued")
+        longest = min(waiting, key=lambda task: task.scheduled_when or world.clock.now())
+        reasons = world.rest.held_back(longest.key)
         name = f"{longest.key.dag_id}.{longest.key.task_id}"
         said = "; ".join(reason[:_REASON] for reason in reasons[:_NAMED])
         if not reasons:
@@ -155,15 +126,13 @@ class DeferredStuck:
     name = "deferred-stuck"
     needs = frozenset({"airflow"})
 
+    @unknown_if("deferred tasks cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Read deferred tasks with their triggers, and which triggerers beat."""
         del subject
         older = timedelta(seconds=float(parameters.get("older", 600)))
-        try:
-            deferred = world.rest.task_instances(states=("deferred",))
-            jobs = read_jobs(world, Component.TRIGGERER)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"deferred tasks cannot be read: {error}")
+        deferred = world.rest.task_instances(states=("deferred",))
+        jobs = read_jobs(world, Component.TRIGGERER)
         now = world.clock.now()
         alive = {job.hostname for job in jobs if not is_late(job, now)}
         beat = f"beating triggerers: {_some(sorted(alive)) or 'none'}"
@@ -216,7 +185,7 @@ class ApiServerSlow:
                 sentences.append(
                     "so it is the API server itself: it hangs, or too much is asked of it"
                 )
-        return Reading(_truth(late), "; ".join(sentences))
+        return Reading(truth(late), "; ".join(sentences))
 
 
 def _timed(asked: str, ask: Callable[[], object]) -> tuple[float | None, str]:

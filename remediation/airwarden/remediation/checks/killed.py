@@ -6,17 +6,12 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from airwarden.core.errors import AirwardenError
 from airwarden.core.failures import Cause
 from airwarden.core.platform import DatabaseSession
-from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.checks.base import Reading, Verdict, truth, unknown_if
 from airwarden.remediation.sampling import of_every_dag
 from airwarden.remediation.sessions import HIDDEN, blockers, hidden, idle_in_transaction
 from airwarden.remediation.world import Subject, World
-
-
-def _truth(value: bool) -> Verdict:
-    return Verdict.TRUE if value else Verdict.FALSE
 
 
 class KilledTasks:
@@ -30,26 +25,24 @@ class KilledTasks:
     name = "killed-tasks"
     needs = frozenset({"airflow", "causes"})
 
+    @unknown_if("why tasks failed cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Read why each failed."""
-        if world.airflow is None or world.causes is None:
-            return Reading(Verdict.UNKNOWN, "Airflow, or why tasks failed, cannot be read")
+        if world.causes is None:
+            return Reading(Verdict.UNKNOWN, "why tasks failed is read nowhere")
         since = subject.started_at - timedelta(seconds=float(parameters.get("lead", 900)))
-        try:
-            failed = [
-                task
-                for task in world.airflow.task_instances(
-                    states=("failed", "up_for_retry"), updated_after=since
-                )
-                if task.end_date is None or task.end_date >= since
-            ]
-            looked_at = of_every_dag(failed)[: int(parameters.get("tasks", 50))]
-            causes = [world.causes.of(task).cause for task in looked_at]
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"why tasks failed cannot be read: {error}")
+        failed = [
+            task
+            for task in world.rest.task_instances(
+                states=("failed", "up_for_retry"), updated_after=since
+            )
+            if task.end_date is None or task.end_date >= since
+        ]
+        looked_at = of_every_dag(failed)[: int(parameters.get("tasks", 50))]
+        causes = [world.causes.of(task).cause for task in looked_at]
         killed = sum(cause is Cause.INFRASTRUCTURE for cause in causes)
         sentence = f"{killed} of {len(looked_at)} failed tasks were killed by the platform"
-        return Reading(_truth(killed > 0), sentence, {"failed": len(failed), "killed": killed})
+        return Reading(truth(killed > 0), sentence, {"failed": len(failed), "killed": killed})
 
 
 class DatabaseBlocker:
@@ -62,15 +55,11 @@ class DatabaseBlocker:
     name = "database-blocker"
     needs = frozenset({"database"})
 
+    @unknown_if("sessions cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Look for the sessions at the root of what waits."""
         del subject
-        if world.database is None:
-            return Reading(Verdict.UNKNOWN, "no metadata database is configured")
-        try:
-            sessions = world.database.sessions()
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"sessions cannot be read: {error}")
+        sessions = world.metadata.sessions()
         if hidden(sessions):
             return Reading(Verdict.UNKNOWN, HIDDEN)
         found = blockers(sessions, idle_for=float(parameters.get("idle_for", 60)))
@@ -85,22 +74,18 @@ class TransactionsShort:
     name = "transactions-short"
     needs = frozenset({"database"})
 
+    @unknown_if("sessions cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Look for the longest."""
         del subject
-        if world.database is None:
-            return Reading(Verdict.UNKNOWN, "no metadata database is configured")
-        try:
-            sessions = world.database.sessions()
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"sessions cannot be read: {error}")
+        sessions = world.metadata.sessions()
         if hidden(sessions):
             return Reading(Verdict.UNKNOWN, HIDDEN)
         idle = idle_in_transaction(sessions)
         if not idle:
             return Reading(Verdict.TRUE, "no session is idle in a transaction")
         short = idle[0].state_age < float(parameters.get("idle_for", 300))
-        return Reading(_truth(short), _words(idle[0]))
+        return Reading(truth(short), _words(idle[0]))
 
 
 def _words(one: DatabaseSession) -> str:

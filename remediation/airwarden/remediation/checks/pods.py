@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airwarden.core.counting import counted
-from airwarden.core.errors import AirwardenError
 from airwarden.core.kubernetes import Pod
-from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.checks.base import Reading, Verdict, unknown_if
 from airwarden.remediation.components import component_of
 from airwarden.remediation.rollouts import ON_ITS_WAY, SAID, held_up, named_workloads, trouble
 from airwarden.remediation.world import Subject, World
 
 #: Named one by one; the rest is counted.
 _NAMED = 3
-_NO_KUBERNETES = "no Kubernetes is configured"
 
 
 class PodsInTrouble:
@@ -25,15 +23,11 @@ class PodsInTrouble:
     name = "pods-in-trouble"
     needs = frozenset({"kubernetes"})
 
+    @unknown_if("the pods cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Read the pods; say how each ended last, or why it is no further."""
         del parameters
-        if world.kubernetes is None:
-            return Reading(Verdict.UNKNOWN, _NO_KUBERNETES)
-        try:
-            pods = world.kubernetes.pods(component_of(subject.labels))
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the pods cannot be read: {error}")
+        pods = world.kube.pods(component_of(subject.labels))
         ill = [pod for pod in pods if _ill(pod)]
         if not ill:
             return Reading(Verdict.FALSE, f"none of {counted(len(pods), 'pod')} is in trouble")
@@ -47,20 +41,16 @@ class PodsRefused:
     name = "pods-refused"
     needs = frozenset({"kubernetes"})
 
+    @unknown_if("workloads and events cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Read how many each workload wants and has, and what refuses the others."""
         del parameters
-        if world.kubernetes is None:
-            return Reading(Verdict.UNKNOWN, _NO_KUBERNETES)
-        try:
-            short = [
-                one
-                for one in world.kubernetes.workloads(component_of(subject.labels))
-                if one.total < one.wanted
-            ]
-            said = [refusal for one in short for refusal in world.kubernetes.refusals(one)[:1]]
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"workloads and events cannot be read: {error}")
+        short = [
+            one
+            for one in world.kube.workloads(component_of(subject.labels))
+            if one.total < one.wanted
+        ]
+        said = [refusal for one in short for refusal in world.kube.refusals(one)[:1]]
         if not short:
             return Reading(Verdict.FALSE, "every workload has the pods that it asks for")
         names = ", ".join(f"{one.name} has {one.total} of {one.wanted} pods" for one in short)
@@ -78,16 +68,12 @@ class WorkloadRolledOut:
     name = "workload-rolled-out"
     needs = frozenset({"kubernetes"})
 
+    @unknown_if("workloads and pods cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Read generations and pods."""
         del parameters
-        if world.kubernetes is None:
-            return Reading(Verdict.UNKNOWN, _NO_KUBERNETES)
-        try:
-            found = named_workloads(world.kubernetes, subject.labels)
-            rest = [held_up(world.kubernetes, one) for one in found if not one.rolled_out]
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"workloads and pods cannot be read: {error}")
+        found = named_workloads(world.kube, subject.labels)
+        rest = [held_up(world.kube, one) for one in found if not one.rolled_out]
         if not found:
             return Reading(Verdict.UNKNOWN, "the labels name no workload")
         if rest:

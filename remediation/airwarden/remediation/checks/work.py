@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from airwarden.core.counting import counted
-from airwarden.core.errors import AirwardenError, UnavailableError
 from airwarden.core.platform import Worker
 from airwarden.core.ports import Airflow
-from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.checks.base import Reading, Verdict, opposite, truth, unknown_if
 from airwarden.remediation.world import Subject, World
 
 _STARTED = ("running", "success", "failed", "up_for_retry", "deferred")
 
 
-def _truth(value: bool) -> Verdict:
-    return Verdict.TRUE if value else Verdict.FALSE
-
-
-def _workers(world: World) -> Sequence[Worker]:
-    if world.workers is None:
-        raise UnavailableError("Celery's remote control is not configured")
-    return world.workers.workers()
-
-
 def _waiting_and_free(world: World, subject: Subject) -> tuple[int, int]:
     """Return messages that wait in the queue, and slots that could take them now."""
     queue = subject.labels.get("queue", "default")
-    if world.broker is None:
-        raise UnavailableError("no broker is configured")
-    waiting = sum(world.broker.queue_depths([queue]).values())
-    serving = [worker for worker in _workers(world) if queue in worker.queues]
+    waiting = sum(world.queues.queue_depths([queue]).values())
+    serving = [worker for worker in world.celery.workers() if queue in worker.queues]
     free = sum(max(0, worker.concurrency - worker.active) for worker in serving)
     return waiting, free
 
@@ -44,15 +31,13 @@ class QueueDeep:
     name = "queue-deep"
     needs = frozenset({"broker", "workers"})
 
+    @unknown_if("the queue cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Compare the queue with the slots, so that no threshold needs to be known here."""
         del parameters
-        try:
-            waiting, free = _waiting_and_free(world, subject)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the queue cannot be read: {error}")
+        waiting, free = _waiting_and_free(world, subject)
         sentence = f"{waiting} tasks wait, {free} worker slots are free"
-        return Reading(_truth(waiting > free), sentence, {"waiting": waiting, "free": free})
+        return Reading(truth(waiting > free), sentence, {"waiting": waiting, "free": free})
 
 
 class QueueDrained:
@@ -67,22 +52,18 @@ class QueueDrained:
     name = "queue-drained"
     needs = frozenset({"broker"})
 
+    @unknown_if("the queue cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Count them."""
         queue = subject.labels.get("queue", "default")
-        try:
-            if world.broker is None:
-                return Reading(Verdict.UNKNOWN, "no broker is configured")
-            waiting = sum(world.broker.queue_depths([queue]).values())
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the queue cannot be read: {error}")
+        waiting = sum(world.queues.queue_depths([queue]).values())
         sentence = f"{waiting} tasks wait in queue {queue}"
         longest = float(parameters.get("longest", math.inf))
         lasted = (world.clock.now() - subject.started_at).total_seconds()
         if waiting > int(parameters.get("most", 0)):
             late = lasted >= longest
             return Reading(
-                _truth(late), f"{sentence}; the longest time has passed" if late else sentence
+                truth(late), f"{sentence}; the longest time has passed" if late else sentence
             )
         return Reading(Verdict.TRUE, sentence)
 
@@ -99,7 +80,7 @@ def _meant(world: World, subject: Subject) -> list[Worker]:
         hostname = next(
             (p.celery_hostname for p in world.host.processes() if p.name == process), ""
         )
-    return [w for w in _workers(world) if not hostname or w.hostname == hostname]
+    return [w for w in world.celery.workers() if not hostname or w.hostname == hostname]
 
 
 class WorkerSilent:
@@ -108,13 +89,11 @@ class WorkerSilent:
     name = "worker-silent"
     needs = frozenset({"workers"})
 
+    @unknown_if("the workers cannot be asked")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Ask for the queues that each consumes."""
         del parameters
-        try:
-            silent = [worker.hostname for worker in _meant(world, subject) if not worker.queues]
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the workers cannot be asked: {error}")
+        silent = [worker.hostname for worker in _meant(world, subject) if not worker.queues]
         if silent:
             return Reading(Verdict.TRUE, f"consumes nothing: {', '.join(silent)}")
         return Reading(Verdict.FALSE, "every worker that answers consumes")
@@ -126,16 +105,14 @@ class WorkerIdle:
     name = "worker-idle"
     needs = frozenset({"workers"})
 
+    @unknown_if("the workers cannot be asked")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Ask for active and reserved tasks."""
         del parameters
-        try:
-            silent = [worker for worker in _meant(world, subject) if not worker.queues]
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the workers cannot be asked: {error}")
+        silent = [worker for worker in _meant(world, subject) if not worker.queues]
         tasks = sum(worker.active + worker.reserved for worker in silent)
         return Reading(
-            _truth(not tasks),
+            truth(not tasks),
             f"{counted(tasks, 'task')} left in {counted(len(silent), 'silent worker')}",
         )
 
@@ -146,13 +123,11 @@ class WorkerConsuming:
     name = "worker-consuming"
     needs = frozenset({"workers"})
 
+    @unknown_if("the workers cannot be asked")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Ask for the queues; a worker that does not answer is not consuming."""
         del parameters
-        try:
-            meant = _meant(world, subject)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the workers cannot be asked: {error}")
+        meant = _meant(world, subject)
         silent = [worker.hostname for worker in meant if not worker.queues]
         if not meant or silent:
             return Reading(Verdict.FALSE, f"not consuming: {', '.join(silent) or 'no answer'}")
@@ -186,20 +161,16 @@ class TasksMoving:
     name = "tasks-moving"
     needs = frozenset({"airflow"})
 
+    @unknown_if("task instances cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Look for start dates among what was updated since."""
         del subject
-        if world.airflow is None:
-            return Reading(Verdict.UNKNOWN, "no Airflow REST API is configured")
         within = float(parameters.get("within", 60))
         since = world.clock.now() - timedelta(seconds=within)
-        try:
-            recent = world.airflow.task_instances(states=_STARTED, updated_after=since)
-            if any(task.start_date is not None and task.start_date >= since for task in recent):
-                return Reading(Verdict.TRUE, f"tasks have started within {within:.0f} s")
-            waiting = _waiting(world.airflow)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"task instances cannot be read: {error}")
+        recent = world.rest.task_instances(states=_STARTED, updated_after=since)
+        if any(task.start_date is not None and task.start_date >= since for task in recent):
+            return Reading(Verdict.TRUE, f"tasks have started within {within:.0f} s")
+        waiting = _waiting(world.rest)
         if waiting:
             return Reading(
                 Verdict.FALSE, f"{waiting} tasks wait and none started within {within:.0f} s"
@@ -215,6 +186,4 @@ class TasksStalled:
 
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Answer the opposite of `tasks-moving`."""
-        moving = TasksMoving().read(world, subject, parameters)
-        opposite = {Verdict.TRUE: Verdict.FALSE, Verdict.FALSE: Verdict.TRUE}
-        return Reading(opposite.get(moving.verdict, Verdict.UNKNOWN), moving.sentence)
+        return opposite(TasksMoving().read(world, subject, parameters))
