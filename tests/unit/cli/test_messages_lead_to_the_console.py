@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import pytest
 
 from airwarden.cli.remediating import composers
-from airwarden.core.alerts import Severity
 from airwarden.core.settings import parse
-from airwarden.remediation.decide.states import IncidentState, Mode
-from airwarden.remediation.decide.view import IncidentView
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
-VIEW = IncidentView(
-    incident_id="17",
-    dedup_key="local/scheduler-restart/17",
-    cluster="local",
-    playbook="scheduler-restart",
-    title="A scheduler is dead or frozen",
-    severity=Severity.CRITICAL,
-    state=IncidentState.REMEDIATING,
-    mode=Mode.AUTO,
-    opened_at=NOON,
-    updated_at=NOON,
-    labels={"component": "scheduler", "cluster": "local"},
-    alerts=(),
-    alerts_total=0,
-)
+from support.views import incident_view
 
 
 @pytest.mark.parametrize(
@@ -44,6 +23,6 @@ def test_an_incident_is_linked_where_there_is_a_console(
     monkeypatch.setenv("KEY", "k" * 32)
     text = f"remediator: {written}\nnotifications: {{pagerduty: {{routing_key_env: KEY}}}}\n"
     chat, pages = composers(parse(text, source="airwarden.yaml", environ={}))
-    told = f"{chat(VIEW)} {pages(VIEW, 'trigger')}"
+    told = f"{chat(incident_view())} {pages(incident_view(), 'trigger')}"
     assert ("/incidents/17" in told) == bool(page)
     assert page in told

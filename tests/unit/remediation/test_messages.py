@@ -20,7 +20,6 @@ from airwarden.core.alerts import AlertStatus, Severity
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode
 from airwarden.remediation.decide.view import (
     AheadView,
-    AlertView,
     ApprovalView,
     EffectView,
     IncidentView,
@@ -32,6 +31,7 @@ from airwarden.remediation.notify.words import Places
 from support.message_limits import pagerduty_faults, slack_faults
 from support.repository import ROOT
 from support.small_world import NOON
+from support.views import alert_view, effect_view, incident_view
 
 FOLDER = ROOT / "tests/data/messages"
 PLACES = Places(
@@ -48,36 +48,25 @@ def at(seconds: int) -> Any:
 
 def effect(state: AttemptState | None, **changes: Any) -> EffectView:
     summary = "restart scheduler-2 (pid 4711, frozen)"
-    one = EffectView("process.restart", "production/process/scheduler-2", summary, state, at(12))
-    return replace(one, **changes)
+    target = "production/process/scheduler-2"
+    return effect_view(state, **{"target": target, "summary": summary, "at": at(12), **changes})
 
 
-FROZEN = IncidentView(
-    incident_id="17",
+FROZEN = incident_view(
     dedup_key="airwarden/production/scheduler-restart/17",
     cluster="production",
-    playbook="scheduler-restart",
-    title="A scheduler is dead or frozen",
-    severity=Severity.CRITICAL,
-    state=IncidentState.REMEDIATING,
-    mode=Mode.AUTO,
     opened_at=at(5),
     started_at=NOON,
     updated_at=at(12),
     labels={"component": "scheduler", "cluster": "production", "process": "scheduler-2"},
     alerts=(
-        AlertView(
-            "AirflowSchedulerProcessDown",
-            AlertStatus.FIRING,
-            Severity.CRITICAL,
-            NOON,
-            {"component": "scheduler", "process": "scheduler-2"},
+        alert_view(
+            labels={"component": "scheduler", "process": "scheduler-2"},
             summary="Scheduler process scheduler-2 on production is frozen or dead",
             runbook_url="https://runbooks.example/AirflowSchedulerProcessDown.md",
             dashboard_url="https://grafana.example/d/airwarden-scheduler",
         ),
     ),
-    alerts_total=1,
     affected=(
         "up to 14,812 active DAGs",
         "late already: 3 DAG runs (1 critical, 2 standard)",

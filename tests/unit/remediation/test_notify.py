@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from airwarden.adapters.pagerduty import encode
-from airwarden.core.alerts import AlertStatus, Severity
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode
 from airwarden.remediation.decide.view import (
     AlertView,
-    EffectView,
     IncidentView,
     TimelineEntry,
 )
@@ -25,6 +23,8 @@ from airwarden.remediation.notify.words import Places
 from localplatform.endpoints.pagerduty import PagerDuty
 from localplatform.endpoints.slack import block_errors
 from support.small_world import NOON
+from support.views import alert_view, incident_view
+from support.views import effect_view as effect
 
 KEY, TEAM_KEY = "d" * 32, "f" * 32
 SLACK = SlackComposer(
@@ -35,42 +35,13 @@ SLACK = SlackComposer(
 PAGER = PagerDutyComposer(default_key=KEY, team_keys={"growth": TEAM_KEY})
 
 
-def alert(summary: str = "Scheduler scheduler is frozen", **changes: str) -> AlertView:
-    return AlertView(
-        "AirflowSchedulerProcessDown",
-        AlertStatus.FIRING,
-        Severity.CRITICAL,
-        NOON,
-        {"component": "scheduler"},
-        summary=summary,
-        **{"runbook_url": "https://runbooks.example/scheduler", **changes},
-    )
+def alert(summary: str = "Scheduler scheduler is frozen", **changes: Any) -> AlertView:
+    links = {"runbook_url": "https://runbooks.example/scheduler"}
+    return alert_view(summary=summary, **{**links, **changes})
 
 
-def incident(**changes: object) -> IncidentView:
-    view = IncidentView(
-        incident_id="17",
-        dedup_key="local/scheduler-restart/17",
-        cluster="local",
-        playbook="scheduler-restart",
-        title="A scheduler is dead or frozen",
-        severity=Severity.CRITICAL,
-        state=IncidentState.REMEDIATING,
-        mode=Mode.AUTO,
-        opened_at=NOON,
-        updated_at=NOON + timedelta(seconds=5),
-        labels={"component": "scheduler", "cluster": "local"},
-        alerts=(alert(),),
-        alerts_total=1,
-    )
-    return replace(view, **changes)  # type: ignore[arg-type]
-
-
-def effect(state: AttemptState | None = AttemptState.CONFIRMED, **changes: object) -> EffectView:
-    one = EffectView(
-        "process.restart", "local/process/scheduler", "restart scheduler (pid 42)", state, NOON
-    )
-    return replace(one, **changes)  # type: ignore[arg-type]
+def incident(**changes: Any) -> IncidentView:
+    return incident_view(**{"alerts": (alert(),), **changes})
 
 
 def slack_text(view: IncidentView) -> str:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
 
-from airwarden.core.alerts import AlertStatus, Severity
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Sample
 from airwarden.remediation import records
 from airwarden.remediation.calls import InlineCalls
 from airwarden.remediation.decide.states import IncidentState, Mode
-from airwarden.remediation.decide.view import AlertView, IncidentView
+from airwarden.remediation.decide.view import IncidentView
 from airwarden.remediation.impact import Impact
 from airwarden.remediation.journal import incidents
 from airwarden.remediation.world import World
 from support.engine import START, Bench, Make, VirtualClock
-from support.small_world import NOON
+from support.views import alert_view, incident_view
 
 
 def view(bench: Bench) -> IncidentView:
@@ -123,13 +121,8 @@ def impact(numbers: Numbers) -> Impact:
 
 
 def incident(**labels: str) -> IncidentView:
-    alert = AlertView(
-        "Down", AlertStatus.FIRING, Severity.CRITICAL, NOON, {"cluster": "lab", **labels}
-    )
-    return IncidentView(
-        "1", "k", "lab", "b", "t", Severity.CRITICAL, IncidentState.REMEDIATING, Mode.AUTO, NOON,
-        NOON + timedelta(seconds=5), labels=alert.labels, alerts=(alert,), alerts_total=1,
-    )  # fmt: skip
+    alert = alert_view(labels={"cluster": "lab", **labels})
+    return incident_view(cluster="lab", labels=alert.labels, alerts=(alert,))
 
 
 def test_a_platforms_fault_tells_the_dags_and_their_runs_by_tier() -> None:
