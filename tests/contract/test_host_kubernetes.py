@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -158,6 +159,27 @@ def test_a_successor_that_cannot_be_seen_is_no_failure(at: Site, host: Kubernete
     host.restart(old.name, generation=old.generation)
 
     assert host.processes(SCHEDULER) == []
+
+
+def test_an_eviction_that_was_taken_on_is_no_refusal_although_nobody_may_look_after_it(
+    at: Site, host: KubernetesHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert at.fake is not None
+    fake, create = at.fake, at.api.create
+    at.chart("scheduler")
+    old = only(host, SCHEDULER)
+
+    def taken_on(path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        answer = create(path, body)
+        if path.endswith("/eviction"):
+            fake.break_with(Fault("GET", status=403, times=1000))
+        return answer
+
+    monkeypatch.setattr(at.api, "create", taken_on)
+    host.restart(old.name, generation=old.generation)
+
+    fake.faults.clear()
+    assert only(host, SCHEDULER).generation != old.generation
 
 
 def test_an_api_that_does_not_answer_is_unavailable(at: Site, host: KubernetesHost) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from airwarden.core.errors import ConflictError, NotFoundError, RejectedError, UnavailableError
+from airwarden.core.errors import AirwardenError, ConflictError, NotFoundError, RejectedError
 from airwarden.core.kubernetes import Kubernetes, Pod
 from airwarden.core.platform import Component, HostProcess, ProcessState
 
@@ -87,8 +87,10 @@ class KubernetesHost:
         """Return whether the workload has a pod that was not there before."""
         try:
             now = self._kubernetes.pods(old.component)
-        except UnavailableError:
-            return False
+        except AirwardenError:
+            return (
+                False  # the eviction was taken on: no error of a look may say that nothing was done
+            )
         return any(pod.workload == old.workload and pod.uid not in known for pod in now)
 
     def _process(self, pod: Pod) -> HostProcess:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from airwarden.core.counting import counted
-from airwarden.core.platform import Component
+from airwarden.core.errors import UnavailableError
+from airwarden.core.platform import Component, ProcessState
 from airwarden.remediation.components import is_late, read_jobs
 from airwarden.remediation.world import World
 
 #: Airflow's default of `[core] parallelism`, which it tells to nobody.
 PARALLELISM = 32
+#: Tasks that are counted however few the schedulers may have.
+_AT_LEAST = 1000
+#: A worker in one of these has no task.
+_WITHOUT = (ProcessState.STOPPED, ProcessState.STARTING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +87,14 @@ def executor_tasks(world: World, parallelism: int = PARALLELISM) -> ExecutorTask
     Raises:
         UnavailableError: It cannot be read.
     """
-    tasks = world.rest.task_instances(states=("queued", "running"))
     jobs, now = read_jobs(world, Component.SCHEDULER), world.clock.now()
+    schedulers = sum(not is_late(job, now) for job in jobs)
+    most = max(_AT_LEAST, schedulers * parallelism)
+    tasks = world.rest.task_instances(states=("queued", "running"), limit=most)
     return ExecutorTasks(
         held=len(tasks),
         running=sum(task.state == "running" for task in tasks),
-        schedulers=sum(not is_late(job, now) for job in jobs),
+        schedulers=schedulers,
         each=parallelism,
     )
 
@@ -95,13 +103,26 @@ def executor_load(world: World, parallelism: int = PARALLELISM) -> ExecutorLoad:
     """Return both counts; see `executor_tasks`.
 
     Raises:
-        UnavailableError: One of them cannot be read.
+        UnavailableError: One of them cannot be read, or a worker that is alive does not answer.
     """
     tasks = executor_tasks(world, parallelism)
     workers = world.celery.workers()
+    _all_answer(world, {worker.hostname for worker in workers})
     return ExecutorLoad(
         tasks=tasks,
         workers=len(workers),
         active=sum(worker.active for worker in workers),
         slots=sum(worker.concurrency for worker in workers),
     )
+
+
+def _all_answer(world: World, answering: Collection[str]) -> None:
+    """Raise UnavailableError where a worker may have tasks and does not say which.
+
+    It is busy, being stopped, or cut off from the broker: its tasks would look like nobody's.
+    """
+    known = world.host.processes(Component.WORKER) if world.host is not None else ()
+    for one in known:
+        alive = not one.state.proved_dead and one.state not in _WITHOUT
+        if alive and one.celery_hostname and one.celery_hostname not in answering:
+            raise UnavailableError(f"{one.name} is {one.state.value} and does not answer Celery")

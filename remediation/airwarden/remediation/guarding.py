@@ -50,8 +50,10 @@ class Guarding:
         except Exception as error:  # whatever it was, the alerts were not seen: the guard says no
             unread = f"Alertmanager ({error or type(error).__name__})"
             return AlertSight.ACTIVE, replace(seen, unreadable=(*seen.unreadable, unread))
-        # A person's order has no alert that could be silenced or gone.
-        sight = AlertSight.NOT_ASKED if case.progress.by else sight_of(shown, prints)
+        sight = sight_of(shown, prints)
+        # A person's order has no alert that could be silenced or gone; what a fault left outlasts its alerts.
+        if case.progress.by or (case.progress.aftermath and sight is AlertSight.GONE):
+            sight = AlertSight.NOT_ASKED
         return sight, replace(seen, alerts=shown)
 
     def facts(

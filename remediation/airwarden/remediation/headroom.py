@@ -8,6 +8,9 @@ from airwarden.core.errors import AirwardenError
 from airwarden.remediation.components import database_pace
 from airwarden.remediation.world import World
 
+#: Said where that cannot be read.
+UNREAD = "the number of taken connections cannot be read"
+
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
@@ -55,6 +58,8 @@ def no_room(world: World, what: str) -> str:
     if pace.slow:
         return f"{pace.sentence}: more {what} would add to its load"
     room = connection_headroom(world)
-    if room is not None and room.share >= _MOST_CONNECTIONS:
+    if room is None:
+        return f"{UNREAD}: more {what} might take what is left"
+    if room.share >= _MOST_CONNECTIONS:
         return f"{room.sentence}: more {what} would take what is left"
     return ""

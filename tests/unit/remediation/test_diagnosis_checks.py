@@ -147,3 +147,10 @@ def test_what_cannot_be_read_is_said_and_is_no_cause(check: Check, small: Small)
     found = read(check, small)
     assert found.verdict is U
     assert "timed out" in found.sentence or "cannot be read" in found.sentence
+
+
+def test_a_large_executor_is_counted_whole(small: Small) -> None:
+    small.airflow.tasks = tasks(1999, "running")
+    assert read(ExecutorFull(), small, parallelism=2000).verdict is F
+    small.airflow.tasks = tasks(2000, "running")
+    assert read(ExecutorFull(), small, parallelism=2000).verdict is T

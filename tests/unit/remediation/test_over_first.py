@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from airwarden.core.alerts import Alert
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Pool, TaskKey
 from airwarden.remediation.decide.states import AttemptState, IncidentState, Mode
@@ -24,11 +25,11 @@ def bench(memory_path: Path) -> Iterator[FleetBench]:
     one.close()
 
 
-def blink(bench: FleetBench) -> None:
+def blink(bench: FleetBench) -> Alert:
     """The broker was away for a moment; it answers when its alert arrives."""
     fail(bench, "billing_charge", started=False)
     fail(bench, "orders_load", started=True)
-    bench.shout("AirflowBrokerDown", component="broker")
+    return bench.shout("AirflowBrokerDown", component="broker")
 
 
 def done(bench: FleetBench) -> list[str]:
@@ -48,6 +49,16 @@ def test_what_never_started_is_re_queued_and_nothing_is_held(bench: FleetBench) 
     assert bench.state() is IncidentState.RESOLVED
     (over,) = (line for line in bench.story() if line.startswith("The fault is over"))
     assert "What it left is looked for" in over
+
+
+def test_it_is_mended_although_alertmanager_shows_its_alert_no_more(bench: FleetBench) -> None:
+    alert = blink(bench)
+    bench.run(3)
+    bench.clear(alert)
+    bench.run(8 * MINUTE)
+    assert done(bench) == ["tasks.requeue"]
+    assert state_of(bench, "billing_charge") is None
+    assert bench.state() is IncidentState.RESOLVED
 
 
 def test_where_it_left_nothing_nothing_is_done(bench: FleetBench) -> None:

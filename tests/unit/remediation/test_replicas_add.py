@@ -165,3 +165,31 @@ def test_workers_are_for_another_action(there: There) -> None:
     there.now(component=Component.WORKER)
     there.subject = replace(there.subject, labels={"component": "worker"})
     assert isinstance(there.plan(), Refused)
+
+
+def test_what_shall_have_no_pods_is_given_none(there: There) -> None:
+    there.now(wanted=0, total=0, updated=0)
+    there.kube.there.clear()
+    assert isinstance(there.plan(), Nothing)
+    assert there.kube.effects == []
+
+
+def test_a_minimum_that_its_autoscaler_has_not_reached_yet_is_not_lowered(there: There) -> None:
+    there.owner(4, 6)
+    assert isinstance(there.plan(), Nothing)
+
+
+def test_connections_that_cannot_be_counted_are_no_free_ones(there: There) -> None:
+    del there.database.answers["connections"]
+    refused = there.plan()
+    assert isinstance(refused, Refused)
+    assert refused.reason.startswith("the number of taken connections cannot be read")
+
+
+def test_what_is_added_again_later_is_the_same_effect_to_the_guard_of_fights(there: There) -> None:
+    first = there.plan()
+    there.subject = replace(there.subject, started_at=there.clock.now() + timedelta(hours=1))
+    again = there.plan()
+    assert isinstance(first, Plan)
+    assert isinstance(again, Plan)
+    assert again.effects[0].parameters == first.effects[0].parameters

@@ -105,3 +105,14 @@ def test_a_late_one_and_a_slow_database_come_first(small: Small) -> None:
 def test_workers_that_cannot_be_asked_are_unreadable(small: Small) -> None:
     with pytest.raises(UnavailableError):
         ACTION.plan(small.world(workers=None), subject({}), {})
+
+
+def test_a_worker_that_runs_and_does_not_answer_may_have_the_tasks(small: Small) -> None:
+    """Its tasks are on nobody's list while it is busy, or cut off from the broker."""
+    small.host.known.append(
+        HostProcess("w2", Component.WORKER, ProcessState.RUNNING, celery_hostname="w2@box")
+    )
+    with pytest.raises(UnavailableError, match="w2 is running and does not answer"):
+        plan(small)
+    small.host.put(replace(small.host.get("w2"), state=ProcessState.EXITED))
+    assert isinstance(plan(small), Plan)

@@ -214,3 +214,18 @@ def test_a_deployment_shrinks_only_while_none_of_its_workers_has_a_task() -> Non
     assert isinstance(back, Plan), back
     ACTION.apply(there.world, back.effects[0])
     assert there.kube.effects[-1] == ("scale", NAME, 4, 4)
+
+
+@pytest.mark.parametrize("owner", ["ScaledObject", "HorizontalPodAutoscaler"])
+def test_a_maximum_is_not_lowered_below_the_pods_that_were_added_since_it_was_planned(
+    there: Namespace, owner: str
+) -> None:
+    there.owner(owner)
+    effect = there.grown()
+    there.now(wanted=2, total=2)
+    back = ACTION.undo(there.world, effect)
+    assert isinstance(back, Plan), back
+    there.now(wanted=5, total=4)
+    with pytest.raises(ConflictError, match="more pods"):
+        ACTION.apply(there.world, back.effects[0])
+    assert there.kube.effects == [("scale", NAME, 1, 5)]

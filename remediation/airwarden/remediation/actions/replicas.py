@@ -53,6 +53,10 @@ class ReplicasAdd:
             "workload": workload.name, "owner": seen.owner, "minimum": seen.minimum,
             "wanted": seen.wanted, "ready": seen.ready, "most": most,
         }  # fmt: skip
+        if not workload.wanted:
+            return Nothing(f"{workload.name} shall have no pods", evidence)
+        if seen.elastic and workload.wanted < seen.minimum:
+            return Nothing(f"{workload.name} gets {seen.minimum} pods by its autoscaler", evidence)
         if reason := self._in_the_way(world, workload):
             return Refused(reason, cause="no room for more pods", evidence=evidence)
         if workload.wanted >= most:
@@ -82,7 +86,8 @@ class ReplicasAdd:
         effect = workload_capacity.bounds_effect(self.name, world, workload, seen, wanted, maximum)
         return replace(
             effect,
-            parameters={**effect.parameters, _UNTIL: until.isoformat()},
+            # Beside the old values: two effects with the same parameters are the same to the guard of fights.
+            before={**effect.before, _UNTIL: until.isoformat()},
             summary=f"let {workload.name} have {wanted} pods (of {workload.wanted})",
         )
 
@@ -96,9 +101,9 @@ class ReplicasAdd:
 
     def undo(self, world: World, effect: Effect) -> Plan | Nothing | Refused:
         """Plan the old bounds, once the pod has been there for long enough."""
-        if _UNTIL not in effect.parameters:
+        if _UNTIL not in effect.before:
             return Nothing("only what was added is taken away again")
-        until = datetime.fromisoformat(str(effect.parameters[_UNTIL]))
+        until = datetime.fromisoformat(str(effect.before[_UNTIL]))
         if world.clock.now() < until:
             return Refused(f"it is kept until {until:%H:%M} UTC")
         way = workload_capacity.undo(self.name, world, effect)

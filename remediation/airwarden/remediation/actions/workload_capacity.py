@@ -182,8 +182,8 @@ def apply(world: World, effect: Effect) -> Json:
     if not _has(seen, wanted):
         if not _has(seen, effect.before):
             raise ConflictError(f"{name} was scaled by somebody else since it was planned for")
-        if effect.removes_capacity and not seen.elastic:
-            _check_idle(world, workload, int(wanted["maximum"]))
+        if effect.removes_capacity:
+            _check_free(world, workload, seen, int(wanted["maximum"]))
         world.kube.set_capacity(
             seen, minimum=int(wanted["minimum"]), maximum=int(wanted["maximum"]),
             why=f"Airwarden: {effect.summary}",
@@ -214,7 +214,7 @@ def undo(action: str, world: World, effect: Effect) -> tuple[Pod, ...] | Plan | 
     if workload.uid != effect.generation or not _has(seen, effect.parameters):
         return Nothing(f"{name} was changed by somebody else: left alone")
     if seen.elastic:
-        if max(workload.wanted, workload.total) > old["maximum"]:
+        if _most(workload) > old["maximum"]:
             return Refused(
                 f"{name} still has {workload.total} pods, {old['maximum']} are its maximum again: its "
                 "autoscaler lets them go when the queue is empty"
@@ -224,6 +224,11 @@ def undo(action: str, world: World, effect: Effect) -> tuple[Pod, ...] | Plan | 
         if isinstance(busy, Refused | tuple):
             return busy
     return Plan((bounds_effect(action, world, workload, seen, old["minimum"], old["maximum"]),))
+
+
+def _most(workload: Workload) -> int:
+    """Return how many pods it has, or will have by what is asked for now."""
+    return max(workload.wanted, workload.total)
 
 
 def _in_the_way(world: World, workload: Workload, kept: int) -> tuple[Pod, ...] | Refused | None:
@@ -254,8 +259,12 @@ def _going(world: World, workload: Workload, kept: int) -> list[Pod]:
     return [pod for pod in pods if int(pod.name.rpartition("-")[2]) >= kept]
 
 
-def _check_idle(world: World, workload: Workload, kept: int) -> None:
-    """Raise ConflictError unless all that go are seen idle twice."""
+def _check_free(world: World, workload: Workload, seen: Capacity, kept: int) -> None:
+    """Raise ConflictError unless none has to go, or all that go are seen idle twice."""
+    if seen.elastic:
+        if (pods := _most(workload)) > kept:
+            raise ConflictError(f"{workload.name} has more pods by now: {pods}, not {kept}")
+        return
     for look in range(2):
         if look and world.clock.wait(1.0):
             raise ConflictError("Airwarden is being stopped: the workers are left as they are")

@@ -7,11 +7,9 @@ from typing import Any
 
 from airwarden.remediation.checks.base import Reading, Verdict, opposite, truth, unknown_if
 from airwarden.remediation.components import DATABASE_SLOW, database_pace
-from airwarden.remediation.headroom import connection_headroom
+from airwarden.remediation.headroom import UNREAD, connection_headroom
 from airwarden.remediation.sessions import HIDDEN, hidden, leaking_group, lock_holders
 from airwarden.remediation.world import Subject, World
-
-_NO_LIMIT = "the number of taken connections cannot be read"
 
 
 class DatabaseFast:
@@ -40,7 +38,7 @@ class DatabaseConnectionsOk:
         del subject
         room = connection_headroom(world)
         if room is None:
-            return Reading(Verdict.UNKNOWN, _NO_LIMIT)
+            return Reading(Verdict.UNKNOWN, UNREAD)
         below = float(parameters.get("below", 0.9))
         return Reading(truth(room.share < below), room.sentence, {"share": room.share})
 
