@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 
-from sqlalchemy import func, select, union_all
+from sqlalchemy import bindparam, func, select, union_all
 
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.core.platform import PagerEvent
@@ -74,6 +74,22 @@ __all__ = [
     "playbook",
     "webhook",
 ]
+
+
+_DUE = (
+    (tables.inbox.c.next_at, tables.inbox.c.state == "new"),
+    (tables.run.c.next_at, tables.run.c.ended_at.is_(None)),
+    (tables.incident.c.next_at, tables.incident.c.ended_at.is_(None)),
+    (tables.incident.c.page_at, tables.incident.c.paged_at.is_(None)),
+    (tables.outbox.c.next_at, tables.outbox.c.state == "new"),
+)
+# What was due and is still there waits for something else, not for the clock. Made once: every turn asks.
+_NEXT = union_all(
+    *(
+        select(func.min(one)).where(where, one > bindparam("now", type_=one.type))
+        for one, where in _DUE
+    )
+)
 
 
 class Bench:
@@ -206,19 +222,9 @@ class Bench:
 
     def _next_due(self) -> float:
         """When the journal says that something is to be done next, in elapsed seconds."""
-        due = [
-            (tables.inbox.c.next_at, tables.inbox.c.state == "new"),
-            (tables.run.c.next_at, tables.run.c.ended_at.is_(None)),
-            (tables.incident.c.next_at, tables.incident.c.ended_at.is_(None)),
-            (tables.incident.c.page_at, tables.incident.c.paged_at.is_(None)),
-            (tables.outbox.c.next_at, tables.outbox.c.state == "new"),
-        ]
         with self.journal.read() as tx:
-            # What was due and is still there waits for something else, not for the clock.
-            query = union_all(
-                *(select(func.min(one)).where(where, one > tx.now) for one, where in due)
-            )
-            moments = [m for m in tx.connection.execute(query).scalars() if m is not None]
+            found = tx.connection.execute(_NEXT, {"now": tx.now}).scalars()
+            moments = [moment for moment in found if moment is not None]
         begin = START + self.clock.offset
         return min(((m - begin).total_seconds() for m in moments), default=1e12)
 

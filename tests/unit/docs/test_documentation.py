@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import shlex
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -97,10 +99,15 @@ def shell_lines() -> list[tuple[str, str]]:
     return found
 
 
+@cache
+def program() -> Any:
+    """Return the program with all its commands; to read their options takes longer than a page."""
+    return typer.main.get_command(application())
+
+
 @pytest.mark.parametrize("path", [page for page in PAGES if page != "ROADMAP.md"])
 def test_every_airwarden_command_that_is_named_exists(path: str) -> None:
-    group = typer.main.get_command(application())
-    known = set(getattr(group, "commands", {}))
+    known = set(program().commands)
     named = set(
         re.findall(r"(?:^|bin/|\s)airwarden ([a-z][a-z-]+)", code_of(path), flags=re.MULTILINE)
     )
@@ -110,7 +117,7 @@ def test_every_airwarden_command_that_is_named_exists(path: str) -> None:
 @pytest.mark.parametrize(("path", "line"), shell_lines())
 def test_every_command_line_is_one_that_the_program_understands(path: str, line: str) -> None:
     words = shlex.split(line, comments=True)[1:]
-    command = typer.main.get_command(application())
+    command = program()
     while words and (inner := getattr(command, "commands", {}).get(words[0])):
         command, words = inner, words[1:]
     if words not in (["--help"], ["--version"]):

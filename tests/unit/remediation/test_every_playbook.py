@@ -47,8 +47,8 @@ REASONS = {
 
 TABLE = """
 playbook           | situation                   |  1          |  2          |  3          | 12          | 500
-scheduler-restart  | one gone                    |  1 *        |  1          |  1          |  1          |  1
-scheduler-restart  | all gone                    |  1          |  2          |  3          | 12 *        |  0; huge
+scheduler-restart  | one gone                    |  1          |  1          |  1          |  1          |  1
+scheduler-restart  | all gone                    |  1          |  2 *        |  3          | 12          |  0; huge
 scheduler-restart  | all gone, database slow     |  0; slow    |  0; slow *  |  0; slow    |  0; slow    |  0; slow
 scheduler-restart  | one late                    |  0; all late|  1          |  1          |  1          |  1
 scheduler-restart  | one late, database slow     |  0; slow    |  0; slow    |  0; slow    |  0; slow    |  0; slow

@@ -60,7 +60,10 @@ def test_a_remedy_that_does_not_help_is_tried_twice_then_the_next_one_then_a_per
     bench = make(book())
     bench.machine.heals = False
     bench.fire()
-    bench.run(3600)
+    bench.run(60)
+    while bench.state() is not IncidentState.ESCALATED:
+        bench.run(60)
+    bench.run(600)
     assert tried(bench) == [0, 0, 1, 1]
     assert [a.action for a in bench.attempts()] == [
         "machine.restart",

@@ -8,7 +8,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
+from sqlalchemy import (
+    URL,
+    Connection,
+    Engine,
+    PoolProxiedConnection,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.exc import ArgumentError
 
 from airwarden.core.errors import UnavailableError, WrongInputError
@@ -163,7 +171,7 @@ def _sqlite(url: URL, *, writer: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: object) -> None:
-        # The driver's own transaction handling is switched off: `_on_begin` says BEGIN.
+        # The driver's own transaction handling is switched off: `begin` says BEGIN.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
@@ -178,10 +186,13 @@ def _sqlite(url: URL, *, writer: bool) -> Engine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine, "begin")
-    def _on_begin(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
+    def begin(dbapi_connection: PoolProxiedConnection) -> None:
+        cursor = dbapi_connection.cursor()
+        cursor.execute("BEGIN IMMEDIATE" if writer else "BEGIN")
+        cursor.close()
 
+    # Not an engine's event: with one of those, every statement asks around for all others too.
+    engine.dialect.do_begin = begin  # type: ignore[method-assign]
     return engine
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 
 from airwarden.remediation.decide.succession import Seen
 from airwarden.remediation.journal.store import LEADER, Fence, Tx
@@ -47,13 +47,19 @@ class Lock(Enum):
     TAKEOVER = auto()
 
 
+_TIMES = (lease.c.acquired_at, lease.c.renewed_at, lease.c.expires_at)
+_NAMED = select(lease.c.holder, lease.c.token, *_TIMES).where(lease.c.name == bindparam("wanted"))
+#: Made once: each renewal asks two of them.
+_READ = {
+    Lock.NONE: _NAMED,
+    Lock.RENEWAL: _NAMED.with_for_update(key_share=True),
+    Lock.TAKEOVER: _NAMED.with_for_update(),
+}
+
+
 def read(tx: Tx, *, lock: Lock = Lock.NONE, name: str = LEADER) -> Lease | None:
     """Return the lease, None where nobody ever led."""
-    times = (lease.c.acquired_at, lease.c.renewed_at, lease.c.expires_at)
-    query = select(lease.c.holder, lease.c.token, *times).where(lease.c.name == name)
-    if lock is not Lock.NONE:
-        query = query.with_for_update(key_share=lock is Lock.RENEWAL)
-    row = tx.connection.execute(query).first()
+    row = tx.connection.execute(_READ[lock], {"wanted": name}).first()
     return Lease(*row) if row else None
 
 

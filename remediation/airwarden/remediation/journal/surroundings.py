@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
 from airwarden.core.alerts import Alert, AlertStatus
 from airwarden.remediation.actions.base import Danger, Effect
@@ -25,6 +25,22 @@ from airwarden.remediation.journal.upsert import insert_into
 
 #: The one fleet of interchangeable units there is today.
 WORKERS = "workers"
+
+# Made once: each look at a cluster asks both.
+_HELD = select(target_lock.c.target, target_lock.c.run_id).where(
+    target_lock.c.cluster == bindparam("wanted"),
+    target_lock.c.expires_at > bindparam("now", type_=target_lock.c.expires_at.type),
+)
+_VERSIONS = (
+    select(
+        platform_seen.c.what,
+        platform_seen.c.value,
+        platform_seen.c.previous,
+        platform_seen.c.changed_at,
+    )
+    .where(platform_seen.c.cluster == bindparam("wanted"))
+    .order_by(platform_seen.c.what)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +83,13 @@ def in_repair(tx: Tx, cluster: str) -> dict[str, int]:
 
     A run holds its targets' locks until it ends: healed and verified, or handed to people.
     """
-    query = select(target_lock.c.target, target_lock.c.run_id).where(
-        target_lock.c.cluster == cluster,
-        target_lock.c.target.startswith(f"{cluster}/process/", autoescape=True),
-        target_lock.c.expires_at > tx.now,
-    )
-    return {target.split("/", 2)[2]: run_id for target, run_id in tx.connection.execute(query)}
+    held = tx.connection.execute(_HELD, {"wanted": cluster, "now": tx.now})
+    process = f"{cluster}/process/"
+    return {
+        target.removeprefix(process): run_id
+        for target, run_id in held
+        if target.startswith(process)
+    }
 
 
 def taken_down(tx: Tx, cluster: str, since: datetime) -> dict[str, datetime]:
@@ -153,14 +170,7 @@ class Version:
 
 def versions(tx: Tx, cluster: str) -> list[Version]:
     """Return the versions that were seen of a cluster."""
-    columns = (
-        platform_seen.c.what,
-        platform_seen.c.value,
-        platform_seen.c.previous,
-        platform_seen.c.changed_at,
-    )
-    query = select(*columns).where(platform_seen.c.cluster == cluster)
-    return [Version(*row) for row in tx.connection.execute(query.order_by(platform_seen.c.what))]
+    return [Version(*row) for row in tx.connection.execute(_VERSIONS, {"wanted": cluster})]
 
 
 def note_version(tx: Tx, *, cluster: str, what: str, value: str) -> None:
