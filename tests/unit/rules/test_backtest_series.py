@@ -10,9 +10,10 @@ import pytest
 
 from airwarden.core.thresholds import Operator
 from airwarden.rules.backtest.building import Column, Events, Things, counter, oldest
+from airwarden.rules.backtest.evaluate import Evaluator
 from airwarden.rules.backtest.grid import Grid
 from airwarden.rules.backtest.replay import RuleSet, with_threshold
-from airwarden.rules.backtest.sources import PHASE, Latest
+from airwarden.rules.backtest.sources import PHASE, Latest, Stored
 from airwarden.rules.backtest.vectors import Span
 from airwarden.rules.config import RuleConfig
 
@@ -50,6 +51,41 @@ def test_a_value_stands_until_the_next_one_is_set() -> None:
                 set_ = value[(series == row) & (at <= span.first + column)]
                 assert found.present[row, column] == (len(set_) > 0)
                 assert not len(set_) or found.values[row, column] == set_[-1]
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "now > on (n) 1.5 * limit",
+        "now > on (n) group_left () clamp_min(limit, 3)",
+        "clamp_max(2 * limit, 7) - on (n) now",
+        "limit and on (n) now > 2",
+        "limit / 2 + limit * 3",
+        "limit > 2 or now",
+        "sum(limit) + count(limit) - max(limit)",
+        "count by (odd) (limit)",
+        "sum_over_time(limit[2m])",
+        "-limit < bool -2",
+    ],
+)
+def test_what_never_changes_is_worked_out_as_if_it_did(expression: str) -> None:
+    """It is kept once for a whole stretch, and so is what follows from it alone."""
+    dice, none = np.random.default_rng(6), np.empty(0, dtype=np.int32)
+    level = np.array([1.0, 2.0, np.nan, 4.0, 5.0])
+    labels = [{"n": str(number), "odd": str(number % 2)} for number in range(5)]
+    now = Stored(labels[::-1], dice.random((5, 60)) * 6, 0)
+    constant = Latest(labels, none, none, np.empty(0), level)
+    written_out = Stored(labels, np.repeat(level[:, None], 60, axis=1), 0)
+    found, expected = (
+        Evaluator({"now": now, "limit": limit}, {}, 0.0, 30.0).vector(expression, Span(10, 40))
+        for limit in (constant, written_out)
+    )
+    assert found.labels == expected.labels
+    assert expected.present.any()
+    np.testing.assert_array_equal(found.present, expected.present)
+    np.testing.assert_array_equal(
+        np.where(found.present, found.values, 0), np.where(expected.present, expected.values, 0)
+    )
 
 
 def test_series_are_told_apart_by_a_table_as_by_sorting(monkeypatch: pytest.MonkeyPatch) -> None:

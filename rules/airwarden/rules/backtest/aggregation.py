@@ -14,6 +14,7 @@ from airwarden.rules.backtest.vectors import (
     NotJudgedError,
     Vector,
     signature,
+    steady,
     without,
 )
 
@@ -24,6 +25,9 @@ def _sum(groups: Groups, rows: Floats, there: Bools) -> Floats:
 
 
 def _count(groups: Groups, there: Bools) -> Floats:
+    if there.all():
+        sizes = np.array([len(rows) for rows in groups.rows], dtype=np.float64)
+        return steady(sizes[:, None], (len(sizes), there.shape[1]))
     return np.asarray(groups.reduced(np.add, there.astype(np.float64)), dtype=np.float64)
 
 

@@ -47,6 +47,7 @@ from airwarden.rules.backtest.vectors import (
     Span,
     Vector,
     stacked,
+    steady,
     without,
 )
 from airwarden.rules.backtest.windows import OVER_TIME, Window
@@ -113,7 +114,7 @@ class Evaluator:
     def _evaluate(self, node: Node, span: Span) -> Value:
         """Evaluate a node once for each span: alerts share much of their expressions."""
         if isinstance(node, Number):
-            return np.full(span.count, node.value)
+            return steady(node.value, (span.count,))
         key = (node.key, span.first, span.count)
         found = self._known.get(key)
         if found is None:
@@ -328,7 +329,7 @@ class Evaluator:
         if name == "time":
             return self.start + self.step * np.arange(span.first, span.end, dtype=np.float64)
         if name == "pi":
-            return np.full(span.count, math.pi)
+            return steady(math.pi, (span.count,))
         if name == "vector":
             number = self._number(args[0], span)
             return Vector.full(_NO_LABELS, np.broadcast_to(number, (1, span.count)))

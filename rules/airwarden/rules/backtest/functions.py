@@ -13,6 +13,7 @@ from airwarden.rules.backtest.vectors import (
     NotJudgedError,
     Signature,
     Vector,
+    each,
     signature,
     without,
 )
@@ -41,9 +42,9 @@ def clamp(vector: Vector, lowest: Floats | None, highest: Floats | None) -> Vect
     """Return the values kept within limits."""
     values = vector.values
     if lowest is not None:
-        values = np.maximum(values, lowest)
+        values = each(np.maximum, values, lowest)
     if highest is not None:
-        values = np.minimum(values, highest)
+        values = each(np.minimum, values, highest)
     return Vector(vector.labels, values, vector.present)
 
 

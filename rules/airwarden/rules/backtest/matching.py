@@ -16,7 +16,9 @@ from airwarden.rules.backtest.vectors import (
     NotJudgedError,
     Signature,
     Vector,
+    each,
     signature,
+    taken,
     without,
 )
 
@@ -85,14 +87,14 @@ class _Pairs:
     Attributes:
         ones: The side of one, grouped by what is matched.
         rows: The rows of the side of many; None for all of them.
-        met: The group that each of them meets.
+        met: The group that each of them meets; None where they stand in the same order.
         labels: What the results are called.
         names: Those that are called the same.
     """
 
     ones: Groups
     rows: Ints | None
-    met: Ints
+    met: Ints | None
     labels: tuple[Labels, ...]
     names: Groups
 
@@ -188,8 +190,10 @@ def binary(operator: str, left: Vector, right: Vector, matching: Matching) -> Ve
     ones = _taking_turns(one, pairs.ones)
     own_values, own_present = many.values, many.present
     if pairs.rows is not None:
-        own_values, own_present = own_values[pairs.rows], own_present[pairs.rows]
-    met_values, met_present = ones.values[pairs.met], ones.present[pairs.met]
+        own_values, own_present = taken(pairs.rows, own_values), own_present[pairs.rows]
+    met_values, met_present = ones.values, ones.present
+    if pairs.met is not None:
+        met_values, met_present = taken(pairs.met, met_values), met_present[pairs.met]
     first, second = (met_values, own_values) if swapped else (own_values, met_values)
     values, kept = _calculated(operator, first, second, matching.as_bool)
     present = own_present & met_present
@@ -212,10 +216,11 @@ def _paired(many: tuple[Labels, ...], one: tuple[Labels, ...], matching: Matchin
             met.append(place)
             labels.append(_result(own, ones.labels[place], matching))
     every = len(rows) == len(many)
+    alike = met == list(range(len(ones.labels)))
     return _Pairs(
         ones,
         None if every else np.array(rows, dtype=np.int64),
-        np.array(met, dtype=np.int64),
+        None if alike else np.array(met, dtype=np.int64),
         tuple(labels),
         Groups.of(labels, signature),
     )
@@ -261,7 +266,7 @@ def _calculated(
     """Return the values, and where a series is kept; None for everywhere."""
     with np.errstate(all="ignore"):
         if operator in ARITHMETIC:
-            return ARITHMETIC[operator](first, second), None
+            return each(ARITHMETIC[operator], first, second), None
         if operator not in COMPARISONS:
             raise NotJudgedError(f"the operator {operator}")
         holds = COMPARISONS[operator](first, second)
@@ -272,8 +277,8 @@ def _calculated(
 
 def _result(own: Labels, met: Labels, matching: Matching) -> Labels:
     if matching.many:
-        taken = {name: met[name] for name in matching.include if met.get(name)}
-        return {**without(own, matching.include), **taken}
+        included = {name: met[name] for name in matching.include if met.get(name)}
+        return {**without(own, matching.include), **included}
     if matching.on:
         return {name: own[name] for name in matching.names if own.get(name)}
     return without(own, matching.names)

@@ -71,6 +71,7 @@ class PastOfRuns(Mapping[str, Source]):
     dags: Sequence[DagKind]
     cluster: str
     _built: dict[str, Source] = field(default_factory=dict)
+    _named: dict[str, Sequence[str]] = field(default_factory=dict)
 
     def __getitem__(self, name: str) -> Source:
         """Return a metric's series."""
@@ -97,9 +98,10 @@ class PastOfRuns(Mapping[str, Source]):
 
     def dag_column(self, name: str, chosen: Bools) -> Column:
         """Return a label that a run has from its DAG."""
-        values = sorted({str(getattr(dag, name)) for dag in self.dags})
+        own = self._of_dags(name)
+        values = sorted(set(own))
         index = {value: place for place, value in enumerate(values)}
-        of_dag = np.array([index[str(getattr(dag, name))] for dag in self.dags], dtype=np.int32)
+        of_dag = np.array([index[value] for value in own], dtype=np.int32)
         return Column(name, values, of_dag[self.runs.dag[chosen]])
 
     def code_column(self, name: str, values: Sequence[str], chosen: Bools) -> Column:
@@ -108,7 +110,13 @@ class PastOfRuns(Mapping[str, Source]):
 
     def kinds(self, *names: str) -> list[tuple[str, ...]]:
         """Return the combinations of labels that the fleet has."""
-        return sorted({tuple(str(getattr(dag, name)) for name in names) for dag in self.dags})
+        return sorted(set(zip(*map(self._of_dags, names), strict=True)))
+
+    def _of_dags(self, name: str) -> Sequence[str]:
+        """Return each DAG's value of a label."""
+        if name not in self._named:
+            self._named[name] = [str(getattr(dag, name)) for dag in self.dags]
+        return self._named[name]
 
     @property
     def paused(self) -> Bools:

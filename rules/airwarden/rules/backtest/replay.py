@@ -34,7 +34,7 @@ from airwarden.rules.render_prometheus import alert_entry, rule_groups
 #: Told how much of the replay is done, from 0 to 1.
 Progress = Callable[[float], None]
 #: Evaluations that are worked on at once.
-_BLOCK = 1440
+_BLOCK = 2880
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from airwarden.rules.backtest.vectors import (
+    Bools,
     Floats,
     Ints,
     Labels,
@@ -23,6 +24,7 @@ from airwarden.rules.backtest.vectors import (
     Span,
     Vector,
     signature,
+    steady,
 )
 
 #: Seconds between a sample and the evaluation that sees it first.
@@ -238,6 +240,9 @@ class Latest:
         level = self._level_at(low)[place >= 0]
         row = place[self.series[low:high]]
         kept = row >= 0
+        if not kept.any():
+            there = np.repeat(self._there(level)[:, None], span.count, axis=1)
+            return Vector(labels, steady(level[:, None], there.shape), there)
         # Each value stands until the next one of its row: of several at one place, the last. Within a
         # row they are in order of time; small numbers are sorted by counting them.
         row = np.concatenate([np.arange(len(labels)), row[kept]])
@@ -250,11 +255,16 @@ class Latest:
             row.astype(np.uint16 if len(labels) < 65_536 else row.dtype), kind="stable"
         )
         lengths = np.diff(cells[order], append=len(labels) * span.count)
-        values = np.repeat(value[order], lengths).reshape(len(labels), span.count)
-        present = ~np.isnan(values)
-        if not math.isnan(self.nothing):
-            present &= values != self.nothing
+        value = value[order]
+        values, present = (
+            np.repeat(own, lengths).reshape(len(labels), span.count)
+            for own in (value, self._there(value))
+        )
         return Vector(labels, values, present)
+
+    def _there(self, value: Floats) -> Bools:
+        there: Bools = ~np.isnan(value) & (value != self.nothing)
+        return there
 
     def _rows(self, matchers: tuple[Matcher, ...]) -> tuple[tuple[Labels, ...], Ints]:
         """Return the labels of those that match, and each series' row among them, -1 for the others."""

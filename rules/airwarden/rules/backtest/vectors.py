@@ -41,7 +41,8 @@ class Vector:
 
     Attributes:
         labels: One mapping a row, without the metric's name.
-        values: Rows by evaluations; what stands where `present` is false means nothing.
+        values: Rows by evaluations; what stands where `present` is false means nothing. Not to be written to: what
+            does not change is kept once, see `steady`.
         present: Where the series has a sample. A sample may well be NaN (0 / 0), so it is kept apart.
     """
 
@@ -63,7 +64,9 @@ class Vector:
         """Return some of its series, in this order."""
         index = list(chosen)
         return Vector(
-            tuple(self.labels[row] for row in index), self.values[index], self.present[index]
+            tuple(self.labels[row] for row in index),
+            taken(index, self.values),
+            self.present[index],
         )
 
     def relabelled(self, change: Callable[[Labels], Labels]) -> Vector:
@@ -76,6 +79,26 @@ class Vector:
         if len({signature(row) for row in labels}) < len(labels):
             raise NotJudgedError("a change of labels that makes two series one")
         return Vector(labels, self.values, self.present)
+
+
+def steady(values: Floats | float, shape: tuple[int, ...]) -> Floats:
+    """Return what is the same at all evaluations, kept once for all of them."""
+    return np.broadcast_to(np.asarray(values, dtype=np.float64), shape)
+
+
+def each(how: Callable[..., Floats], *operands: Floats) -> Floats:
+    """Return a function of the values at each evaluation; of steady ones it is worked out once."""
+    if any(operand.strides[-1] for operand in operands):
+        return how(*operands)
+    shape = np.broadcast_shapes(*(operand.shape for operand in operands))
+    return steady(how(*(operand[..., :1] for operand in operands)), shape)
+
+
+def taken(rows: Sequence[int] | Ints, values: Floats) -> Floats:
+    """Return some rows; steady ones stay so."""
+    if values.strides[-1]:
+        return values[rows]
+    return steady(values[rows, :1], (len(rows), values.shape[1]))
 
 
 def signature(labels: Labels, names: Iterable[str] | None = None) -> Signature:
