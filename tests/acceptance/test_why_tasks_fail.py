@@ -261,9 +261,9 @@ def test_a_canary_proves_its_queue_until_its_worker_is_gone(scene: Scene) -> Non
     series = 'airwarden_canary_last_success_timestamp_seconds{queue="proof"}'
     for cluster in ("local", "managed"):
         one = series.replace("}", f',cluster="{cluster}"}}')
-        eventually(lambda one=one: scene.number(one) > 0, within=180, every=1, what=one)  # type: ignore[misc]
+        eventually(lambda one=one: scene.number(one) > 0, within=180, every=1, what=one)  # type: ignore[misc]  # a default has no type
         first = scene.number(one)
-        eventually(lambda one=one, f=first: scene.number(one) > f, within=90, every=1, what=one)  # type: ignore[misc]
+        eventually(lambda one=one, f=first: scene.number(one) > f, within=90, every=1, what=one)  # type: ignore[misc]  # a default has no type
     took = scene.number('airwarden_canary_run_duration_seconds{queue="proof",cluster="local"}')
     assert 0 < took < 60
     eventually(lambda: not scene.alerting("local"), within=90, every=1, what="no alert")
@@ -271,7 +271,7 @@ def test_a_canary_proves_its_queue_until_its_worker_is_gone(scene: Scene) -> Non
     scene.worker.stop()
     for cluster in ("local", "managed"):
         eventually(
-            lambda cluster=cluster: scene.alerting(cluster),  # type: ignore[misc]
+            lambda cluster=cluster: scene.alerting(cluster),  # type: ignore[misc]  # a default has no type
             within=120, every=1, what=f"AirflowCanaryMissing holds on {cluster}",
         )  # fmt: skip
     # Of DAGs without a team only those of others are counted: the canary's runs are counted nowhere.

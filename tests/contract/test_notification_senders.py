@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -23,7 +24,7 @@ KEY = "0123456789abcdef0123456789abcdef"
 TOKEN = "xoxb-test-token"
 
 
-def page(action: str = "trigger", **changes: object) -> PagerEvent:
+def page(action: str = "trigger", **changes: Any) -> PagerEvent:
     fields: dict[str, object] = {
         "action": action,
         "dedup_key": "incident-1",
@@ -32,7 +33,7 @@ def page(action: str = "trigger", **changes: object) -> PagerEvent:
         "details": {"why": "the host says: scheduler (frozen)"},
         "links": {"Incident": "http://127.0.0.1:9811/incidents/1"},
     }
-    return PagerEvent(**{**fields, **changes})  # type: ignore[arg-type]
+    return PagerEvent(**{**fields, **changes})
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -74,8 +75,8 @@ def test_what_came_is_taken_once_and_in_order(case: Case) -> None:
 def listen() -> Iterator[Callable[..., StatsdListener]]:
     made: list[StatsdListener] = []
 
-    def make(port: int = 0, **options: object) -> StatsdListener:
-        listener = StatsdListener("127.0.0.1", port, wanted=WANTED, **options)  # type: ignore[arg-type]
+    def make(port: int = 0, **options: Any) -> StatsdListener:
+        listener = StatsdListener("127.0.0.1", port, wanted=WANTED, **options)
         made.append(listener)
         return listener
 

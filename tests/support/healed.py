@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Backfill, Dag, DatabaseSession, Pool, ProcessState, TaskKey
@@ -53,11 +54,11 @@ def frozen_triggerer(bench: FleetBench) -> None:
     bench.run(8 * MINUTE)
 
 
-def session(bench: FleetBench, pid: int, state: str, **fields: object) -> DatabaseSession:
+def session(bench: FleetBench, pid: int, state: str, **fields: Any) -> DatabaseSession:
     began = bench.clock.now() - timedelta(seconds=90)
     idle = state == "idle"
     one = DatabaseSession(pid, began, None if idle else began, state, 90.0, "nightly-report", "etl")
-    return replace(one, **fields)  # type: ignore[arg-type]
+    return replace(one, **fields)
 
 
 def held_lock(bench: FleetBench) -> None:

@@ -27,7 +27,7 @@ class Fault(Exception):  # noqa: N818 - XML-RPC's own term
         super().__init__(f"{text} ({code})")
 
 
-class Answer(Exception):  # noqa: N818
+class Answer(Exception):  # noqa: N818 - what came instead of one
     """The request was sent and its answer did not come, or could not be read."""
 
 
@@ -106,7 +106,7 @@ class XmlRpc:
             values, _ = xmlrpc.client.loads(answer, use_builtin_types=True)
         except xmlrpc.client.Fault as fault:
             raise Fault(int(fault.faultCode), str(fault.faultString)) from None
-        except Exception as error:
+        except Exception as error:  # what is no XML-RPC fails in many ways
             raise Answer(f"{self._where} answered {method} with no XML-RPC: {error}") from None
         if len(values) != 1:
             raise Answer(f"{self._where} answered {method} with {len(values)} values")

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
@@ -58,7 +57,8 @@ class KilledRemediator(FrozenScheduler):
                     os.kill(killed, signal.SIGKILL)
                     scene.timeline.add(Mark.NOTE, f"SIGKILL to the remediator (pid {killed})")
                     while supervisor.process(REMEDIATOR).pid in (0, killed):
-                        time.sleep(0.1)
+                        if over.wait(0.1):
+                            return
                     self._killed.set()
                     return
-            time.sleep(0.1)
+            over.wait(0.1)

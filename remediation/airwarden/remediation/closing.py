@@ -74,10 +74,9 @@ class Closer:
             records.say(tx, one, "page", f"It is paged with the storm, incident {storm.id}.")
         incidents.change(tx, one, page_at=tx.now + _PAGE_LATER)
 
-    def due(self) -> list[int]:
+    def due(self, tx: Tx) -> list[int]:
         """Return the incidents to look at now; storms are looked after elsewhere."""
-        with self._parts.journal.read() as tx:
-            return [one.id for one in incidents.due(tx, WAITING) if not storms.is_storm(one)]
+        return [one.id for one in incidents.due(tx, WAITING) if not storms.is_storm(one)]
 
     def look(self, incident_id: int) -> None:
         """See whether an incident that people own is over: alerts gone, and live state healthy."""

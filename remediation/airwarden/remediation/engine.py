@@ -152,13 +152,15 @@ class Engine:
                 partial(self._runner.advance, run_id),
                 partial(self._give_up, run_id),
             )
-        for incident_id in self._closer.due():
+        with self._parts.journal.read() as tx:
+            quiet, storms = self._closer.due(tx), self._storms.due(tx)
+        for incident_id in quiet:
             self._crew.do(
                 f"incident/{incident_id}",
                 partial(self._closer.look, incident_id),
                 lambda error: _log.error("incident not looked after", error=error),
             )
-        for incident_id in self._storms.due():
+        for incident_id in storms:
             self._crew.do(
                 f"incident/{incident_id}",
                 partial(self._storms.look, incident_id),

@@ -33,10 +33,9 @@ class StormWatch:
         self._parts = parts
         self._triage = triage
 
-    def due(self) -> list[int]:
+    def due(self, tx: Tx) -> list[int]:
         """Return the storms to look at now."""
-        with self._parts.journal.read() as tx:
-            return unrest.due_storms(tx)
+        return unrest.due_storms(tx)
 
     def look(self, incident_id: int) -> None:
         """See whether a storm goes on, is calm, or is over."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from airwarden.core.errors import UnavailableError
 from airwarden.remediation.actions.base import Plan, Refused
 from airwarden.remediation.calls import OverdueError
@@ -45,8 +47,7 @@ def plan_undo(parts: Parts, case: Case, step: UndoStep) -> tuple[list[Planned], 
         effect = attempt.effect
         try:
             outcome = parts.calls.run(
-                lambda action=action, effect=effect: action.undo(case.world, effect),  # type: ignore[misc]
-                deadline=READ_DEADLINE,
+                partial(action.undo, case.world, effect), deadline=READ_DEADLINE
             )
         except (UnavailableError, OverdueError) as error:
             return [], [], str(error)

@@ -153,7 +153,7 @@ class Mover:
             if run.instant:
                 self._run_through(run)
             else:
-                self._at(self._planner.wait(_TO_BEGIN), lambda run=run: self._start(run))  # type: ignore[misc]
+                self._at(self._planner.wait(_TO_BEGIN), lambda run=run: self._start(run))  # type: ignore[misc]  # a default has no type
 
     def _make_late(self, run: Run) -> None:
         connection = psycopg.connect(self._dsn)
@@ -201,7 +201,7 @@ class Mover:
                         task.coming = True
                         self._at(
                             self._planner.wait(_TO_SCHEDULE),
-                            lambda task=task: self._schedule(run, task),  # type: ignore[misc]
+                            lambda task=task: self._schedule(run, task),  # type: ignore[misc]  # a default has no type
                         )
             broken = task.state in ("failed", "upstream_failed")
         if all(task.over for task in run.tasks) and run.state == "running":

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -122,9 +123,9 @@ def bother(port: int) -> str:
     said: list[str] = []
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=20, trust_env=False) as http:
 
-        def ask(method: str, path: str, token: str = "", **more: object) -> None:
+        def ask(method: str, path: str, token: str = "", **more: Any) -> None:
             headers = {"Authorization": f"Bearer {token}"} if token else {}
-            answer = http.request(method, path, headers=headers, **more)  # type: ignore[arg-type]
+            answer = http.request(method, path, headers=headers, **more)
             said.append(f"{path} {answer.status_code} {answer.headers} {answer.text}")
 
         api, hook = CANARIES["api"], CANARIES["webhook"]
@@ -165,8 +166,8 @@ def visit(port: int) -> str:
     base = f"http://127.0.0.1:{port}"
     with httpx.Client(base_url=base, timeout=60, trust_env=False) as http:
 
-        def ask(method: str, path: str, **sent: object) -> httpx.Response:
-            answer = http.request(method, f"/console{path}", **sent)  # type: ignore[arg-type]
+        def ask(method: str, path: str, **sent: Any) -> httpx.Response:
+            answer = http.request(method, f"/console{path}", **sent)
             said.append(f"{path} {answer.status_code} {answer.headers} {answer.text}")
             return answer
 

@@ -6,6 +6,7 @@ import re
 import time
 import warnings
 from collections.abc import Iterator
+from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx
@@ -39,8 +40,8 @@ def issuer() -> Iterator[str]:
         yield url
 
 
-def provider(issuer: str, **more: object) -> OpenIdProvider:
-    terms = OidcTerms(issuer=issuer, client_id="airwarden", secret=lambda: SECRET, **more)  # type: ignore[arg-type]
+def provider(issuer: str, **more: Any) -> OpenIdProvider:
+    terms = OidcTerms(issuer=issuer, client_id="airwarden", secret=lambda: SECRET, **more)
     return OpenIdProvider(terms, time.monotonic, time.time)
 
 

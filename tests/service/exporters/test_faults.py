@@ -257,7 +257,7 @@ def test_an_api_that_answers_500_costs_what_only_it_tells(rig: Rig) -> None:
         )
         eventually(lambda: f"{down}0" in page(), within=20)
         for name in ("heartbeats", "pools", "dag_runs", "dags"):
-            eventually(lambda name=name: success.format(name, 1) in page(), within=20)  # type: ignore[misc]
+            eventually(lambda name=name: success.format(name, 1) in page(), within=20)  # type: ignore[misc]  # a default has no type
     finally:
         exporter.stop()
         database.close()

@@ -55,7 +55,7 @@ def test_who_reads_from_a_replica_that_lags_says_so(
         replica.hold()
         rows.dag("unseen")
         for collector in ("dag_runs", "heartbeats", "waiting"):
-            eventually(lambda name=collector: (lag(name) or 0) > 1.5, within=20)  # type: ignore[misc]
+            eventually(lambda name=collector: (lag(name) or 0) > 1.5, within=20)  # type: ignore[misc]  # a default has no type
         assert lag("machine") is None
         dags = 'airwarden_dags{cluster="east",status="active"}'
         assert samples()[dags] == 0

@@ -31,7 +31,7 @@ def test_who_has_the_least_time_left_is_next_whoever_came_first() -> None:
         for number, seconds in enumerate((60.0, 15.0, 10.0, 40.0), start=1):
             threads.append(threading.Thread(target=take, args=(seconds,)))
             threads[-1].start()
-            eventually(lambda number=number: waiting(turns) == number, within=5)  # type: ignore[misc]
+            eventually(lambda number=number: waiting(turns) == number, within=5)  # type: ignore[misc]  # a default has no type
     for thread in threads:
         thread.join(5)
     assert order == [10.0, 15.0, 40.0, 60.0]

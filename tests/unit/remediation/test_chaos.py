@@ -240,7 +240,7 @@ class Chaos(RuleBasedStateMachine):
         for one in mine:
             if told:
                 over = replace(one, status=AlertStatus.RESOLVED, ends_at=self.clock.now())
-                self._do(0, lambda over=over: self._deliver(over))  # type: ignore[misc]
+                self._do(0, lambda over=over: self._deliver(over))  # type: ignore[misc]  # a default has no type
 
     @rule(silenced=st.booleans(), place=places)
     def somebody_silences(self, silenced: bool, place: tuple[str, str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -45,7 +46,7 @@ def small() -> Small:
     return small
 
 
-def world(small: Small, **changes: object) -> World:
+def world(small: Small, **changes: Any) -> World:
     billing = Dependency("billing", pools=("billing",), probe=SmallProbe())
     return small.world(**{"dependencies": {"billing": billing}, **changes})
 
@@ -162,10 +163,10 @@ def test_a_ramp_rises_to_the_old_number_and_ends_there(old: int, ramp: list[floa
     assert all(stage > 1 for stage in stages)
 
 
-def task(dag_id: str, number: int, state: str, **changes: object) -> TaskInstance:
+def task(dag_id: str, number: int, state: str, **changes: Any) -> TaskInstance:
     key = TaskKey(dag_id, f"run_{number}", "task")
     one = TaskInstance(key, f"id-{dag_id}-{number}", state, 1, 3, start_date=ago(10))
-    return replace(one, **changes)  # type: ignore[arg-type]
+    return replace(one, **changes)
 
 
 def test_only_running_tagged_dags_are_paused_and_only_those_unpaused(small: Small) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -28,8 +29,8 @@ RAILS = Rails()
 def make(memory_path: Path) -> Iterator[Make]:
     made: list[Bench] = []
 
-    def build(**options: object) -> Bench:
-        made.append(Bench(f"sqlite:///{memory_path / 'journal.db'}", **options))  # type: ignore[arg-type]
+    def build(**options: Any) -> Bench:
+        made.append(Bench(f"sqlite:///{memory_path / 'journal.db'}", **options))
         return made[-1]
 
     yield build

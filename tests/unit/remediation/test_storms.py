@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import func, insert, select
@@ -34,9 +35,9 @@ QUICK = Rails(storm_window=timedelta(minutes=1), storm_calm=timedelta(minutes=2)
 def make(memory_path: Path) -> Iterator[Make]:
     made: list[Bench] = []
 
-    def build(books: Sequence[Playbook] = (), **options: object) -> Bench:
+    def build(books: Sequence[Playbook] = (), **options: Any) -> Bench:
         url = f"sqlite:///{memory_path / f'journal{len(made)}.db'}"
-        made.append(Bench(url, books=books, **options))  # type: ignore[arg-type]
+        made.append(Bench(url, books=books, **options))
         return made[-1]
 
     yield build

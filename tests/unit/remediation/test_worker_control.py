@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -28,10 +29,9 @@ def small() -> Small:
     return small
 
 
-def change(small: Small, **fields: object) -> None:
+def change(small: Small, **fields: Any) -> None:
     small.workers.known = [
-        replace(w, **fields) if w.hostname == A else w  # type: ignore[arg-type]
-        for w in small.workers.known
+        replace(w, **fields) if w.hostname == A else w for w in small.workers.known
     ]
 
 

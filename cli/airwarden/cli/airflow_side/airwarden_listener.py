@@ -219,7 +219,7 @@ def _codes(one: BaseException, message: str) -> list[str]:
 def _attribute(of: object, name: str) -> Any:
     try:
         return getattr(of, name, None)
-    except Exception:
+    except Exception:  # an exception of anybody's may compute its attributes, and fail
         return None
 
 

@@ -129,7 +129,7 @@ def _text(value: Any) -> str:
         return "[" + ", ".join(_text(item) for item in value) + "]"
     if isinstance(value, bool):
         return "true" if value else "false"
-    assert not isinstance(value, BaseModel) or isinstance(value, ListenAddress)  # noqa: S101
+    assert not isinstance(value, BaseModel) or isinstance(value, ListenAddress)  # noqa: S101 - no other model is a value
     return str(value)
 
 

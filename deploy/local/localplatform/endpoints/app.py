@@ -143,7 +143,7 @@ def create_app(endpoints: Endpoints) -> FastAPI:
         return JSONResponse(dict(answer))
 
     @app.post("/services/{path:path}")
-    async def incoming_webhook(path: str, request: Request) -> Response:  # noqa: ARG001
+    async def incoming_webhook(path: str, request: Request) -> Response:  # noqa: ARG001 - the route names it
         body = await _bounded(request, 1024 * 1024)
         if failure := endpoints.demanded("slack-webhook", "/services", None):
             return failure

@@ -103,17 +103,17 @@ class Action(Protocol):
     """
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...  # noqa: D102 - the class tells of it
     @property
-    def danger(self) -> Danger: ...  # noqa: D102
+    def danger(self) -> Danger: ...  # noqa: D102 - the class tells of it
     @property
-    def needs(self) -> frozenset[str]: ...  # noqa: D102
+    def needs(self) -> frozenset[str]: ...  # noqa: D102 - the class tells of it
     @property
-    def deadline(self) -> float: ...  # noqa: D102
+    def deadline(self) -> float: ...  # noqa: D102 - the class tells of it
     @property
-    def decidable(self) -> bool: ...  # noqa: D102
+    def decidable(self) -> bool: ...  # noqa: D102 - the class tells of it
     @property
-    def undecidable(self) -> tuple[str, ...]: ...  # noqa: D102
+    def undecidable(self) -> tuple[str, ...]: ...  # noqa: D102 - the class tells of it
 
     def plan(
         self, world: World, subject: Subject, parameters: Mapping[str, Any]

@@ -68,9 +68,9 @@ class Check(Protocol):
     """One yes-or-no question about the live platform, for example `component-healthy`."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...  # noqa: D102 - its name tells
     @property
-    def needs(self) -> frozenset[str]: ...  # noqa: D102
+    def needs(self) -> frozenset[str]: ...  # noqa: D102 - its name tells
 
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Read and judge; an unreadable source gives UNKNOWN, never an exception."""

@@ -67,7 +67,7 @@ def append(
     tx.connection.execute(_GO_ON, {"seq": entry.seq, "hash": digest})
 
 
-def entries(tx: Tx, *, object: str = "", newest: int = 0) -> list[Entry]:  # noqa: A002
+def entries(tx: Tx, *, object: str = "", newest: int = 0) -> list[Entry]:  # noqa: A002 - likewise
     """Return links oldest first: of one object or of all, the `newest` so many or all of them."""
     if object and newest:
         rows = tx.connection.execute(_NEWEST, {"object": object, "newest": newest}).all()

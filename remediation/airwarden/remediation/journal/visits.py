@@ -20,7 +20,7 @@ class Way(StrEnum):
     """How somebody signed in."""
 
     PASSWORD = "password"  # noqa: S105 - the name of a way
-    TOKEN = "token"  # noqa: S105
+    TOKEN = "token"  # noqa: S105 - likewise
     COMMON = "common"
     OIDC = "oidc"
     PROXY = "proxy"
