@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -136,7 +137,7 @@ class DagRegistry:
         """
         wanted = set(dag_ids)
         dags = self._fresh(wanted)
-        return {dag_id: dags.get(dag_id, _GONE) for dag_id in wanted}
+        return dict(zip(wanted, map(dags.get, wanted, itertools.repeat(_GONE)), strict=True))
 
     def all(self) -> Mapping[str, DagLabels]:
         """Return the labels of every DAG that is not stale."""

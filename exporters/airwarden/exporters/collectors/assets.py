@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,6 +23,26 @@ AT_RISK = 0.8
 #: Days that are walked back over; an asset older than that is late in any calendar.
 _MAX_DAYS = 400
 _RANKS = {tier: rank for rank, tier in enumerate((*TIERS, UNSET))}
+
+
+@dataclass(frozen=True, slots=True)
+class _Asset:
+    """What has a target: an asset, or the success of a DAG.
+
+    Attributes:
+        paused: Whether all its makers are.
+    """
+
+    target: FreshnessTarget
+    name: str
+    tier: str
+    team: str
+    paused: bool
+
+    @classmethod
+    def of(cls, target: FreshnessTarget, name: str, makers: Iterable[str], fleet: Fleet) -> _Asset:
+        known = [fleet.dags[maker] for maker in makers if maker in fleet.dags]
+        return cls(target, name, *_owner(known), bool(known) and all(dag.paused for dag in known))
 
 
 class AssetsCollector:
@@ -46,8 +67,8 @@ class AssetsCollector:
         self._successes = successes or Successes(clock)
         #: `dag_id` → when its last success was read (elapsed seconds), and what was read.
         self._read: dict[str, tuple[float, datetime | None]] = {}
-        #: The targets that DAGs carry as tags, and the reading of all DAGs that they are from.
-        self._tagged: tuple[Fleet, Mapping[str, FreshnessTarget]] = (Fleet(), {})
+        #: The DAGs that have a target, and the reading of all DAGs that this follows from.
+        self._with_target: tuple[Fleet | None, Mapping[str, _Asset]] = (None, {})
         #: Assets that were past their target at the look before; None before the first.
         self._late: set[str] | None = None
         self._breaches = Counter("airwarden_sla_breaches_total")
@@ -56,27 +77,27 @@ class AssetsCollector:
         """Return updates, targets and breaches; all are absent while every maker is paused."""
         now = self._clock.now()
         fleet = self._registry.fleet()
-        dags = fleet.dags
         updates: dict[Labels, float] = {}
         ages: dict[Labels, float] = {}
         risk: dict[Labels, float] = {}
         late: set[str] = set()
-        for target, name, updated, makers in [*self._assets(), *self._dags(fleet)]:
-            known = [dags[maker] for maker in makers if maker in dags]
-            if updated is None or (known and all(dag.paused for dag in known)):
+        for asset, updated in [*self._assets(fleet), *self._dags(fleet)]:
+            if updated is None or asset.paused:
                 continue
-            tier, team = _owner(known)
+            name, target, place = asset.name, asset.target, (KIND, asset.tier, asset.team)
             moment = counted_from(updated, now, target)
-            updates[name, tier, team] = round(moment.timestamp(), 3)
+            updates[name, asset.tier, asset.team] = round(moment.timestamp(), 3)
             ages[(name,)] = target.seconds
             share = (now - moment).total_seconds() / max(target.seconds, 1.0)
-            place = (KIND, tier, team)
-            self._breaches.born([place])
-            risk[place] = risk.get(place, 0) + int(AT_RISK < share <= 1.0)
+            if place not in risk:
+                self._breaches.born([place])
+                risk[place] = 0
             if share > 1.0:
                 late.add(name)
                 if self._late is not None and name not in self._late:
                     self._breaches.add(place)
+            elif share > AT_RISK:
+                risk[place] += 1
         self._late = late
         teams = self._registry.teams()
         self._breaches.retire(lambda place: place[-1] in teams)
@@ -87,54 +108,50 @@ class AssetsCollector:
             gauge("airwarden_sla_at_risk", risk),
         ]
 
-    def _assets(self) -> list[tuple[FreshnessTarget, str, datetime | None, Sequence[str]]]:
+    def _assets(self, fleet: Fleet) -> list[tuple[_Asset, datetime | None]]:
         wanted = {target.subject: target for target in self._targets if not target.is_dag}
         if not wanted:
             return []
         rows: Sequence[Mapping[str, Any]] = self._database.rows("assets", names=sorted(wanted))
-        found: list[tuple[FreshnessTarget, str, datetime | None, Sequence[str]]] = []
+        found: list[tuple[_Asset, datetime | None]] = []
         for row in rows:
             target = wanted.get(row["name"]) or wanted[row["uri"]]
-            found.append((target, target.subject, row["updated"], tuple(row["makers"] or ())))
+            made = _Asset.of(target, target.subject, row["makers"] or (), fleet)
+            found.append((made, row["updated"]))
         return found
 
-    def _dags(
-        self, fleet: Fleet
-    ) -> list[tuple[FreshnessTarget, str, datetime | None, Sequence[str]]]:
-        if self._tagged[0] is not fleet:
-            self._tagged = (
-                fleet,
-                {
-                    dag_id: FreshnessTarget(dag_id, seconds, is_dag=True)
-                    for dag_id, sla in fleet.with_sla.items()
-                    if (seconds := seconds_of(sla))
-                },
-            )
-        wanted = {
-            **self._tagged[1],
-            **{target.subject: target for target in self._targets if target.is_dag},
-        }
+    def _dags(self, fleet: Fleet) -> list[tuple[_Asset, datetime | None]]:
+        if self._with_target[0] is not fleet:
+            self._with_target = (fleet, self._targets_of(fleet))
+        wanted = self._with_target[1]
         if not wanted:
             return []
         self._read_successes(wanted)
         return [
-            (
-                target,
-                f"dag:{dag_id}",
-                self._successes.latest(dag_id, self._read[dag_id][1]),
-                (dag_id,),
-            )
-            for dag_id, target in sorted(wanted.items())
+            (asset, self._successes.latest(dag_id, self._read[dag_id][1]))
+            for dag_id, asset in wanted.items()
             if dag_id in self._read
         ]
 
-    def _read_successes(self, wanted: Mapping[str, FreshnessTarget]) -> None:
+    def _targets_of(self, fleet: Fleet) -> Mapping[str, _Asset]:
+        """Return the DAGs with a target, by name: as a tag says it, or as the operator does."""
+        targets = {
+            dag_id: FreshnessTarget(dag_id, seconds, is_dag=True)
+            for dag_id, sla in fleet.with_sla.items()
+            if (seconds := seconds_of(sla))
+        } | {target.subject: target for target in self._targets if target.is_dag}
+        return {
+            dag_id: _Asset.of(target, f"dag:{dag_id}", (dag_id,), fleet)
+            for dag_id, target in sorted(targets.items())
+        }
+
+    def _read_successes(self, wanted: Mapping[str, _Asset]) -> None:
         """Read the last successes of those DAGs of which nobody else will tell."""
         self._read = {dag_id: read for dag_id, read in self._read.items() if dag_id in wanted}
         since = self._successes.since
         unsure = [
             dag_id
-            for dag_id in sorted(wanted)
+            for dag_id in wanted
             if since is None or dag_id not in self._read or self._read[dag_id][0] < since
         ]
         if unsure:

@@ -97,13 +97,15 @@ def oldest_of(
     known = registry.fleet().dags
     first: dict[Labels, datetime] = {}
     for run in found.runs:
-        dag, since = labels[run.dag_id], waiting_since(run)
+        dag = labels[run.dag_id]
         if run.state == "queued" and (dag.paused or run.dag_id not in known):
             continue
+        since = waiting_since(run)
         if since is None:
             continue
         key = (run.state, dag.tier)
-        if key not in first or since < first[key]:
+        before = first.get(key)
+        if before is None or since < before:
             first[key] = since
     return ages | {
         key: round(max(0.0, (found.now - since).total_seconds()), 3) for key, since in first.items()
