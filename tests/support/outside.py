@@ -101,6 +101,7 @@ class Outside:
         ]
         self.kube.owners[WORKERS] = Capacity(WORKERS, "ScaledObject", "w", 1, 2, 2, 2, "7")
         self.database = SmallDatabase()
+        self.database.answers["connections"] = [{"sessions": 30, "connections_max": 97}]
         self.told = Told()
         self.itself = self
         for fake in (self.host, self.airflow, self.workers, self.kube):
