@@ -181,6 +181,26 @@ def test_a_restart_rolls_once_for_a_key_and_tells_how_far_it_is(
     assert (event["reason"], event["count"]) == ("AirwardenRestarted", 2)
 
 
+def test_a_status_written_meanwhile_does_not_stop_a_restart(
+    at: Site, kube: KubernetesNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at.chart("triggerer", 0)
+    eventually(lambda: workload(kube, TRIGGERER).rolled_out, within=PATIENCE)
+    seen, send, times = workload(kube, TRIGGERER), KubernetesApi.patch, []
+
+    def raced(api: KubernetesApi, path: str, body: Json, **named: str) -> Json:
+        if "annotations" in str(body):
+            times.append(path)
+            if len(times) <= 2:  # its controller is faster
+                send(api, f"{path}/status", {"status": {"collisionCount": len(times)}})
+        return send(api, path, body, **named)
+
+    monkeypatch.setattr(KubernetesApi, "patch", raced)
+    done = kube.restart(seen, key="run-7", why="its threads are blocked")
+
+    assert (done.restarted, len(times)) == ("run-7", 3)
+
+
 def test_a_paused_deployment_is_not_restarted(at: Site, kube: KubernetesNamespace) -> None:
     at.chart("triggerer")
     seen = workload(kube, TRIGGERER)

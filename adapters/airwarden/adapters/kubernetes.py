@@ -39,6 +39,8 @@ _OWNERS = {
     ),
 }  # fmt: skip
 _STRATEGIC = "application/strategic-merge-patch+json"
+#: How often a change is written again whose object was written by somebody else since it was read.
+_TRIES = 5
 
 
 class KubernetesNamespace:
@@ -159,21 +161,34 @@ class KubernetesNamespace:
             ConflictError: It is paused, or was changed since it was read; nothing was done.
         """
         path = self._path(_APPS, _PLURALS[workload.kind], workload.name)
-        if (now := self.workload(workload.kind, workload.name)).paused:
+        for left in reversed(range(_TRIES)):
+            now = self._as_seen(workload, key)
+            patch = {
+                "metadata": {"uid": now.uid, "resourceVersion": now.version},
+                "spec": {"template": {"metadata": {"annotations": {reading.RESTARTED: key}}}},
+            }
+            try:
+                done = self._api.patch(path, patch, kind=_STRATEGIC)
+                break
+            except ConflictError:
+                # Its controllers write its status at any time, which makes the version another.
+                if not left:
+                    raise
+        self._tell(
+            workload.kind.value, workload.name, workload.uid, "AirwardenRestarted", why, key=key
+        )
+        return reading.workload(done, workload.kind) or workload
+
+    def _as_seen(self, workload: Workload, key: str) -> Workload:
+        """Return a workload as it is now, if nobody asked for anything else since it was read."""
+        now = self.workload(workload.kind, workload.name)
+        if now.paused:
             raise ConflictError(f"{workload.name} is paused: it would roll nothing out")
         if now.uid != workload.uid:
             raise ConflictError(f"{workload.name} was made anew since it was read")
         if now.restarted != key and now.generation != workload.generation:
             raise ConflictError(f"{workload.name} was changed since it was read")
-        patch = {
-            "metadata": {"uid": now.uid, "resourceVersion": now.version},
-            "spec": {"template": {"metadata": {"annotations": {reading.RESTARTED: key}}}},
-        }
-        done = self._api.patch(path, patch, kind=_STRATEGIC)
-        self._tell(
-            workload.kind.value, workload.name, workload.uid, "AirwardenRestarted", why, key=key
-        )
-        return reading.workload(done, workload.kind) or workload
+        return now
 
     def set_capacity(self, seen: Capacity, *, minimum: int, maximum: int, why: str) -> None:
         """Set the bounds to absolute numbers.

@@ -119,14 +119,14 @@ def test_a_finalizer_keeps_what_is_being_deleted(at: Site, name: str) -> None:
 
 
 def test_a_json_patch_is_done_if_its_test_holds(at: Site, name: str) -> None:
-    at.create("configmaps", name, data={"a": "1"})
+    at.create("configmaps", name, data={"a": "1"}, annotations={"b/c": "1"})
     path = at.path("configmaps", name)
     at.api.patch(
         path,
         [
             {"op": "test", "path": "/data/a", "value": "1"},
             {"op": "replace", "path": "/data/a", "value": "2"},
-            {"op": "add", "path": "/data/b~1c", "value": "3"},
+            {"op": "add", "path": "/metadata/annotations/b~1d", "value": "3"},
         ],
         kind=JSON_PATCH,
     )
@@ -140,7 +140,16 @@ def test_a_json_patch_is_done_if_its_test_holds(at: Site, name: str) -> None:
             ],
             kind=JSON_PATCH,
         )
-    assert at.get("configmaps", name)["data"] == {"a": "2", "b/c": "3"}
+    found = at.get("configmaps", name)
+    assert found["data"] == {"a": "2"}
+    assert found["metadata"]["annotations"] == {"b/c": "1", "b/d": "3"}
+
+
+def test_a_key_of_a_config_map_is_a_file_s_name(at: Site, name: str) -> None:
+    with pytest.raises(RejectedError, match="b/c"):
+        at.create("configmaps", name, data={"b/c": "1"})
+    with pytest.raises(NotFoundError):
+        at.get("configmaps", name)
 
 
 def test_a_strategic_patch_joins_containers_by_name(at: Site, name: str) -> None:

@@ -44,11 +44,12 @@ def test_a_watch_goes_on_from_its_last_version(at: Site, name: str) -> None:
     assert [one.thing["metadata"]["name"] for one in (*first, *later)] == [f"{name}-1", f"{name}-2"]
 
 
-def test_a_bookmark_tells_the_version_before_the_watch_ends(at: Site, name: str) -> None:
+def test_a_bookmark_tells_a_quiet_watch_the_version(at: Site, name: str) -> None:
     version = at.api.list(at.path("configmaps")).version
     at.create("configmaps", name)  # of no interest to the watch, but later than its version
 
-    told = events(at, version, name, within=4.0 if at.fake is None else 1.0)
+    # The fake sends one at the end of a watch, a real server one a minute.
+    told = events(at, version, name, within=80.0 if at.fake is None else 1.0)
 
     assert told[-1].kind == "BOOKMARK"
     assert int(told[-1].version) > int(version)
@@ -64,5 +65,10 @@ def test_what_leaves_a_watchs_selection_is_deleted_for_it(at: Site, name: str) -
 
 
 def test_a_version_that_is_too_old_is_told_as_expired(at: Site, name: str) -> None:
-    with pytest.raises(ExpiredError):
-        events(at, "1", name)
+    try:
+        told = events(at, "1", name)
+    except ExpiredError:
+        return
+    if at.fake is None:
+        pytest.skip("this API server is so young that it remembers everything: restart it once")
+    pytest.fail(f"told {told} of what is forgotten")

@@ -10,6 +10,8 @@ from support.kubernetes.selectors import selected
 
 #: `metav1.MicroTime` is parsed with exactly six digits; a plain time without them is refused.
 _MICRO = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}(Z|[+-]\d\d:\d\d)")
+#: Keys are mounted as files.
+_KEY = re.compile(r"[-._a-zA-Z0-9]+")
 
 
 def validate(resource: Resource, thing: Json) -> None:
@@ -68,7 +70,16 @@ def _pod(resource: Resource, thing: Json) -> None:
         raise invalid(resource, thing["metadata"]["name"], "spec.containers", "Required value")
 
 
+def _keys(resource: Resource, thing: Json) -> None:
+    for key in (*(thing.get("data") or {}), *(thing.get("binaryData") or {})):
+        if not _KEY.fullmatch(key):
+            why = f'Invalid value: "{key}": a valid config key must consist of alphanumeric characters'
+            raise invalid(resource, thing["metadata"]["name"], f"data[{key}]", why)
+
+
 _CHECKS = {
+    "ConfigMap": _keys,
+    "Secret": _keys,
     "Deployment": _workload,
     "StatefulSet": _workload,
     "ReplicaSet": _workload,
