@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from celery import Celery
+from kombu.exceptions import OperationalError
 
 from localplatform.errors import PlatformError
 from localplatform.layout import Platform
@@ -21,7 +22,7 @@ def consuming(platform: Platform, *, seconds: float) -> dict[str, list[str]]:
     with _app(platform) as app:
         try:
             answers = app.control.inspect(timeout=seconds).active_queues() or {}
-        except app.connection().connection_errors as error:
+        except (OperationalError, *app.connection().connection_errors) as error:
             raise ConnectionError(str(error)) from None
     return {node: [queue["name"] for queue in queues] for node, queues in answers.items()}
 

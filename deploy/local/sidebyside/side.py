@@ -36,8 +36,9 @@ STEADY_DAGS = Path(__file__).parents[1] / "bench_dags" / "steady.py"
 SLOTS, DEFAULT_SLOTS = 4, 128
 #: Seconds of steady load before a fault, of which this many are counted as before.
 WARM, BEFORE = 65.0, 60.0
-#: Seconds after the end within which what was due may still end; what has not is lost.
-SETTLE = 90.0
+#: Seconds after the end within which what was due may still end, and a remedy that is under way may be
+#: finished, as when slots are given back in steps and only then what failed is re-queued; what has not is lost.
+SETTLE, SETTLE_REMEDY = 90.0, 300.0
 #: Seconds for which one side waits for the other to be warm.
 PATIENCE = 600.0
 
@@ -167,7 +168,10 @@ class Side:
         return started(scene, now - timedelta(seconds=BEFORE), now) / BEFORE
 
     def _settle(self, scene: Scene, began: datetime, ended: datetime) -> None:
-        """Let what was due in the span end."""
+        """Let remedies be finished, and what was due in the span end."""
+        end = time.monotonic() + SETTLE_REMEDY
+        while time.monotonic() < end and self._installed and _under_way(scene):
+            time.sleep(2)
         end = time.monotonic() + SETTLE
         while time.monotonic() < end and pending(scene, began, ended):
             time.sleep(2)
@@ -233,6 +237,13 @@ def _paged(scene: Scene) -> bool:
         return bool(scene.pages())
     except (httpx.HTTPError, ValueError):
         return False
+
+
+def _under_way(scene: Scene) -> bool:
+    try:
+        return any(one["state"] == "REMEDIATING" for one in scene.incidents())
+    except (httpx.HTTPError, ValueError):
+        return True
 
 
 def _says_unhealthy(scene: Scene) -> bool:
