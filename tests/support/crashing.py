@@ -35,7 +35,8 @@ from airwarden.remediation.leadership import LeaseTimes
 from airwarden.remediation.world import Subject, WorkerFleet, World
 from support.engine import alert, webhook
 from support.eventually import eventually
-from support.faulted import BREAKER, DEPENDENCIES, FAULTED, KilledByThePlatform
+from support.faulted import BREAKER, DEPENDENCIES, FAULTED, Faulted, KilledByThePlatform
+from support.measured import Measured
 from support.outside import Remote
 from support.remediator import (
     API_TOKEN,
@@ -115,7 +116,7 @@ class Effected:
         return Reading(verdict, f"the effect has {'' if happened else 'not '}happened")
 
 
-def kit(address: str, journal: Journal, clock: Clock, *, on_kubernetes: bool) -> Kit:
+def kit(address: str, journal: Journal, clock: Clock, fault: Faulted) -> Kit:
     """Return the shipped actions on the outside's world."""
     database = Remote(address, "database")
     ports: dict[str, Any] = {
@@ -128,7 +129,11 @@ def kit(address: str, journal: Journal, clock: Clock, *, on_kubernetes: bool) ->
         "ledger": JournalLedger(journal),
         "causes": KilledByThePlatform(),
     }
-    if on_kubernetes:
+    if fault.scaling is not None:
+        measured = Measured(nodes=5)
+        measured.running, measured.queued, measured.week = lambda ago: 4.0, lambda ago: 0.0, 4.0
+        ports |= {"prometheus": measured, "scaling": fault.scaling}
+    if fault.on_kubernetes:
         ports |= {"kubernetes": Remote(address, "kube"), "fleet": WorkerFleet(1, 8)}
     world = guard(World("lab", clock, dependencies=DEPENDENCIES, **ports))
     outside = Remote(address, "itself")
@@ -287,9 +292,7 @@ def serve(order: Order, port_file: Path) -> None:
             confirm={"check": "sick", "times": 1, "every": "100ms", "with": asked},
             verify={"check": "well", "within": "20s", "stable": "0s", "with": asked},
         ),
-        kit=lambda journal, clock: kit(
-            order.outside, journal, clock, on_kubernetes=fault.on_kubernetes
-        ),
+        kit=lambda journal, clock: kit(order.outside, journal, clock, fault),
         told=Remote(order.outside, "told"),
         with_alertmanager=False,
         lease=order.lease,

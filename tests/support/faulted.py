@@ -17,6 +17,7 @@ from airwarden.core.platform import (
     TaskInstance,
     TaskKey,
 )
+from airwarden.remediation.decide.autoscaling import ScalingPolicy
 from airwarden.remediation.journal.memory import JournalBreakers
 from airwarden.remediation.journal.store import Journal
 from airwarden.remediation.world import BreakerState, Dependency
@@ -51,6 +52,7 @@ class Faulted:
         parameters: Of the playbook's step.
         disturb: What somebody else does right after the effect, after which no read-back can tell.
         on_kubernetes: The platform runs in a namespace of Kubernetes.
+        scaling: What `auto_scaling:` says; by measurements nearly no slot was taken then.
     """
 
     labels: Mapping[str, str]
@@ -60,6 +62,7 @@ class Faulted:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     disturb: Arrange | None = None
     on_kubernetes: bool = False
+    scaling: ScalingPolicy | None = None
 
     def prepare(self, outside: Outside, journal: Journal) -> None:
         """Break the world."""
@@ -173,6 +176,13 @@ def _idle_silent_worker(outside: Outside) -> None:
     outside.workers.put(CELERY["worker_1"], queues=())
 
 
+def _five_idle_workers(outside: Outside) -> None:
+    like = outside.host._processes["worker_1"]
+    for name in ("worker_3", "worker_4", "worker_5"):
+        outside.host._processes[name] = replace(like, name=name, celery_hostname=f"celery@{name}")
+        outside.workers.put(f"celery@{name}")
+
+
 def _worker_gone(outside: Outside) -> None:
     outside.workers.remove(CELERY["worker_1"])
 
@@ -274,6 +284,14 @@ FAULTED: Mapping[str, Faulted] = {
     ),
     "workers.scale/kubernetes": Faulted(
         {"queue": "default"}, _nothing, "scale", disturb=_scaled_by_another, on_kubernetes=True
+    ),
+    "workers.shrink": Faulted(
+        {"component": Component.WORKER.value},
+        _five_idle_workers,
+        "cancel_consumers",
+        parameters={"stage": "drain"},
+        disturb=_unsupervise("worker_0"),
+        scaling=ScalingPolicy(0.85, 0.40, 300, 900, minimum=2, maximum=20),
     ),
     "workload.restart": Faulted(
         {"component": Component.DAG_PROCESSOR.value, "workload": WORKLOAD},

@@ -20,12 +20,14 @@ from airwarden.core.platform import (
 )
 from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
+from airwarden.remediation.decide.autoscaling import ScalingPolicy
 from airwarden.remediation.decide.states import AttemptState, IncidentState
 from airwarden.remediation.journal import incidents as journal_incidents
 from airwarden.remediation.journal import runs as journal_runs
 from airwarden.remediation.playbooks_loader import load_playbooks
 from airwarden.remediation.world import Dependency
 from support.engine import START
+from support.measured import Measured
 from support.platform_bench import CLUSTER, PlatformBench
 
 #: Effects of one moment of virtual time: as with a real engine, the next follows the one before at once.
@@ -233,6 +235,26 @@ def _deep_queue(*, slow: bool = False) -> Situation:
     return Situation(breaks)
 
 
+def idle_fleet(bench: FleetBench, **labels: str) -> None:
+    """Let a tenth of the slots be taken, by measurements, for as long as they reach back; and the alert fire."""
+    measured = Measured(nodes=bench.size)
+    measured.running, measured.queued = lambda ago: 1.6 * bench.size, lambda ago: 0.0
+    measured.week = 1.6 * bench.size
+    policy = ScalingPolicy(0.85, 0.40, 300, 900, minimum=2, maximum=1000)
+    world = replace(bench.worlds[CLUSTER], prometheus=measured, scaling=policy)
+    bench.worlds = {CLUSTER: world}
+    bench.shout("AirflowWorkersIdle", severity="info", component="worker", **labels)
+
+
+def _idle(*, also: str = "") -> Situation:
+    def breaks(bench: FleetBench) -> None:
+        if also:
+            bench.shout(also)
+        idle_fleet(bench)
+
+    return Situation(breaks, 20.0)
+
+
 def _broker_out(bench: FleetBench) -> None:
     for number in range(bench.size - 1):
         bench.airflow.put_pool(Pool(f"pool-{number}", 16))
@@ -414,6 +436,10 @@ SITUATIONS: dict[str, dict[str, Situation]] = {
     "queue-scale-up": {
         "deep": _deep_queue(),
         "deep, database slow": _deep_queue(slow=True),
+    },
+    "workers-idle": {
+        "few slots taken": _idle(),
+        "and another incident": _idle(also="AirflowDagFailureRateHigh"),
     },
     "broker-out": {"as many pools": Situation(_broker_out, 4.0)},
     "dependency-breaker": {"as many pools and DAGs": Situation(_dependency_down, 4.0)},

@@ -12,7 +12,7 @@ from typing import Any
 
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Backfill, Dag, DatabaseSession, Pool, ProcessState, TaskKey
-from support.fleet_bench import FleetBench, node, scheduler, stall_by_phantoms, worker
+from support.fleet_bench import FleetBench, idle_fleet, node, scheduler, stall_by_phantoms, worker
 from support.refusals import MINUTE, TOLD, told
 
 
@@ -260,6 +260,11 @@ def flooding_dag(bench: FleetBench) -> None:
     bench.run(25 * MINUTE)
 
 
+def idle_workers(bench: FleetBench) -> None:
+    idle_fleet(bench, summary="10% of the worker slots of lab are asked for")
+    bench.run(20 * MINUTE)
+
+
 #: That which `make test` tells; the others take seconds each, and are left to `make reliability`.
 QUICK = ("held-lock",)
 #: By the name of the file that it is told in.
@@ -280,14 +285,17 @@ STORIES: dict[str, Callable[[FleetBench], None]] = {
     "killed-tasks": killed_tasks,
     "lost-tasks": lost_tasks,
     "flooding-dag": flooding_dag,
+    "idle-workers": idle_workers,
 }
+#: Schedulers and workers, where two are too few.
+SIZES = {"idle-workers": 10}
 
 
 def play(name: str, folder: Path) -> FleetBench:
-    """Play one on a platform of two schedulers and two workers; the caller closes it."""
+    """Play one on a platform of two schedulers and two workers, or more; the caller closes it."""
     # Each clear is delayed at random, which a story would tell otherwise each time.
     random.seed(7)
-    bench = FleetBench(folder, 2)
+    bench = FleetBench(folder, SIZES.get(name, 2))
     bench.run(2 * MINUTE)
     STORIES[name](bench)
     return bench

@@ -18,6 +18,7 @@ from airwarden.core.durations import format_duration
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import SecretRef, Settings, alerting
 from airwarden.core.settings.access import ClientTls, Credentials
+from airwarden.core.thresholds import Unit
 from airwarden.dashboards.config import DashboardConfig, Limits, SourceAccess
 from airwarden.rules import build as rules_build
 from airwarden.rules.catalogue import resolve
@@ -85,6 +86,10 @@ LIMITS = {
 }
 
 
+#: The alert whose limit is `auto_scaling.scale_down_threshold`.
+IDLE = "AirflowWorkersIdle"
+
+
 def render_all(settings: Settings, draw: Draw | None = here) -> Mapping[str, str]:
     """Return relative path → content of every generated file.
 
@@ -137,7 +142,7 @@ def as_written(settings: Settings, alert: str) -> str:
 def rule_config(settings: Settings) -> RuleConfig:
     """Return what the rules need to know of this installation."""
     token = settings.remediator.webhook_token
-    notifications = settings.notifications
+    notifications, scaling = settings.notifications, _scaling(settings)
     return RuleConfig(
         clusters=tuple(cluster.name for cluster in settings.clusters) or ("default",),
         scrape_interval=settings.prometheus.scrape_interval,
@@ -179,6 +184,7 @@ def rule_config(settings: Settings) -> RuleConfig:
             for name, found in settings.time_intervals.items()
         },
         mapped=mapped(settings),
+        fewest_workers=scaling.min_nodes if scaling else 1,
     )
 
 
@@ -195,9 +201,18 @@ def mapped(settings: Settings) -> tuple[MappedRule, ...]:
     )
 
 
+def _scaling(settings: Settings) -> alerting.AutoScaling | None:
+    allocation = settings.resource_allocation
+    return allocation.auto_scaling if allocation else None
+
+
 def alert_overrides(settings: Settings) -> dict[str, AlertOverride]:
-    """Return what the operator changes of the alerts; `alerts` wins over the framework's words."""
+    """Return what the operator changes of the alerts; `alerts` wins over words elsewhere in the file."""
     found: dict[str, AlertOverride] = {}
+    scaling = _scaling(settings)
+    if scaling is not None and scaling.scale_down_threshold.unit is Unit.RATIO:
+        # Where capacity is taken away, there is too much of it.
+        found[IDLE] = AlertOverride(threshold=scaling.scale_down_threshold)
     if settings.monitoring_framework is not None:
         words = settings.monitoring_framework.alerts
         found.update(

@@ -81,6 +81,18 @@ def surplus(world: World, policy: ScalingPolicy, wanted: int, nodes: Sequence[No
     return Decision(Move.HOLD, wanted, decision.why)
 
 
+def latest(world: World, policy: ScalingPolicy) -> Sample:
+    """Return the newest measurement of the fleet.
+
+    Raises:
+        UnavailableError: There is none of the last minutes.
+    """
+    samples = read_samples(_prometheus(world), world.cluster, world.clock.elapsed(), policy)
+    if not samples or world.clock.elapsed() - samples[-1].at > policy.gap:
+        raise UnavailableError("the workers were not measured lately")
+    return samples[-1]
+
+
 def _fleet(world: World, policy: ScalingPolicy, wanted: int, nodes: Sequence[Node] = ()) -> Fleet:
     """Return what a decision looks at; raises UnavailableError where nothing measures."""
     now = world.clock.elapsed()

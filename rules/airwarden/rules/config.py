@@ -195,6 +195,7 @@ class RuleConfig:
         rule_files: The operator's own rule files, beside ours.
         time_intervals: Hours of the week, by name.
         mapped: Metrics that come from the site's own series.
+        fewest_workers: As many workers are wanted however little there is to do.
     """
 
     clusters: tuple[str, ...] = ("default",)
@@ -218,6 +219,7 @@ class RuleConfig:
     rule_files: tuple[str, ...] = ()
     time_intervals: Mapping[str, tuple[WeeklyTime, ...]] = field(default_factory=dict)
     mapped: tuple[MappedRule, ...] = ()
+    fewest_workers: int = 1
 
     @property
     def home(self) -> str:

@@ -48,7 +48,7 @@ LEFT_OUT = (
     ),
     LeftOut(
         ("InfoInhibitor",),
-        "One alert alone has severity info, and it goes to chat only.",
+        "The few alerts of severity info go to chat only.",
         "nothing",
     ),
 )

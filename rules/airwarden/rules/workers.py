@@ -1,4 +1,4 @@
-"""Alerts on Celery workers: gone or frozen, and alive without consuming."""
+"""Alerts on Celery workers: gone or frozen, alive without consuming, too few, and more than anybody asks for."""
 
 from __future__ import annotations
 
@@ -7,8 +7,26 @@ from datetime import timedelta
 from airwarden.core.alerts import Severity
 from airwarden.core.durations import format_duration
 from airwarden.core.thresholds import Unit, parse_threshold
-from airwarden.rules.model import AlertRule, Context, Subject
+from airwarden.rules.model import AlertRule, Context, RecordingRule, Rules, Subject
 from airwarden.rules.promql import down_or_silent
+
+_SLOTS = "airwarden_celery_worker_concurrency"
+_ASKED = "cluster:airwarden_slots_asked:sum"
+#: Whoever takes workers away looks at it too.
+_WEEK = "cluster:airwarden_slots_asked:p95_7d"
+
+
+def _recordings(_: Rules) -> tuple[RecordingRule, ...]:
+    asked = 'sum by (cluster) (airwarden_task_instances{state=~"running|queued"})'
+    return (RecordingRule(_ASKED, asked),)
+
+
+def _slow_recordings(_: Rules) -> tuple[RecordingRule, ...]:
+    # Not before a whole week was measured: its working days may be missing.
+    week = f"""\
+quantile_over_time(0.95, {_ASKED}[7d])
+and on (cluster) last_over_time({_ASKED}[1h] offset 7d)"""
+    return (RecordingRule(_WEEK, week),)
 
 
 def _down(context: Context) -> str:
@@ -46,8 +64,24 @@ def _too_few(context: Context) -> str:
 ) {context.beyond}"""
 
 
+def _idle(context: Context) -> str:
+    slots, settled = context.series(_SLOTS), max(context.hold, 4 * context.config.scrape_interval)
+    asked = context.series("airwarden_task_instances", 'state=~"running|queued"')
+    total = f"sum by (cluster) (last_over_time({slots}[{context.bridge}]))"
+    count = f"count by (cluster) (last_over_time({slots}[{context.bridge}]))"
+    # Where one has left within the time, the others are looked at anew: what it did they do now.
+    return f"""\
+sum by (cluster) (max_over_time({asked}[{context.bridge}])) / on (cluster) {total} {context.beyond}
+and on (cluster) {context.series(_WEEK, labels=())} / on (cluster) {total} {context.beyond}
+and on (cluster) {count} > {context.config.fewest_workers}
+and on (cluster)
+  {count} == on (cluster) count by (cluster) (last_over_time({slots}[{format_duration(settled)}]))"""
+
+
 WORKERS = Subject(
     name="workers",
+    recordings=_recordings,
+    slow_recordings=_slow_recordings,
     alerts=(
         AlertRule(
             name="AirflowWorkerDown",
@@ -93,6 +127,24 @@ WORKERS = Subject(
             summary="{{ $value | humanize }} worker(s) answer on {{ $labels.cluster }}",
             description=(
                 "Fewer than <<limit>> for <<hold>>: what is queued is not run, or not fast enough."
+            ),
+        ),
+        AlertRule(
+            name="AirflowWorkersIdle",
+            component="worker",
+            severity=Severity.INFO,
+            threshold=parse_threshold("< 40%"),
+            units=(Unit.RATIO,),
+            hold=timedelta(minutes=15),
+            expr=_idle,
+            keeps=False,
+            summary=(
+                "{{ $value | humanizePercentage }} of the worker slots of {{ $labels.cluster }} are "
+                "asked for"
+            ),
+            description=(
+                "Less than <<limit>> for <<hold>>, and in nineteen twentieths of the last week: there are "
+                "more workers than the load asks for."
             ),
         ),
     ),

@@ -21,6 +21,7 @@ WHOLE = (
     host:
       supervisord: {url: "http://127.0.0.1:9001/RPC2", programs: {scheduler: [scheduler]}}
 remediator: {mode: auto}
+prometheus: {url: "http://127.0.0.1:9090"}
 playbooks: {scheduler-restart: {mode: approve}}
 """
 )
@@ -64,4 +65,4 @@ def test_every_need_of_an_action_is_known_and_has_its_setting() -> None:
 @pytest.mark.parametrize("text", [BARE, WHOLE])
 def test_every_playbook_that_acts_has_its_line(text: str) -> None:
     names = [one.subject for one in probe_remedies(settings(text))]
-    assert len(names) == len(set(names)) == 14
+    assert len(names) == len(set(names)) == 15

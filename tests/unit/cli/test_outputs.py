@@ -48,6 +48,29 @@ def test_an_alerts_own_entry_wins_over_the_frameworks_words() -> None:
     assert str(found.threshold) == "> 5m for 3m"
 
 
+def test_where_capacity_is_taken_away_there_is_too_much_of_it() -> None:
+    config = outputs.rule_config(read(PROFILE))
+    assert str(config.overrides[outputs.IDLE].threshold) == "40% utilization for 15m"
+    assert config.fewest_workers == 100
+    other = PROFILE.replace("40% utilization for 15 minutes", "30% utilization for 20 minutes")
+    rules = yaml.safe_load(
+        outputs.render_all(read(other), None)["prometheus/rules/airwarden-workers.yml"]
+    )
+    (idle,) = [
+        rule
+        for group in rules["groups"]
+        for rule in group["rules"]
+        if rule.get("alert") == outputs.IDLE
+    ]
+    assert idle["for"] == "20m"
+    assert "< 0.3\n" in idle["expr"]
+    assert "> 100\n" in idle["expr"]
+    own = outputs.alert_overrides(
+        read(other + f"alerts: {{{outputs.IDLE}: {{threshold: 10% for 1h}}}}\n")
+    )
+    assert str(own[outputs.IDLE].threshold) == "10% for 1h"
+
+
 def test_without_a_webhook_token_alerts_go_to_people_only() -> None:
     assert outputs.rule_config(read("")).remediator is None
     with_token = outputs.rule_config(read("remediator: {webhook_token_file: t}")).remediator

@@ -42,6 +42,7 @@ REASONS = {
     "flood": "600 tasks wait",
     "lone": "only one scheduler runs",
     "full": "sure: not within 0:00:30",
+    "small": "of fewer than 5 none is taken away",
     "idle": "idle in a transaction for 400 s, and 0 wait for it",
 }
 
@@ -69,6 +70,8 @@ worker-silent      | five silent                 |  1          |  0; floor   |  
 worker-silent      | eight silent                |  1          |  0; floor   |  0; floor   |  0; storm   |  0; storm
 queue-scale-up     | deep                        |  1          |  1 *        |  1          |  3          | 125
 queue-scale-up     | deep, database slow         |  0; slow    |  0; slow    |  0; slow    |  0; slow    |  0; slow
+workers-idle       | few slots taken             |  0; small   |  0; small   |  0; small   |  2 *        | 10
+workers-idle       | and another incident        |  0; small   |  0; small   |  0; small   |  0; person *|  0; person
 broker-out         | as many pools               |  1          |  2 *        |  3          | 12          |  0; huge
 dependency-breaker | as many pools and DAGs      |  2          |  4          |  6          | 15          |  3; huge
 database-session   | lock held                   |  1          |  1          |  1          |  1          |  1

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -12,52 +10,18 @@ from airwarden.adapters.fakes import FakeClock, FakeHost, FakeKubernetes, FakeWo
 from airwarden.adapters.host_kubernetes import KubernetesHost
 from airwarden.core.errors import UnavailableError
 from airwarden.core.kubernetes import Capacity, Workload, WorkloadKind
-from airwarden.core.platform import Component, Sample
+from airwarden.core.platform import Component
 from airwarden.remediation.actions.base import Nothing, Plan, Refused
 from airwarden.remediation.actions.workers import WorkersScale
 from airwarden.remediation.decide.autoscaling import Decision, Move, Node, ScalingPolicy
-from airwarden.remediation.fitting import WEEK, read_samples, surplus
+from airwarden.remediation.fitting import read_samples, surplus
 from airwarden.remediation.world import Begun, WorkerFleet, World
+from support.measured import Measured
 from support.small_world import SmallLedger, subject
 
 NAME = "airflow-worker"
 POLICY = ScalingPolicy(0.85, 0.40, 300, 900, minimum=2, maximum=8)
 QUEUE = subject({"queue": "default"})
-
-
-class Measured:
-    """A Prometheus that has watched so many nodes of 16 slots, with so many tasks at each moment.
-
-    Attributes:
-        running, queued: Seconds ago → tasks; None where nobody measured.
-        week: Slots that were enough in nineteen twentieths of the last week; None before there is one.
-        asked: The queries.
-    """
-
-    def __init__(self, nodes: int = 4) -> None:
-        self.nodes = nodes
-        self.running: Callable[[int], float | None] = lambda ago: 16.0 * nodes
-        self.queued: Callable[[int], float | None] = lambda ago: 32.0
-        self.week: float | None = 20.0
-        self.asked: list[str] = []
-        self.down = False
-
-    def query(self, expression: str) -> Sequence[Sample]:
-        if self.down:
-            raise UnavailableError("no answer")
-        self.asked.append(expression)
-        if WEEK in expression:
-            return [] if self.week is None else [Sample({}, self.week, 0.0)]
-        moments = map(int, re.findall(r'"ago", "(\d+)"', expression))
-        told = [(ago, self._at(expression, ago)) for ago in moments]
-        return [Sample({"ago": str(ago)}, value, 0.0) for ago, value in told if value is not None]
-
-    def _at(self, expression: str, ago: int) -> float | None:
-        if 'state="running"' in expression:
-            return self.running(ago)
-        if 'state="queued"' in expression:
-            return self.queued(ago)
-        return float(self.nodes * (1 if expression.count("count(") else 16))
 
 
 class There:

@@ -27,6 +27,7 @@ from airwarden.remediation.actions.worker_control import (
 )
 from airwarden.remediation.actions.worker_restart import WorkerRestart
 from airwarden.remediation.actions.workers import WorkersScale
+from airwarden.remediation.actions.workers_shrink import WorkersShrink
 from airwarden.remediation.actions.workload_restart import WorkloadRestart
 
 
@@ -54,6 +55,7 @@ def actions(
         WorkerRestart(),
         WorkerShutdown(),
         WorkersScale(),
+        WorkersShrink(),
         WorkloadRestart(),
         *(OwnCommand(spec) for spec in commands),
         *(OwnWebhook(spec) for spec in webhooks),

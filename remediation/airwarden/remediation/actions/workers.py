@@ -16,7 +16,8 @@ from airwarden.remediation.actions.process import facts, find
 from airwarden.remediation.headroom import no_room
 from airwarden.remediation.world import Json, Subject, World
 
-_UP = (ProcessState.RUNNING, ProcessState.STARTING)
+#: States in which a process is meant to run and does, or will.
+UP = (ProcessState.RUNNING, ProcessState.STARTING)
 
 
 class WorkersScale:
@@ -58,7 +59,7 @@ class WorkersScale:
                 self.name, world, subject, parameters, no_room(world, "workers")
             )
         supervised = world.supervisor.processes(Component.WORKER)
-        running = [process for process in supervised if process.state in _UP]
+        running = [process for process in supervised if process.state in UP]
         stopped = [process for process in supervised if process.state is ProcessState.STOPPED]
         most = len(supervised) if world.fleet.maximum is None else world.fleet.maximum
         fit, why = workload_capacity.wanted_workers(world, parameters, len(running))
@@ -75,7 +76,8 @@ class WorkersScale:
         return Plan(tuple(self._effect(world, p, "running") for p in chosen), evidence)
 
     def _effect(self, world: World, process: HostProcess, desired: str) -> Effect:
-        verb = {"running": "start", "draining": "drain", "stopped": "stop"}[desired]
+        verbs = {"running": "start", "consuming": "give tasks again to"}
+        verb = {**verbs, "draining": "drain", "stopped": "stop"}[desired]
         return Effect(
             action=self.name,
             target=f"{world.cluster}/process/{process.name}",
@@ -103,7 +105,7 @@ class WorkersScale:
         if world.host is None or process is None:
             raise ConflictError(f"{name} is not supervised any more")
         if desired == "running":
-            if process.state not in _UP:
+            if process.state not in UP:
                 world.host.start(name)
         elif process.generation != effect.generation:
             raise ConflictError(f"{name} was replaced since it was planned for")
@@ -126,7 +128,7 @@ class WorkersScale:
         others = [
             p
             for p in world.supervisor.processes(Component.WORKER)
-            if p.state in _UP and p.name != process.name
+            if p.state in UP and p.name != process.name
         ]
         if len(others) < world.fleet.minimum:
             raise ConflictError(f"{process.name} is needed: {world.fleet.minimum} must run")
@@ -148,7 +150,7 @@ class WorkersScale:
             return ReadBack.UNDECIDABLE
         desired = effect.parameters["desired"]
         if desired == "running":
-            return ReadBack.DONE if process.state in _UP else ReadBack.NOT_DONE
+            return ReadBack.DONE if process.state in UP else ReadBack.NOT_DONE
         if desired == "stopped":
             gone = process.state in (ProcessState.STOPPED, ProcessState.STOPPING)
             return ReadBack.DONE if gone else ReadBack.NOT_DONE
@@ -168,9 +170,9 @@ class WorkersScale:
         if effect.before["state"] != ProcessState.STOPPED.value:
             return Nothing("it was not stopped when we came")
         process = find(world, str(effect.parameters["process"]))
-        if process is None or process.state not in _UP:
+        if process is None or process.state not in UP:
             return Nothing(f"{effect.parameters['process']} does not run any more")
-        running = [p for p in world.supervisor.processes(Component.WORKER) if p.state in _UP]
+        running = [p for p in world.supervisor.processes(Component.WORKER) if p.state in UP]
         if len(running) <= world.fleet.minimum:
             return Nothing(f"{len(running)} workers run: none is taken away")
         worker = answering(world, process.celery_hostname)

@@ -43,6 +43,7 @@ from airwarden.remediation.checks.diagnosis import (
 from airwarden.remediation.checks.killed import DatabaseBlocker, KilledTasks, TransactionsShort
 from airwarden.remediation.checks.metrics import Metric
 from airwarden.remediation.checks.pods import PodsInTrouble, PodsRefused, WorkloadRolledOut
+from airwarden.remediation.checks.sparing import WorkersIdle, WorkerSpare, WorkersSuffice
 from airwarden.remediation.checks.work import (
     QueueDeep,
     QueueDrained,
@@ -78,6 +79,9 @@ def checks() -> Mapping[str, Check]:
         WorkerConsuming(),
         WorkerIdle(),
         WorkerSilent(),
+        WorkerSpare(),
+        WorkersIdle(),
+        WorkersSuffice(),
         DagFloods(),
         DatabaseBlocker(),
         FewTasksWait(),

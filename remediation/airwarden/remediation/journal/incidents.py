@@ -315,11 +315,16 @@ def labelled(tx: Tx, cluster: str, label: str, value: str, *, among: int) -> lis
     return [one for one in found if one.labels.get(label) == value]
 
 
+#: Whose incidents say that there is too much capacity: no trouble, and no reason to keep any.
+_NO_TROUBLE = "workers-idle"
+
+
 def others_open(tx: Tx, one: Incident) -> list[int]:
-    """Return the numbers of the cluster's other incidents that are not over."""
+    """Return the numbers of the cluster's other incidents that are not over, and are trouble."""
     query = select(incident.c.id).where(
         incident.c.cluster == one.cluster,
         incident.c.id != one.id,
+        incident.c.playbook != _NO_TROUBLE,
         incident.c.state.not_in(TERMINAL),
     )
     return list(tx.connection.execute(query).scalars())
