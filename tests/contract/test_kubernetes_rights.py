@@ -133,6 +133,7 @@ def test_the_exporters_role_is_exactly_what_it_uses(at: Site) -> None:
     account = at.account_file("airwarden-exporter", rules("exporter"))
     seen: list[tuple[str, str]] = []
     at.chart("scheduler")
+    at.pods("airflow-scheduler", 1)
 
     api = Watched(KubernetesApi(account), seen)
     host = KubernetesHost(KubernetesNamespace(api, at.namespace))

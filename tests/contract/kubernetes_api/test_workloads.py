@@ -49,7 +49,7 @@ def test_the_same_restart_twice_rolls_once(at: Site, name: str) -> None:
         at.help_ready(name)
         told = at.get("deployments", name)["status"]
         counts = {told.get(k) for k in ("updatedReplicas", "availableReplicas", "replicas")}
-        return counts == {2}
+        return counts == {2} and told["observedGeneration"] >= first["metadata"]["generation"]
 
     eventually(rolled, within=PATIENCE)
     assert not before & {pod["metadata"]["uid"] for pod in at.ready(name, 2)}
