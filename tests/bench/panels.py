@@ -42,6 +42,8 @@ MOST = 0.5
 #: Seconds of a block, of the nearer past, and between two samples in it and before it. As dense as scrapes, the past
 #: would take promtool half an hour to write.
 _BLOCK, _NEAR, _DENSE, _SPARSE = 7200, 6 * 3600, 60, 240
+#: Seconds before now at which that past ends: the hour behind it is there.
+_GAP = 3900
 _SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(\{.*\})? (\S+) \d+$")
 _GROWS = re.compile(r"_(total|bucket|count|sum)$")
 
@@ -154,7 +156,7 @@ def backfill(client: httpx.Client, data: Path, panels: Sequence[Panel]) -> int:
         for match in map(_SAMPLE.match, page.splitlines())
         if match and match[1] in wanted and math.isfinite(float(match[3]))
     ]
-    newest = int(time.time()) - 3900
+    newest = int(time.time()) - _GAP
     first = newest - max(span for _, _, span in series)
     starts = range(first // _BLOCK * _BLOCK, newest, _BLOCK)
     with ThreadPoolExecutor(2) as pool:
@@ -165,14 +167,16 @@ def _block(data: Path, series: Sequence[tuple[str, float, int]], start: int, new
     """Write one block."""
     step = _DENSE if start >= newest - _NEAR else _SPARSE
     times = range(start, min(start + _BLOCK, newest), step)
-    # Counters have grown to what they are; the rest goes up and down by a tenth.
+    # Counters have grown to what they are; what happened lately had always happened lately; the rest goes
+    # up and down by a tenth.
     grown = [(1 - (newest - at) / 1_500_000, f" {at}") for at in times]
+    passed = [(newest + _GAP - at, f" {at}") for at in times]
     moved = [(0.9 + (at // step * 7 % 10) / 50, f" {at}") for at in times]
     chosen = [one for one in series if newest - one[2] < start + _BLOCK]
     text = data.parent / f"past-{start}.txt"
     with text.open("w", encoding="utf-8") as file:
         for name, value, _ in chosen:
-            file.write("\n".join(_lines(name, value, grown, moved)))
+            file.write("\n".join(_lines(name, value, grown, passed, moved)))
             file.write("\n")
         file.write("# EOF\n")
     make = ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(text), str(data)]
@@ -182,12 +186,18 @@ def _block(data: Path, series: Sequence[tuple[str, float, int]], start: int, new
 
 
 def _lines(
-    name: str, value: float, grown: Sequence[tuple[float, str]], moved: Sequence[tuple[float, str]]
+    name: str,
+    value: float,
+    grown: Sequence[tuple[float, str]],
+    passed: Sequence[tuple[float, str]],
+    moved: Sequence[tuple[float, str]],
 ) -> Iterator[str]:
     plain = name.partition("{")[0]
     if _GROWS.search(plain):
         return (f"{name} {value * factor:.10g}{at}" for factor, at in grown)
-    if value in (0.0, 1.0) or plain.endswith("timestamp_seconds"):
+    if plain.endswith("timestamp_seconds"):
+        return (f"{name} {value - seconds:.10g}{at}" for seconds, at in passed)
+    if value in (0.0, 1.0):
         return (f"{name} {value:.10g}{at}" for _, at in moved)
     return (f"{name} {value * factor:.10g}{at}" for factor, at in moved)
 

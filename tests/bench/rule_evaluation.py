@@ -98,15 +98,16 @@ def main(factor: float, minutes: float) -> int:
 
 
 def last_hour(folder: Path, page: str, instance: str) -> None:
-    """Write an hour of the page as blocks: counters grow, the rest stays."""
-    end = int(time.time()) - 30
+    """Write an hour of the page as blocks: counters grow, what happened lately had always happened lately, the rest stays."""
+    now = int(time.time())
+    end = now - 30
     step = int(FILLED_SCRAPE.total_seconds())
     text = folder / "history.txt"
     with text.open("w", encoding="utf-8") as file:
-        for series, value, grows in _series(page, instance):
+        for series, value, a_second in _series(page, instance):
             for at in range(end - _PAST, end, step):
-                shown = value + (at - end) / 60 if grows else value
-                file.write(f"{series} {max(0.0, shown):g} {at}\n")
+                shown = value + (at - now) * a_second
+                file.write(f"{series} {max(0.0, shown):.10g} {at}\n")
         file.write("# EOF\n")
     make = [
         "promtool",
@@ -120,15 +121,16 @@ def last_hour(folder: Path, page: str, instance: str) -> None:
     text.unlink()
 
 
-def _series(page: str, instance: str) -> Iterator[tuple[str, float, bool]]:
-    """Yield each series with the labels of a scrape, its value, and whether it is one that grows."""
+def _series(page: str, instance: str) -> Iterator[tuple[str, float, float]]:
+    """Yield each series with the labels of a scrape, its value, and by how much it grows a second."""
     own = f'instance="{instance}",job="{EXPORTER_JOB}"'
     for line in page.splitlines():
         if line and not line.startswith("#"):
             name, _, value = line.rpartition(" ")
-            grows = re.search(r"_(total|bucket|count|sum)(\{|$)", name) is not None
             head, brace, rest = name.partition("{")
-            yield f"{head}{{{own}{',' if brace else ''}{rest or '}'}", float(value), grows
+            counts = re.search(r"_(total|bucket|count|sum)$", head) is not None
+            a_second = 1.0 if head.endswith("timestamp_seconds") else counts / 60
+            yield f"{head}{{{own}{',' if brace else ''}{rest or '}'}", float(value), a_second
 
 
 def measure(made: Filled, mover: Mover, seconds: float) -> Found:

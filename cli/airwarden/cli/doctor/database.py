@@ -40,7 +40,7 @@ SELECT pg_is_in_recovery(),
   CASE
     WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
       AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver) THEN 0
-    ELSE extract(epoch FROM now() - pg_last_xact_replay_timestamp())
+    ELSE extract(epoch FROM now() - coalesce(pg_last_xact_replay_timestamp(), pg_postmaster_start_time()))
   END::float8
 """
 #: Seconds that a replica may be behind, and its numbers still pass for those of now.

@@ -18,7 +18,8 @@ SELECT
   CASE
     WHEN pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn()
       AND EXISTS (SELECT 1 FROM pg_stat_wal_receiver) THEN 0
-    ELSE coalesce(extract(epoch FROM now() - pg_last_xact_replay_timestamp()), 0)
+    -- A server that has replayed nothing since it started is behind for as long as that, as far as can be told.
+    ELSE extract(epoch FROM now() - coalesce(pg_last_xact_replay_timestamp(), pg_postmaster_start_time()))
   END::float8
 WHERE pg_is_in_recovery()
 UNION ALL
