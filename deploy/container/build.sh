@@ -78,7 +78,7 @@ fi
 rm -rf "$kept/context"
 mkdir -p "$kept/context"
 git ls-files -z --cached --others --exclude-standard -- ':!tests' ':!docs' |
-    xargs -0 cp --parents --target-directory "$kept/context"
+    xargs -0 cp --no-dereference --parents --target-directory "$kept/context"
 cp -r "$kept/wheels" "$kept/context/deploy/container/wheels"
 say "building the image"
 # shellcheck disable=SC2086
