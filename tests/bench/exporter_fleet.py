@@ -10,6 +10,9 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from bench.fleet.cost import Cost, Served, costs, labels_cost, served
 from bench.fleet.page import OTHERS, write_all_but

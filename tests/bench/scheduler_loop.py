@@ -24,6 +24,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from airwarden.adapters.statsd import StatsdListener
 from bench.fleet.page import LOOP_HEADING, write_section
 from bench.fleet.serve import PORT

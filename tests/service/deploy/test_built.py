@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import Settings, parse
 from airwarden.dashboards.config import DashboardConfig
 from support.manifests import Manifest, by_key, kustomized, violations
+from support.promtool import holds
 from support.repository import ROOT
 
 SITE = """
@@ -185,11 +185,7 @@ def test_the_query_says_met_between_the_limits_and_the_truth_once_beyond_long_en
             }
         ],
     }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(tests))
-    done = subprocess.run(
-        ["promtool", "test", "rules", "test.yml"], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    holds(tests, tmp_path)
 
 
 def test_a_threshold_that_is_no_share_is_refused_by_name() -> None:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
-
-import yaml
 
 from airwarden.rules.build import build
 from airwarden.rules.config import RuleConfig
+from support.promtool import holds
 
 RECORD = "cluster_team:airwarden_pipeline_cost_dollars:per_terabyte1d"
 
@@ -46,11 +43,4 @@ def test_cost_per_terabyte_of_a_day(tmp_path: Path) -> None:
             }
         ],
     }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(test, width=10_000))
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is missing: install Debian's prometheus package"
-    done = subprocess.run(
-        [promtool, "test", "rules", str(tmp_path / "test.yml")],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    holds(test, tmp_path)

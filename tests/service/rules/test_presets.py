@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from airwarden.rules.build import build
 from airwarden.rules.config import RuleConfig
 from airwarden.rules.mapping import mapped_rules
 from airwarden.rules.presets import presets
+from support.promtool import holds
 
 CASES: dict[str, Any] = yaml.load(
     Path(__file__).with_name("presets.yaml").read_text("utf-8"), yaml.BaseLoader
@@ -56,11 +55,4 @@ def test_a_preset_gives_what_the_catalogue_says(name: str, tmp_path: Path) -> No
             }
         ],
     }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(test, width=10_000))
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is missing: install Debian's prometheus package"
-    done = subprocess.run(
-        [promtool, "test", "rules", str(tmp_path / "test.yml")],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    holds(test, tmp_path)

@@ -4,8 +4,6 @@ annotation, and a twin that must not fire."""
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -21,6 +19,7 @@ from airwarden.rules.build import build
 from airwarden.rules.catalogue import ALERTS, SUBJECTS
 from airwarden.rules.config import RuleConfig
 from airwarden.rules.render_prometheus import DASHBOARDS, OVERVIEW
+from support.promtool import promtool, written_test
 
 CASES = Path(__file__).parent / "cases"
 CHANGED = Path(__file__).parent / "changed.yaml"
@@ -108,8 +107,7 @@ def write_changed(folder: Path, number: int, changed: dict[str, Any]) -> None:
         "group_eval_order": [group["name"] for group in yaml.safe_load(text)["groups"]],
         "tests": [promtool_test(case, changed["interval"]) for case in cases],
     }
-    file = folder / f"test-changed-{number}.yml"
-    file.write_text(yaml.safe_dump(tests, sort_keys=False, width=10_000), encoding="utf-8")
+    written_test(tests, folder / f"test-changed-{number}.yml")
 
 
 @pytest.mark.timeout(300)
@@ -132,17 +130,10 @@ def test_every_alert_fires_when_it_must_and_only_then(tmp_path: Path) -> None:
             "group_eval_order": ["airwarden-components"],
             "tests": [promtool_test(case) for case in load_cases() if case["file"] == subject.name],
         }
-        file = tmp_path / f"test-{subject.name}.yml"
-        file.write_text(yaml.safe_dump(tests, sort_keys=False, width=10_000), encoding="utf-8")
+        written_test(tests, tmp_path / f"test-{subject.name}.yml")
     for number, changed in enumerate(yaml.load(CHANGED.read_text("utf-8"), yaml.BaseLoader)):
         write_changed(tmp_path, number, changed)
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is missing: install Debian's prometheus package"
-    done = subprocess.run(
-        [promtool, "test", "rules", *map(str, sorted(tmp_path.glob("test-*.yml")))],
-        capture_output=True, text=True, timeout=250, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool("test", "rules", *sorted(tmp_path.glob("test-*.yml")), seconds=250)
 
 
 @pytest.mark.parametrize("alert", ALERTS)

@@ -17,6 +17,7 @@ from airwarden.rules.config import (
     SlackRoute,
     TeamRoute,
 )
+from support.promtool import promtool
 
 SLACK = SlackRoute("#airflow", webhook_url_file="/secrets/slack")
 PAGER = PagerDutyRoute("/secrets/pagerduty")
@@ -65,13 +66,7 @@ def test_both_tools_accept_what_is_built(config: RuleConfig, tmp_path: Path) -> 
             file = tmp_path / path
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")
-    promtool = shutil.which("promtool")
-    assert promtool
-    done = subprocess.run(
-        [promtool, "check", "config", "--lint-fatal", str(tmp_path / "prometheus/prometheus.yml")],
-        capture_output=True, text=True, timeout=30, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    promtool("check", "config", "--lint-fatal", tmp_path / "prometheus/prometheus.yml")
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from pathlib import Path
-
-import yaml
 
 from airwarden.dashboards.queries import counted, mean_asset_age, recorded_quantile
 from airwarden.rules.build import build
 from airwarden.rules.config import RuleConfig
 from support.dashboards import filled_in
+from support.promtool import holds
 
 _RUN = 'cluster="default",run_type="{run}",state="{state}",team="{team}",tier="high",type="etl"'
 _DELAY = "airwarden_dag_run_schedule_delay_seconds_bucket"
@@ -104,11 +101,4 @@ def test_what_is_recorded_every_minute_counts_what_the_series_count(tmp_path: Pa
             }
         ],
     }
-    file = tmp_path / "test-shown.yml"
-    file.write_text(yaml.safe_dump(tests, sort_keys=False, width=10_000), encoding="utf-8")
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is missing: install Debian's prometheus package"
-    done = subprocess.run(
-        [promtool, "test", "rules", str(file)], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+    holds(tests, tmp_path)

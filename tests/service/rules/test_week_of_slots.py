@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from datetime import timedelta
 from pathlib import Path
-
-import yaml
 
 from airwarden.remediation.fitting import WEEK
 from airwarden.rules.build import build
 from airwarden.rules.config import RuleConfig
+from support.promtool import holds
 
 
 def test_a_week_is_judged_once_it_was_measured(tmp_path: Path) -> None:
@@ -42,11 +39,4 @@ def test_a_week_is_judged_once_it_was_measured(tmp_path: Path) -> None:
             }
         ],
     }
-    (tmp_path / "test.yml").write_text(yaml.safe_dump(test, width=10_000))
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is missing: install Debian's prometheus package"
-    done = subprocess.run(
-        [promtool, "test", "rules", str(tmp_path / "test.yml")],
-        capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
+    holds(test, tmp_path)
