@@ -184,12 +184,18 @@ class CollectorRunner:
             families, failure = error.families, error
         except Exception as error:  # whatever one collector does, the exporter goes on
             failure = error
-        self._finish(begun, families, failure)
+        ended = self._clock.elapsed()
+        shown = False
+        # What was collected for a configuration that is no longer in force is not shown.
+        if families is not None and not self._stop.is_set():
+            try:
+                self._publish(families)
+                shown = True
+            except Exception as error:  # what cannot be rendered is a failure as any other
+                failure = error
+        self._finish(begun, ended, shown, failure)
 
-    def _finish(
-        self, begun: float, families: Sequence[Family] | None, failure: Exception | None
-    ) -> None:
-        now = self._clock.elapsed()
+    def _finish(self, begun: float, now: float, shown: bool, failure: Exception | None) -> None:
         with self._lock:
             was_ok, first = self._ok, not self._ran
             self._duration = now - begun
@@ -204,10 +210,8 @@ class CollectorRunner:
                 self._last_success = self._clock.now().timestamp()
             stale = self._good_at is None or now - self._good_at > self._keep
         if self._stop.is_set():
-            return  # what was collected for a configuration that is no longer in force
-        if families is not None:
-            self._publish(families)
-        elif stale:
+            return
+        if stale and not shown:
             self._publish(())
         self._report(was_ok or first, failure)
 

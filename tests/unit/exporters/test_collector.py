@@ -13,6 +13,7 @@ from airwarden.core.errors import UnavailableError
 from airwarden.exporters.app import phase
 from airwarden.exporters.collector import CollectorRunner, PartialCollectError, Timing
 from airwarden.exporters.families import Family, gauge
+from airwarden.exporters.snapshot import Snapshot
 from support.eventually import eventually
 
 UP = gauge("airwarden_db_up", 1)
@@ -76,6 +77,24 @@ def test_a_failure_of_any_kind_does_not_leave_the_runner() -> None:
     collector.answer = [UP]
     runner.run_once()
     assert runner.status().success
+
+
+def test_what_cannot_be_shown_fails_and_does_not_leave_the_runner() -> None:
+    clock = FakeClock()
+    collector = Scripted(clock)
+    snapshot = Snapshot()
+    runner = CollectorRunner(
+        collector, lambda families: snapshot.publish("a", "scripted", families), clock
+    )
+    nameless: Sequence[Family] = [gauge("airwarden_dependency_up", {(None,): 1})]  # type: ignore[dict-item]
+    collector.answer = nameless
+    runner.run_once()
+    status = runner.status()
+    assert (status.success, status.ran, status.last_success, status.age) == (False, True, 0.0, None)
+    collector.answer = [UP]
+    runner.run_once()
+    assert runner.status().success
+    assert [block.lines for block in snapshot.blocks()] == ['airwarden_db_up{cluster="a"} 1\n']
 
 
 def test_a_partial_failure_says_what_it_knows() -> None:
