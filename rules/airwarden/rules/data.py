@@ -10,14 +10,13 @@ from airwarden.rules.model import AlertRule, Context, RecordingRule, Rules, Subj
 
 _AGE = """\
 time() - max by (asset, cluster, team, tier) (airwarden_asset_last_update_timestamp_seconds)"""
-_CRITICAL_TIER = 'tier="critical"'
+_CRITICAL_TIER, _OTHER_TIERS = 'tier="critical"', 'tier!="critical"'
 
 
 def _freshness(context: Context) -> str:
     """Assets that are too old; those of the critical tier have an alert of their own."""
     apart = context.rules.get(CRITICAL.name) is not None
-    by_tier = any(matcher.label == "tier" for matcher in context.scope)
-    return _too_old(context, *(['tier!="critical"'] if apart and not by_tier else []))
+    return _too_old(context, *([_OTHER_TIERS] if apart and not context.names("tier") else []))
 
 
 def _too_old(context: Context, *matchers: str) -> str:

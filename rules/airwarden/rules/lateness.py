@@ -29,7 +29,8 @@ def _delay(context: Context) -> str:
 
 
 def _overdue(context: Context) -> str:
-    tier = () if any(m.label == "tier" for m in context.scope) else ('tier="critical"',)
+    # A tier that the operator names is watched, too; all that is left is of the critical one.
+    tier = () if context.names("tier") else ('tier="critical"',)
     late = context.series("airwarden_dag_runs_overdue", 'kind=~"not_created|not_started"', *tier)
     by = context.by("cluster", "team", "kind")
     # No longer than must be: while it is bridged it outlives its cause.

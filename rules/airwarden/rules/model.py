@@ -264,6 +264,16 @@ class Context:
         own = [m.label for m in self.scope if m.positive and m.label not in labels]
         return ", ".join([*labels, *own])
 
+    def names(self, label: str) -> bool:
+        """Return whether an override that holds here names a value of this label."""
+        here = {m.label: {*m.values} for m in self.scope if m.positive}
+        override = self.config.overrides.get(self.name, _UNCHANGED)
+        return any(
+            label in scoped.where
+            and all(name in here and here[name] <= {*scoped.where[name]} for name in scoped.where)
+            for scoped in override.scoped
+        )
+
     def exceeds(self) -> str:
         """Return the comparison of what the alert measures with its limit, or with what is usual."""
         if self.rule.measure is None:

@@ -164,3 +164,33 @@ def test_what_may_be_compared_with_what_is_usual_records_it(name: str) -> None:
     assert context.rule.measure is not None
     usual = context.rule.measure(rules.config).usual
     assert f"3 * {usual}" in context.rule.expr(context)
+
+
+@pytest.mark.parametrize(
+    ("name", "unnamed"),
+    [
+        ("AirflowDagRunOverdue", 'tier="critical"'),
+        ("AirflowDataFreshnessBreach", 'tier!="critical"'),
+    ],
+)
+def test_an_override_for_one_tier_widens_the_alert_by_that_tier_alone(
+    name: str, unnamed: str
+) -> None:
+    change = AlertOverride(hold=timedelta(minutes=20))
+    wheres: tuple[dict[str, tuple[str, ...]], ...] = (
+        {"tier": ("critical", "high")},
+        {"tier": ("low",), "cluster": ("a",)},
+    )
+    override = AlertOverride(scoped=tuple(ScopedOverride(where, change) for where in wheres))
+    found = {
+        tuple(map(str, context.scope)): unnamed in context.rule.expr(context).replace(
+            ", ".join(map(str, context.scope)), ""
+        )
+        for context in resolve(RuleConfig(overrides={name: override})).variants(name)
+    }
+    assert found == {
+        ('tier=~"critical|high"',): False,
+        ('tier="low"', 'cluster="a"'): False,
+        ('tier="low"', 'cluster!="a"'): True,
+        ('tier!~"critical|high|low"',): True,
+    }
