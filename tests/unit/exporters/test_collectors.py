@@ -70,9 +70,19 @@ def job(id_: int, started: float, beat: float, hostname: str = "host") -> Job:
         ([job(1, 5000, 100), job(2, 90, 1)], [2]),
         ([job(1, 5000, 2), job(2, 90, 1)], [1, 2]),
         ([job(1, 5000, 100), job(2, 90, 1, "other")], [1, 2]),
-        ([job(1, 9000, 3601)], []),
+        ([job(1, 9000, 3601, "other"), job(2, 9000, 1)], [2]),
+        ([job(1, 9000, 3700, "other"), job(2, 9000, 3601)], [2]),
+        ([job(1, 90_000, 86_401)], []),
     ],
-    ids=["silent", "replaced", "two on one host", "another host", "silent for an hour"],
+    ids=[
+        "silent",
+        "replaced",
+        "two on one host",
+        "another host",
+        "silent for an hour",
+        "the last one silent for an hour",
+        "the last one silent for a day",
+    ],
 )
 def test_job_rows_that_stand_for_a_process(jobs: list[Job], stay: list[int]) -> None:
     assert [j.id for j in current_jobs(jobs, NOW)] == stay

@@ -183,9 +183,8 @@ def test_an_override_for_one_tier_widens_the_alert_by_that_tier_alone(
     )
     override = AlertOverride(scoped=tuple(ScopedOverride(where, change) for where in wheres))
     found = {
-        tuple(map(str, context.scope)): unnamed in context.rule.expr(context).replace(
-            ", ".join(map(str, context.scope)), ""
-        )
+        tuple(map(str, context.scope)): unnamed
+        in context.rule.expr(context).replace(", ".join(map(str, context.scope)), "")
         for context in resolve(RuleConfig(overrides={name: override})).variants(name)
     }
     assert found == {

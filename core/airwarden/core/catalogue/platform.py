@@ -15,7 +15,8 @@ METRICS = (
         _GAUGE,
         ("component", "hostname", "job_id"),
         "Last heartbeat of a job row in state running, as Unix time; a row that a newer one of the same"
-        " component and host replaced, or that was silent for an hour, is left out.",
+        " component and host replaced, or that was silent for an hour (the last one of its component: for a day),"
+        " is left out.",
         "metadata database: job; REST without a database",
     ),
     Metric(

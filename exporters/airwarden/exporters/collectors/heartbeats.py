@@ -6,17 +6,19 @@ Airflow's own health endpoint looks at the newest job only, so that one live sch
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from airwarden.core.clock import Clock
 from airwarden.core.platform import Component, Job
 from airwarden.core.ports import Airflow, MetadataDatabase
 from airwarden.exporters.families import Family, Labels, gauge
 
-#: A row that has been silent this long is history: somebody removed the process for good.
-FORGET = timedelta(hours=1)
+#: A row that has been silent this long is history: somebody removed the process for good. Not so the last one
+#: of its component: without another one that works, the component is down, and stays so for a day.
+FORGET, FORGET_LAST = timedelta(hours=1), timedelta(days=1)
 #: A component whose last heartbeat is older does not work; Airflow's own limit is 30 s.
 LATE = timedelta(seconds=60)
+_NEVER = datetime.min.replace(tzinfo=UTC)
 _COMPONENTS = {
     "SchedulerJob": Component.SCHEDULER,
     "TriggererJob": Component.TRIGGERER,
@@ -78,12 +80,15 @@ def current_jobs(jobs: Sequence[Job], now: datetime) -> list[Job]:
 
     A process that was killed leaves its row in state running. It is left out when a newer process of
     the same component and host started after its last heartbeat (that one replaced it), or after an
-    hour of silence. Two live schedulers on one host both stay.
+    hour of silence, if it is not the last of its component. Two live schedulers on one host both stay.
     """
+    newest = {
+        job.component: job for job in sorted(jobs, key=lambda job: job.latest_heartbeat or _NEVER)
+    }
     current = []
     for job in jobs:
         beat = job.latest_heartbeat
-        if beat is None or now - beat > FORGET:
+        if beat is None or now - beat > (FORGET_LAST if job is newest[job.component] else FORGET):
             continue
         replaced = any(
             other.id > job.id
