@@ -86,6 +86,15 @@ def test_our_programs_are_confined(compose: Mapping[str, Any]) -> None:
     assert compose["services"]["prepare"]["network_mode"] == "none"
 
 
+def test_airflow_can_write_its_file_of_passwords(compose: Mapping[str, Any]) -> None:
+    """The sign-in opens it for appending at each start, whether it adds anyone or not."""
+    server = compose["services"]["airflow-api-server"]
+    file = server["environment"]["AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE"]
+    assert not any(file.startswith(target) for _, target in mounts(server))
+    made = "/run/airwarden/airflow-passwords.json"
+    assert f"cp {made} {file.rpartition('/')[0]}/ &&" in " ".join(server["command"])
+
+
 def test_every_image_has_a_version(compose: Mapping[str, Any]) -> None:
     for name, service in compose["services"].items():
         _, _, tag = service["image"].partition(":")
