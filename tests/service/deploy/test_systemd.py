@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 import os
 import re
 import shutil
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from airwarden.adapters import host_systemd
 from airwarden.core.settings import parse
 from support.repository import ROOT
 
@@ -122,4 +125,12 @@ def test_what_may_be_restarted_without_a_password_is_named_and_anchored() -> Non
     assert allowed.search("airflow-worker@1.service")
     for other in ("sshd.service", "airflow-scheduler.service.d", "x-airflow-scheduler.service", ""):
         assert not allowed.search(other), other
-    assert 'action.lookup("verb") === "restart"' in rules
+
+
+def test_every_order_of_the_adapter_is_allowed_and_no_other() -> None:
+    """systemctl's own words for orders are the verbs that polkit is asked for."""
+    rules = (ROOT / "deploy/systemd/50-airwarden.rules").read_text()
+    (listed,) = re.findall(r"var verbs = (\[.+\]);", rules)
+    adapter = inspect.getsource(host_systemd)
+    assert set(json.loads(listed)) == set(re.findall(r'_order\("([a-z-]+)"', adapter))
+    assert 'verbs.indexOf(action.lookup("verb")) >= 0' in rules
