@@ -62,3 +62,4 @@ if [ -d /run/systemd/system ]; then
     systemctl daemon-reload
 fi
 echo "install: fill in /etc/airwarden/airwarden.yaml, then: systemctl enable --now airwarden-exporter airwarden-remediator"
+echo "install: what runs already has the old version until: systemctl restart airwarden-exporter airwarden-remediator"
