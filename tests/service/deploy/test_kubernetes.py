@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -42,12 +44,12 @@ def monitored() -> Sequence[Manifest]:
 
 @pytest.fixture(scope="session")
 def chart() -> Sequence[Manifest]:
-    return templated()
+    return templated("--set", "createNamespace=true")
 
 
 @pytest.fixture(scope="session")
 def whole_chart() -> Sequence[Manifest]:
-    return templated("--set", "prometheusOperator.enabled=true")
+    return templated("--set", "createNamespace=true,prometheusOperator.enabled=true")
 
 
 @pytest.fixture(params=["base", "monitored", "chart", "whole_chart"])
@@ -156,6 +158,25 @@ def test_each_program_has_its_replicas_its_budget_and_a_policy(base: Sequence[Ma
         assert all(rule["from"] for rule in policy["ingress"])
 
 
+def test_programs_wait_for_their_successor_and_reach_each_other(base: Sequence[Manifest]) -> None:
+    things = by_key(base)
+    for program in PROGRAMS:
+        deployment = things["Deployment", "airwarden", f"airwarden-{program}"]["spec"]
+        assert deployment["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+    caller = things["NetworkPolicy", "airwarden", "airwarden-remediator"]["spec"]
+    called = things["NetworkPolicy", "airwarden", "airwarden-exporter"]["spec"]
+    ports = {port["port"] for rule in caller["egress"] for port in rule["ports"]}
+    assert 9810 in ports
+    assert {"podSelector": caller["podSelector"]} in called["ingress"][0]["from"]
+
+
+def test_the_pooler_of_the_official_chart_is_reached(base: Sequence[Manifest]) -> None:
+    things = by_key(base)
+    for program in PROGRAMS:
+        policy = things["NetworkPolicy", "airwarden", f"airwarden-{program}"]["spec"]
+        assert {"protocol": "TCP", "port": 6543} in policy["egress"][1]["ports"]
+
+
 def test_the_roles_are_those_of_the_rights_and_bound_to_the_pods_accounts(
     base: Sequence[Manifest],
 ) -> None:
@@ -200,7 +221,7 @@ def test_the_settings_are_taken_and_fit_to_services_mounts_and_roles(
         assert container["ports"] == [{"name": "http", "containerPort": listens.listen.port}]
         mounts = {one["name"]: one["mountPath"] for one in container["volumeMounts"]}
         assert mounts["settings"] == "/etc/airwarden"
-        assert text.count(f"{mounts['secrets']}/") == text.count("_file:")
+        assert text.count(f"{mounts['secrets']}/") == len(re.findall("(?<!checkpoint)_file:", text))
     host = settings.clusters[0].host
     assert host is not None
     assert host.kubernetes is not None
@@ -241,8 +262,8 @@ def test_values_reach_the_objects() -> None:
             *("--set", "airflowNamespace=flow"),
             *("--set", "image.tag=v9"),
             *("--set", "networkPolicy.enabled=false"),
-            *("--set", "createNamespace=false"),
-            *("--set", "settings.remediator.mode=act"),
+            *("--set", "remediator.stateClaim=kept"),
+            *SHARED,
         )
     )
     assert ("Role", "flow", "airwarden-exporter") in things
@@ -251,12 +272,94 @@ def test_values_reach_the_objects() -> None:
     pod = things["Deployment", "airwarden", "airwarden-exporter"]["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == "airwarden:v9"
     data = things["ConfigMap", "airwarden", "airwarden-settings"]["data"]["airwarden.yaml"]
-    assert yaml.safe_load(data) == {"remediator": {"mode": "act"}}
+    assert yaml.safe_load(data)["remediator"] == {"journal": {"url_file": "journal-url"}}
+    pod = things["Deployment", "airwarden", "airwarden-remediator"]["spec"]["template"]["spec"]
+    (state,) = (one for one in pod["volumes"] if one["name"] == "state")
+    assert state["persistentVolumeClaim"] == {"claimName": "kept"}
+
+
+#: The least that settings of several replicas have to say.
+SHARED = (
+    *("--set", "settings.remediator.journal.url_file=journal-url"),
+    *("--set", "settings.exporter.lease.url_file=journal-url"),
+)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (("settings.exporter.lease.url_file=journal-url",), "each of them would act by itself"),
+        (
+            (
+                "settings.remediator.journal.url=sqlite:///journal.db",
+                "settings.exporter.lease.url_file=journal-url",
+            ),
+            "each of them would act by itself",
+        ),
+        (("settings.remediator.journal.url_file=journal-url",), "would count everything"),
+        (("airflowNamespace=data",), "the settings name airflow"),
+        (("settings=remediator: [",), "no YAML"),
+    ],
+)
+def test_settings_that_do_harm_with_the_values_are_refused(
+    values: Sequence[str], told: str
+) -> None:
+    chosen = [word for one in values for word in ("--set", one)]
+    outcome = run_tool("helm", "template", "airwarden", CHART, *chosen)
+    assert outcome.returncode != 0
+    assert told in outcome.stderr
+
+
+def test_one_remediator_and_one_exporter_need_nothing_shared() -> None:
+    templated(
+        *("--set", "remediator.replicas=1,exporter.replicas=1"),
+        *("--set", "settings.remediator.mode=shadow"),
+    )
+
+
+def test_programs_that_serve_https_are_probed_and_scraped_by_it() -> None:
+    things = templated(
+        *SHARED,
+        *("--set", "settings.exporter.tls.cert_file=c.pem"),
+        *("--set", "prometheusOperator.enabled=true"),
+        *("--set", "prometheusOperator.tlsConfig.serverName=metrics.example"),
+    )
+    assert [why for thing in things for why in violations(thing)] == []
+    found = by_key(things)
+    for program, scheme in (("exporter", "HTTPS"), ("remediator", None)):
+        name = f"airwarden-{program}"
+        pod = found["Deployment", "airwarden", name]["spec"]["template"]["spec"]
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+            assert pod["containers"][0][probe]["httpGet"].get("scheme") == scheme
+        (endpoint,) = found["ServiceMonitor", "airwarden", name]["spec"]["endpoints"]
+        assert endpoint.get("scheme") == (scheme.lower() if scheme else None)
+        assert endpoint.get("tlsConfig") == ({"serverName": "metrics.example"} if scheme else None)
+
+
+def test_probes_that_can_show_no_certificate_are_refused() -> None:
+    outcome = run_tool(
+        *("helm", "template", "airwarden", CHART, *SHARED),
+        *("--set", "settings.remediator.tls.client_ca_file=ca.pem"),
+    )
+    assert outcome.returncode != 0
+    assert "remediator.tls.client_ca_file" in outcome.stderr
+
+
+def test_further_peers_may_reach_both_programs() -> None:
+    peer = {"namespaceSelector": {"matchLabels": {"team": "data"}}}
+    things = templated("--set-json", f"networkPolicy.extraFrom={json.dumps([peer])}")
+    assert [why for thing in things for why in violations(thing)] == []
+    found = by_key(things)
+    for program in PROGRAMS:
+        policy = found["NetworkPolicy", "airwarden", f"airwarden-{program}"]["spec"]
+        assert peer in policy["ingress"][0]["from"]
 
 
 def test_settings_of_a_site_are_taken_as_they_are_written(tmp_path: Path) -> None:
     mine = tmp_path / "airwarden.yaml"
-    mine.write_text("# mine\nremediator:\n  mode: act\n")
+    mine.write_text(
+        "# mine\nremediator: {journal: {url_file: journal-url}}\nexporter: {lease: {}}\n"
+    )
     things = by_key(templated("--set-file", f"settings={mine}"))
     data = things["ConfigMap", "airwarden", "airwarden-settings"]["data"]["airwarden.yaml"]
     assert data.strip() == mine.read_text().strip()

@@ -16,9 +16,46 @@ app.kubernetes.io/part-of: airwarden
 {{- end }}
 {{- end }}
 
+{{/* Refuse settings that would do harm with these values. */}}
+{{- define "airwarden.sensible" -}}
+{{- $settings := include "airwarden.settings" . | fromYaml }}
+{{- with $settings.Error }}{{ fail (printf "settings: no YAML: %s" .) }}{{ end }}
+{{- $exporter := $settings.exporter | default dict }}
+{{- $remediator := $settings.remediator | default dict }}
+{{- $journal := $remediator.journal | default dict }}
+{{- $shared := or $journal.url_file $journal.url_env (hasPrefix "postgresql" ($journal.url | default "")) }}
+{{- if and (gt (int .Values.remediator.replicas) 1) (not $shared) }}
+{{- fail "remediator.replicas: without a journal on PostgreSQL (settings, remediator.journal) each of them would act by itself" }}
+{{- end }}
+{{- if and (gt (int .Values.exporter.replicas) 1) (not (hasKey $exporter "lease")) }}
+{{- fail "exporter.replicas: without exporter.lease in the settings all of them would count everything" }}
+{{- end }}
+{{- range $name, $program := dict "exporter" $exporter "remediator" $remediator }}
+{{- if ($program.tls | default dict).client_ca_file }}
+{{- fail (printf "settings, %s.tls.client_ca_file: the probes of the kubelet show no certificate" $name) }}
+{{- end }}
+{{- end }}
+{{- $named := list }}
+{{- range $settings.clusters }}
+{{- with ((.host | default dict).kubernetes) }}
+{{- if not .kubeconfig }}{{ $named = append $named .namespace }}{{ end }}
+{{- end }}
+{{- end }}
+{{- if and $named (not (has .Values.airflowNamespace $named)) }}
+{{- fail (printf "airflowNamespace: %s, and the settings name %s (clusters[].host.kubernetes.namespace): the Roles would be elsewhere" .Values.airflowNamespace (join ", " $named)) }}
+{{- end }}
+{{- end }}
+
+{{/* Whether a program serves HTTPS by its settings, as a word or nothing: root and its name. */}}
+{{- define "airwarden.https" -}}
+{{- $settings := include "airwarden.settings" .root | fromYaml }}
+{{- if (index $settings .name | default dict).tls }}https{{ end }}
+{{- end }}
+
 {{/* Deployment, Service and budget of one program: root, its name, port and values. */}}
 {{- define "airwarden.program" -}}
 {{- $root := .root }}
+{{- $scheme := include "airwarden.https" . | upper }}
 apiVersion: apps/v1
 kind: Deployment
 metadata:
@@ -30,7 +67,7 @@ spec:
   replicas: {{ .values.replicas }}
   strategy:
     type: RollingUpdate
-    rollingUpdate: {maxSurge: 1, maxUnavailable: 1}
+    rollingUpdate: {maxSurge: 1, maxUnavailable: 0}
   selector:
     matchLabels:
       {{- include "airwarden.selector" .name | nindent 6 }}
@@ -92,16 +129,16 @@ spec:
             capabilities: {drop: [ALL]}
           resources: {{ toYaml .values.resources | nindent 12 }}
           startupProbe:
-            httpGet: {path: /healthz, port: http}
+            httpGet: {path: /healthz, port: http{{ with $scheme }}, scheme: {{ . }}{{ end }}}
             periodSeconds: 2
             failureThreshold: 60
           livenessProbe:
-            httpGet: {path: /healthz, port: http}
+            httpGet: {path: /healthz, port: http{{ with $scheme }}, scheme: {{ . }}{{ end }}}
             periodSeconds: 10
             timeoutSeconds: 5
             failureThreshold: 6
           readinessProbe:
-            httpGet: {path: /readyz, port: http}
+            httpGet: {path: /readyz, port: http{{ with $scheme }}, scheme: {{ . }}{{ end }}}
             periodSeconds: 5
             timeoutSeconds: 3
           volumeMounts:
@@ -115,7 +152,11 @@ spec:
         - name: secrets
           secret: {secretName: {{ $root.Values.secretName }}, defaultMode: 0440}
         - name: state
-          emptyDir: {sizeLimit: 64Mi}
+          {{- if .values.stateClaim }}
+          persistentVolumeClaim: {claimName: {{ .values.stateClaim }}}
+          {{- else }}
+          emptyDir: {sizeLimit: {{ .state }}}
+          {{- end }}
         - name: tmp
           emptyDir: {sizeLimit: 64Mi}
 ---
@@ -171,6 +212,14 @@ spec:
     - from:
         - namespaceSelector:
             matchLabels: {{ toYaml $root.Values.networkPolicy.monitoringNamespace | nindent 14 }}
+        {{- with .from }}
+        - podSelector:
+            matchLabels:
+              {{- include "airwarden.selector" . | nindent 14 }}
+        {{- end }}
+        {{- with $root.Values.networkPolicy.extraFrom }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       ports:
         - {protocol: TCP, port: http}
   egress:
