@@ -88,9 +88,8 @@ class KubernetesHost:
         try:
             now = self._kubernetes.pods(old.component)
         except AirwardenError:
-            return (
-                False  # the eviction was taken on: no error of a look may say that nothing was done
-            )
+            # The eviction was taken on: an error of this look must not say that nothing was done.
+            return False
         return any(pod.workload == old.workload and pod.uid not in known for pod in now)
 
     def _process(self, pod: Pod) -> HostProcess:
