@@ -110,13 +110,14 @@ class Surroundings:
             )
         if unit is None:
             return around, unreadable
-        touched = surroundings.in_repair(tx, cluster)
         if seen.processes is not None:
             around = replace(around, replaced=_replaced(unit, effect, seen.processes))
-        if _needs_siblings(unit, action) and seen.processes is not None:
-            others = {name for name, run_id in touched.items() if run_id != case.run.id}
-            around = replace(around, siblings=_siblings(unit, seen.processes, others))
+        if _needs_siblings(unit, action):
+            held = surroundings.held_by_others(tx, cluster, case.run.id)
+            siblings = _siblings(unit, effect, seen.processes or (), held)
+            around = replace(around, siblings=siblings)
         if needs_fleet(unit, effect, action):
+            touched = surroundings.in_repair(tx, cluster)
             fleet = self._fleet(tx, case, unit, touched, seen.fleet)
             if isinstance(fleet, str):
                 unreadable.append(fleet)
@@ -206,7 +207,7 @@ def _look(world: World, planned: Planned, action: Action, before: Sequence[Effec
             seen = replace(seen, reverted=0 if stands else len(before))
         except AirwardenError as error:
             unreadable.append(f"what became of the last {action.name} ({error})")
-    if unit is not None and world.host is not None:
+    if unit is not None and not unit.whole and world.host is not None:
         try:
             seen = replace(seen, processes=list(world.host.processes(unit.component)))
         except AirwardenError as error:
@@ -245,11 +246,18 @@ def _replaced(unit: Unit, effect: Effect, processes: Sequence[HostProcess]) -> b
     return now is not None and bool(effect.generation) and now.generation != effect.generation
 
 
-def _siblings(unit: Unit, processes: Sequence[HostProcess], repaired: Collection[str]) -> Siblings:
+def _siblings(
+    unit: Unit, effect: Effect, processes: Sequence[HostProcess], held: Sequence[Effect]
+) -> Siblings:
+    """Look at the others of a component: by what they are, since successors have other names.
+
+    Whoever has the same target is told of by its lock.
+    """
+    touched = [unit_of(one) for one in held if one.target != effect.target]
     others = [one for one in processes if one.name != unit.name]
     return Siblings(
         component=unit.component,
-        in_repair=[one.name for one in others if one.name in repaired],
+        in_repair={one.name for one in touched if one and one.component is unit.component},
         moving=[one.name for one in others if one.state in _MOVING],
         down=[one.name for one in others if one.state.proved_dead],
     )

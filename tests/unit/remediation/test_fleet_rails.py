@@ -178,5 +178,10 @@ def test_which_effects_change_a_process() -> None:
     assert unit_of(replace(RESTART, target="lab/process/workers:w/1")) == Unit(
         Component.WORKER, "workers:w/1"
     )
+    pod = {"component": "scheduler", "process": "airflow-scheduler-a"}
+    of_a_deployment = replace(RESTART, target="lab/process/airflow-scheduler", before=pod)
+    assert unit_of(of_a_deployment) == Unit(Component.SCHEDULER, "airflow-scheduler-a")
+    roll = replace(RESTART, target="lab/workload/airflow-scheduler", before=pod)
+    assert unit_of(roll) == Unit(Component.SCHEDULER, "airflow-scheduler", whole=True)
     assert unit_of(replace(RESTART, target="lab/pool/process")) is None
     assert unit_of(replace(RESTART, before={})) is None

@@ -11,8 +11,9 @@ import pytest
 from airwarden.adapters.fakes import FakeClock, FakeKubernetes
 from airwarden.core.errors import ConflictError, UnavailableError, UnknownOutcomeError
 from airwarden.core.kubernetes import Pod, Workload, WorkloadKind
-from airwarden.core.platform import Component
+from airwarden.core.platform import Component, HostProcess, ProcessState
 from airwarden.remediation.actions.base import Effect, Nothing, Plan, ReadBack, Refused
+from airwarden.remediation.actions.process import ProcessRestart
 from airwarden.remediation.actions.workload_restart import WorkloadRestart
 from airwarden.remediation.checks.base import Verdict
 from airwarden.remediation.checks.pods import WorkloadRolledOut
@@ -20,7 +21,7 @@ from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.operations import Operations
 from airwarden.remediation.world import World
 from support.engine import Bench, Make, alert, playbook
-from support.small_world import SmallDatabase, subject
+from support.small_world import SmallDatabase, SmallHost, StillClock, subject
 
 ACTION, CHECK = WorkloadRestart(), WorkloadRolledOut()
 NAME = "airflow-dag-processor"
@@ -182,13 +183,27 @@ class Stuck(FakeKubernetes):
 
 def ordered(make: Make, kube: FakeKubernetes) -> Bench:
     """Let an alert ask for a restart, and a person agree to it."""
+    bench = asked(make, kube)
+    agree(bench)
+    return bench
+
+
+def asked(make: Make, kube: FakeKubernetes) -> Bench:
+    """Let an alert ask for a restart; a pod that is dead may be replaced without asking."""
+    replaced = playbook(
+        name="pod-replaced",
+        alerts=[{"alertname": "PodDead"}],
+        steps=[{"id": "restart", "action": "process.restart"}],
+        verify={"check": "well", "within": "3m", "stable": "20s"},
+        attempts=1,
+    )
     book = playbook(
         name="roll-over",
         steps=[{"id": "restart", "action": "workload.restart"}],
         verify={"check": "workload-rolled-out", "within": "5m", "stable": "0s"},
         attempts=1,
     )
-    bench = make(books=[book], more_actions=[ACTION])
+    bench = make(books=[book, replaced], more_actions=[ACTION, ProcessRestart()])
     bench.parts.checks["workload-rolled-out"] = CHECK  # type: ignore[index]
     bench.worlds["lab"] = replace(bench.worlds["lab"], kubernetes=kube)
     bench.machine.healthy = False
@@ -198,13 +213,16 @@ def ordered(make: Make, kube: FakeKubernetes) -> Bench:
     bench.deliver(one)
     bench.run(40)
     assert kube.effects == []
-    hands = Operations(bench.parts, lambda: None)
-    asked = hands.incident(bench.incident.id).approval
-    assert asked is not None
-    hands.decide(
-        bench.incident.id, decision="approved", by="ada", reason="go on", nonce=asked.nonce
-    )
     return bench
+
+
+def agree(bench: Bench) -> None:
+    """Let a person agree to the roll-out."""
+    hands = Operations(bench.parts, lambda: None)
+    (number,) = (one.id for one in bench.incidents() if one.playbook == "roll-over")
+    wanted = hands.incident(number).approval
+    assert wanted is not None
+    hands.decide(number, decision="approved", by="ada", reason="go on", nonce=wanted.nonce)
 
 
 def test_a_person_agrees_first_and_the_roll_out_ends_it(make: Make, kube: FakeKubernetes) -> None:
@@ -228,3 +246,59 @@ def test_a_roll_out_that_does_not_end_is_a_persons_with_the_pod_that_holds_it_up
     assert len(kube.effects) == 1
     assert bench.state() is IncidentState.ESCALATED
     assert "new: CrashLoopBackOff" in bench.incident.reason
+
+
+POD = f"{NAME}-a"
+
+
+def with_a_dead_pod(bench: Bench) -> SmallHost:
+    """Let a second playbook replace pods, and one be dead."""
+    host = SmallHost(StillClock())
+    dead = HostProcess(POD, Component.DAG_PROCESSOR, ProcessState.FATAL, unit=NAME)
+    host.known = [dead]
+    bench.worlds["lab"] = replace(bench.worlds["lab"], host=host)
+    return host
+
+
+def shout_of_the_pod(bench: Bench) -> None:
+    one = alert("PodDead", name="pod", starts=bench.clock.now())
+    one = replace(one, labels={**one.labels, "process": POD})
+    bench.alertmanager.shown.append(one)
+    bench.deliver(one)
+
+
+def held(bench: Bench, name: str) -> bool:
+    """Whether the guard has said that a sibling of this name is in repair."""
+    told = f"Guard one-at-a-time: dag-processor {name} is in repair"
+    return any(told in line for line in bench.story())
+
+
+def test_a_pod_is_not_replaced_while_its_workload_is_rolled_over(make: Make) -> None:
+    """They have different targets; what they exclude each other by is their component."""
+    kube = Stuck()
+    put(kube, NAME, Component.DAG_PROCESSOR)
+    bench = ordered(make, kube)
+    bench.run(30)
+    assert len(kube.effects) == 1
+    host = with_a_dead_pod(bench)
+    shout_of_the_pod(bench)
+    bench.run(120)
+    assert host.calls == []
+    assert held(bench, NAME)
+
+    bench.run(5 * 60)
+    assert host.calls[0] == ("start", POD)
+
+
+def test_a_workload_is_not_rolled_over_while_a_pod_of_it_is_replaced(
+    make: Make, kube: FakeKubernetes
+) -> None:
+    bench = asked(make, kube)
+    host = with_a_dead_pod(bench)
+    shout_of_the_pod(bench)
+    bench.run(60)
+    assert host.calls == [("start", POD)]
+    agree(bench)
+    bench.run(60)
+    assert kube.effects == []
+    assert held(bench, POD)

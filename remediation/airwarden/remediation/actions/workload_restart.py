@@ -128,7 +128,12 @@ def _effect(world: World, subject: Subject, workload: Workload) -> Effect:
             "kind": workload.kind.value,
             "key": f"airwarden-{subject.incident_id}-{workload.generation}",
         },
-        before={"uid": workload.uid, "restarted": workload.restarted, "ready": workload.ready},
+        before={
+            "component": workload.component.value,
+            "uid": workload.uid,
+            "restarted": workload.restarted,
+            "ready": workload.ready,
+        },
         summary=f"roll the {workload.wanted} pods of {workload.name} over",
         generation=_generation(workload),
     )

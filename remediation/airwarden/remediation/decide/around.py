@@ -17,21 +17,32 @@ CONTROL_PLANE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """The process that an effect changes."""
+    """The process that an effect changes.
+
+    Attributes:
+        whole: It is a workload's name: all its processes are changed, as its own strategy does it.
+    """
 
     component: Component
     name: str
+    whole: bool = False
 
 
 def unit_of(effect: Effect) -> Unit | None:
-    """Return the process that an effect changes, None for a pool, a DAG, a session or the like."""
+    """Return the process that an effect changes, None for a pool, a DAG, a session or the like.
+
+    It is named as its supervisor names it; the effect's target names what stays when it is replaced.
+    """
     kind, _, name = effect.target.partition("/")[2].partition("/")
-    if kind != "process":
+    if kind not in ("process", "workload"):
         return None
     try:
-        return Unit(Component(str(effect.before.get("component", ""))), name)
+        component = Component(str(effect.before.get("component", "")))
     except ValueError:
         return None
+    if kind == "workload":
+        return Unit(component, name, whole=True)
+    return Unit(component, str(effect.before.get("process", name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +73,7 @@ class Siblings:
     """The other units of a component that is repaired one at a time.
 
     Attributes:
-        in_repair: Those that another remedy has touched and not yet shown healthy.
+        in_repair: Those that another remedy has touched and not yet shown healthy; workloads, too.
         moving: Those that their supervisor starts or stops now.
         down: Those that it proves dead.
     """

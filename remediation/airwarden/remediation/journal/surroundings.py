@@ -27,7 +27,7 @@ from airwarden.remediation.journal.upsert import insert_into
 WORKERS = "workers"
 
 # Made once: each look at a cluster asks both.
-_HELD = select(target_lock.c.target, target_lock.c.run_id).where(
+_HELD = select(target_lock.c.target).where(
     target_lock.c.cluster == bindparam("wanted"),
     target_lock.c.expires_at > bindparam("now", type_=target_lock.c.expires_at.type),
 )
@@ -78,18 +78,31 @@ def fleet(tx: Tx, *, cluster: str, fleet: str) -> FleetSnapshot | None:
     return FleetSnapshot(*row) if row else None
 
 
-def in_repair(tx: Tx, cluster: str) -> dict[str, int]:
-    """Return the processes that a remedy has touched and not yet let go of, with its run.
+def in_repair(tx: Tx, cluster: str) -> set[str]:
+    """Return the processes that a remedy has touched and not yet let go of.
 
     A run holds its targets' locks until it ends: healed and verified, or handed to people.
     """
-    held = tx.connection.execute(_HELD, {"wanted": cluster, "now": tx.now})
+    held = tx.connection.execute(_HELD, {"wanted": cluster, "now": tx.now}).scalars()
     process = f"{cluster}/process/"
-    return {
-        target.removeprefix(process): run_id
-        for target, run_id in held
-        if target.startswith(process)
-    }
+    return {target.removeprefix(process) for target in held if target.startswith(process)}
+
+
+def held_by_others(tx: Tx, cluster: str, run_id: int) -> list[Effect]:
+    """Return what other runs did to the targets that they have not yet let go of."""
+    query = (
+        select(attempt.c.request_json)
+        .join(
+            target_lock,
+            (target_lock.c.run_id == attempt.c.run_id) & (target_lock.c.target == attempt.c.target),
+        )
+        .where(
+            target_lock.c.cluster == cluster,
+            target_lock.c.expires_at > tx.now,
+            target_lock.c.run_id != run_id,
+        )
+    )
+    return [load_effect(json.loads(request)) for request in tx.connection.execute(query).scalars()]
 
 
 def taken_down(tx: Tx, cluster: str, since: datetime) -> dict[str, datetime]:
