@@ -131,7 +131,8 @@ def _scaled_object(settings: Settings, position: int, block: AutoScaling) -> dic
         "spec": {
             # The chart's workers are a StatefulSet unless their persistence is off: patch the kind then.
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": name},
-            "minReplicaCount": block.min_nodes,
+            # Without any worker there are no slots to measure, and nothing would ever ask for the first.
+            "minReplicaCount": max(1, block.min_nodes),
             "maxReplicaCount": block.max_nodes,
             "pollingInterval": 15,
             "advanced": {

@@ -149,6 +149,13 @@ def test_workers_are_scaled_within_the_operators_bounds(built: Sequence[Manifest
     assert trigger["metadata"]["ignoreNullValues"] == "false"
 
 
+def test_one_worker_stays_to_be_measured() -> None:
+    site = SITE.replace("min_nodes: 100", "min_nodes: 0")
+    assert site != SITE
+    text = kubernetes_files(settings(site), nothing_drawn)["kubernetes/scaled-objects.yaml"]
+    assert yaml.safe_load(text)["spec"]["minReplicaCount"] == 1
+
+
 def test_the_query_says_met_between_the_limits_and_the_truth_once_beyond_long_enough(
     built: Sequence[Manifest], tmp_path: Path
 ) -> None:
