@@ -300,7 +300,7 @@ def _change(wanted: PlaybookOverride) -> PlaybookChange:
     for name in ("confirm", "verify", "page", "attempts", "deadline"):
         value = getattr(wanted, name)
         if isinstance(value, Section):
-            given = {key: one for key, one in value if one is not None}
+            given = {key: one for key, one in value if one not in (None, {})}
             if given:
                 changes[name] = given
         elif value is not None:

@@ -57,15 +57,24 @@ def long_haul() -> None:
 
 @dag(
     **COMMON,
-    default_args={"owner": "platform"},
+    max_active_tasks=64,
+    default_args={"owner": "platform", "pool": "exports"},
+    params={"exports": 1, "seconds": 1},
     tags=["tier:low", "team:platform", "type:ad_hoc"],
 )
 def adhoc_export() -> None:
-    @task
-    def export() -> None:
-        time.sleep(1)
+    """A few exports, two at a time: run with ``{"exports": N, "seconds": S}``."""
 
-    export()
+    @task(pool="default_pool")
+    def plan() -> list[int]:
+        return list(range(int(get_current_context()["params"]["exports"])))
+
+    @task
+    def export(item: int) -> int:
+        time.sleep(float(get_current_context()["params"]["seconds"]))
+        return item
+
+    export.expand(item=plan())
 
 
 flood()

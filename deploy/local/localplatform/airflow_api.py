@@ -13,6 +13,7 @@ from localplatform.layout import Platform
 POOLS = (
     ("billing", 8, "protects billing-api, the external dependency"),
     ("flood", 256, "lets a flood reach the broker without taking the fleet's slots"),
+    ("exports", 2, "one-off exports, which nobody waits for"),
 )
 
 REQUEST_SECONDS = 60.0

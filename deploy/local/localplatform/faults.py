@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -79,6 +80,12 @@ def flood(platform: Platform, *, tasks: int = 60, seconds: float = 8.0) -> str:
     """Queue that many tasks at once, each taking ``seconds``; return the run's id."""
     with AirflowApi(platform) as api:
         return api.trigger("flood", {"tasks": tasks, "seconds": seconds})
+
+
+def exports(platform: Platform, *, tasks: int, seconds: float) -> str:
+    """Start that many exports in their small pool; return the run's id."""
+    with AirflowApi(platform) as api:
+        return api.trigger("adhoc_export", {"exports": tasks, "seconds": seconds})
 
 
 def long_task(platform: Platform, *, seconds: float = 120.0) -> str:
@@ -178,6 +185,48 @@ def redis_out(platform: Platform) -> Iterator[None]:
         yield
     finally:
         supervisor.start("redis", wait=True)
+
+
+def lose_messages(platform: Platform) -> int:
+    """Delete what waits in the broker's queue, as a failover to an empty replica does; return how much."""
+    import redis
+
+    with redis.Redis.from_url(platform.redis.url) as broker:
+        # One list a priority: their names begin with the queue's.
+        lists = [name for name in broker.scan_iter(f"{QUEUE}*") if broker.type(name) == b"list"]
+        waiting = sum(int(broker.llen(name)) for name in lists)
+        if lists:
+            broker.delete(*lists)
+    return waiting
+
+
+@contextlib.contextmanager
+def blocked_table(platform: Platform, *, by: str, waits: str) -> Iterator[None]:
+    """Let a session lock a table and do nothing more, and another wait for it, during the block.
+
+    The table keeps which DAGs people have marked: nothing on the platform waits for it. ``by`` and ``waits`` are the
+    sessions' application names.
+    """
+    import psycopg
+
+    dsn = platform.dsn(platform.postgres.airflow_direct_dsn_file)
+    lock = "LOCK TABLE dag_favorite IN ACCESS EXCLUSIVE MODE"
+
+    def wait() -> None:
+        with psycopg.connect(dsn, application_name=waits) as session:
+            session.execute(lock)
+
+    waiter = threading.Thread(target=wait, name=waits, daemon=True)
+    # The session may be ended from outside: that is what the fault is for.
+    with (
+        contextlib.suppress(psycopg.OperationalError),
+        psycopg.connect(dsn, application_name=by) as session,
+    ):
+        session.execute(lock)
+        waiter.start()
+        yield
+        session.rollback()
+    waiter.join(10)
 
 
 def redis_outage(platform: Platform, *, seconds: float) -> None:

@@ -39,6 +39,19 @@ THRESHOLDS = {
     "AirflowWorkerSilent": "for 5s",
     "AirflowTeamDagFailureRateHigh": "> 20% for 5s",
     "AirflowPlatformFailsTasks": "> 20 for 3s",
+    "AirflowApiServerDown": "for 3s",
+    "AirflowOldestQueuedTask": "> 30s for 3s",
+}
+#: Alerts that have more than a threshold, or short times only for what a story breaks.
+ALERTS: dict[str, dict[str, Any]] = {
+    **{name: {"threshold": text} for name, text in THRESHOLDS.items()},
+    "AirflowBacklogGrowing": {"hold": "3s", "over": "5s", "at_least": 40},
+    "AirflowPoolStarving": {
+        "overrides": [{"where": {"pool": "exports"}, "threshold": "> 0 for 5s"}]
+    },
+    "AirflowDatabaseIdleInTransaction": {
+        "overrides": [{"where": {"application": "nightly-report"}, "threshold": "> 5s for 3s"}]
+    },
 }
 
 #: What differs from production in every playbook that acts.
@@ -74,18 +87,32 @@ _STEPS: dict[str, dict[str, Any]] = {
         "database": {"stable": "2s", "every": "1s"},
         "retry": {"parameters": {"base": 2}},
     },
+    "database-blocker": {"blocker": {"parameters": {"idle_for": 5}}},
+    "lost-tasks": {
+        "answers": {"stable": "2s", "every": "1s"},
+        "requeue": {"parameters": {"hung": 20}},
+    },
+    "pool-starving": {"hour": {"stable": "40s", "every": "1s"}},
+    "dag-flood": {"over": {"stable": "3s", "every": "1s"}},
 }
-PLAYBOOKS = {name: _QUICK | ({"steps": steps} if steps else {}) for name, steps in _STEPS.items()}
+#: What the checks of a playbook ask before and after.
+_CHECKS: dict[str, dict[str, Any]] = {
+    "database-blocker": {"confirm": {"parameters": {"idle_for": 5}}},
+    "lost-tasks": {
+        "confirm": {"parameters": {"older": 20}},
+        "verify": {"parameters": {"older": 30}},
+    },
+}
 
 
-#: The playbooks that act; each has to be let.
-ACTING = (
-    *_STEPS,
-    "dag-flood",
-    "database-blocker",
-    "lost-tasks",
-    "pool-starving",
-)
+def _quick(name: str) -> dict[str, Any]:
+    """Return what a demo changes in a playbook."""
+    checks = {part: _QUICK[part] | more for part, more in _CHECKS.get(name, {}).items()}
+    steps = _STEPS[name]
+    return _QUICK | checks | ({"steps": steps} if steps else {})
+
+
+PLAYBOOKS = {name: _quick(name) for name in _STEPS}
 #: What a demo shortens, by section.
 _SHORT = {
     "prometheus": ("scrape_interval", "evaluation_interval"),
@@ -191,7 +218,7 @@ def render(
             },
             "heartbeat": {"url": f"{endpoints}/heartbeat"},
         },
-        "alerts": {name: {"threshold": text} for name, text in THRESHOLDS.items()},
+        "alerts": ALERTS,
         "exporter": {"listen": f"127.0.0.1:{addresses.exporter}"},
         "remediator": {
             "listen": f"127.0.0.1:{addresses.remediator}",
@@ -215,6 +242,6 @@ def _at_defaults(settings: dict[str, Any]) -> dict[str, Any]:
     for section, names in _SHORT.items():
         without[section] = {k: v for k, v in settings[section].items() if k not in names}
     without["playbooks"] = {
-        name: {"mode": "auto", "override_reason": "measured side by side"} for name in ACTING
+        name: {"mode": "auto", "override_reason": "measured side by side"} for name in PLAYBOOKS
     }
     return without

@@ -5,16 +5,21 @@ from __future__ import annotations
 import typer
 
 from stories.bad_deploy import BadDeploy
+from stories.blocking_session import BlockingSession
 from stories.dependency import Dependency
 from stories.flood import Flood
+from stories.flooding_dag import FloodingDag
+from stories.frozen_api_server import FrozenApiServer
 from stories.frozen_scheduler import FrozenScheduler
 from stories.killed_remediator import KilledRemediator
 from stories.killed_tasks import KilledTasks
 from stories.leak import Leak
+from stories.lost_tasks import LostTasks
 from stories.redis_out import RedisOut
 from stories.silenced import Silenced
 from stories.silent_worker import SilentWorker
 from stories.slow_database import SlowDatabase
+from stories.starving_pool import StarvingPool
 from stories.story import Story
 
 FIRST_FIVE: tuple[type[Story], ...] = (FrozenScheduler, Flood, Dependency, Leak, SlowDatabase)
@@ -25,6 +30,11 @@ MORE: tuple[type[Story], ...] = (
     Silenced,
     KilledRemediator,
     KilledTasks,
+    FrozenApiServer,
+    BlockingSession,
+    LostTasks,
+    StarvingPool,
+    FloodingDag,
 )
 
 

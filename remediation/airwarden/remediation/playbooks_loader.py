@@ -34,7 +34,8 @@ class PlaybookChange:
     Attributes:
         mode: What it may do; None: shadow, whatever the ceiling, until somebody names it.
         changes: Keys of the playbook to replace, nested ones merged (`{"verify": {"within": "1m"}}`);
-            `steps` maps a step's id to the keys of that step to replace.
+            `steps` maps a step's id to the keys of that step to replace. `parameters` stands for
+            those of the check or action.
         rails: Numbers for this playbook alone; durations as in playbooks (`10m`).
         block_on: Label sets of alerts during which it does nothing.
         override_reason: Why it may act before it has earned it.
@@ -192,7 +193,7 @@ def _merged(body: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, An
     for key, value in changes.items():
         if isinstance(value, Mapping):
             if value:
-                merged[key] = {**(merged.get(key) or {}), **value}
+                merged[key] = _changed(merged.get(key) or {}, value)
         elif value is not None:
             merged[key] = value
     return merged
@@ -224,19 +225,23 @@ def _change_steps(
         ]
 
 
+def _changed(part: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part with its changed keys; `parameters` goes to the action's or check's `with`."""
+    changed = {**part, **{key: value for key, value in change.items() if value is not None}}
+    if parameters := changed.pop("parameters", None):
+        changed["with"] = {**changed.get("with", {}), **parameters}
+    return changed
+
+
 def _changed_step(step: object, changes: Mapping[str, Mapping[str, Any]]) -> object:
-    """Return a step with its changed keys; `parameters` goes to the action's or check's `with`."""
+    """Return a step with its changed keys; a step that waits gives its parameters to its check."""
     if not isinstance(step, dict) or step.get("id") not in changes:
         return step
-    change = {k: v for k, v in changes[step["id"]].items() if v is not None}
-    parameters = change.pop("parameters", {})
-    changed = {**step, **change}
-    owner = dict(changed["wait"]) if "wait" in changed else changed
-    if parameters:
-        owner["with"] = {**owner.get("with", {}), **parameters}
-    if "wait" in changed:
-        changed["wait"] = owner
-    return changed
+    change = dict(changes[step["id"]])
+    if "wait" in step:
+        parameters = {"parameters": change.pop("parameters", None)}
+        return {**_changed(step, change), "wait": _changed(step["wait"], parameters)}
+    return _changed(step, change)
 
 
 def _validate(body: Mapping[str, Any], place: str) -> Playbook:

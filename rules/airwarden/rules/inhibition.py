@@ -232,8 +232,10 @@ INHIBITIONS: tuple[Inhibition, ...] = (
         "a queue that stands still fills",
     ),
     Inhibition(
+        # One that only grows is told all the same: more workers have not helped, and whose tasks
+        # fill it is asked next.
         ("AirflowTaskQueueDepthHigh",),
-        ("AirflowBacklogGrowing", "AirflowQueuedShareHigh", "AirflowOldestQueuedTask"),
+        ("AirflowQueuedShareHigh", "AirflowOldestQueuedTask"),
         "a deep queue is a long wait",
     ),
     Inhibition(

@@ -128,9 +128,14 @@ def test_the_lowest_mode_wins_and_a_fresh_install_acts_on_nothing() -> None:
 def test_an_operators_changes_reach_the_playbook() -> None:
     text = """
 remediator: {rails: {cool_down: 3m}}
-playbooks: {scheduler-restart: {confirm: {every: 2s}, verify: {stable: 7s}, attempts: 1}}
+playbooks:
+  scheduler-restart: {confirm: {every: 2s}, verify: {stable: 7s}, attempts: 1}
+  lost-tasks: {confirm: {parameters: {older: 20}}}
 """
-    book = remediating.playbook_set(read(text)).by_name["scheduler-restart"]
+    books = remediating.playbook_set(read(text)).by_name
+    lost, book = books["lost-tasks"].playbook, books["scheduler-restart"]
+    assert lost.confirm is not None
+    assert lost.confirm.parameters == {"older": 20}
     assert book.playbook.confirm is not None
     assert book.playbook.confirm.every == timedelta(seconds=2)
     assert book.playbook.verify is not None

@@ -14,6 +14,7 @@ from airwarden.remediation.actions.registry import actions
 from airwarden.remediation.checks.registry import checks
 from airwarden.remediation.decide.correlate import PlaybookSet
 from airwarden.remediation.decide.states import Mode
+from airwarden.remediation.playbook import ActionStep, WaitStep
 from airwarden.remediation.playbooks_loader import PlaybookChange, load_playbooks
 
 OWN: dict[str, Any] = {
@@ -72,6 +73,35 @@ def test_settings_change_single_keys_and_keep_the_others() -> None:
     assert new.rails.target_per_hour == 9
     assert after.by_name["broker-out"].rails.cool_down == timedelta(minutes=10)
     assert new.playbook.sha256 != old.playbook.sha256
+
+
+def test_settings_change_what_the_checks_of_a_playbook_ask() -> None:
+    changes = {
+        "lost-tasks": PlaybookChange(
+            changes={
+                "confirm": {"parameters": {"older": 20}},
+                "verify": {"parameters": {"older": 30}, "within": "1m"},
+                "steps": {
+                    "answers": {"parameters": {"attempts": 2}, "stable": "3s"},
+                    "requeue": {"parameters": {"hung": 10}},
+                },
+            }
+        )
+    }
+    book = load(changes=changes).by_name["lost-tasks"].playbook
+    assert book.confirm is not None
+    assert book.verify is not None
+    assert (book.confirm.check, book.confirm.parameters) == ("queued-tasks-lost", {"older": 20})
+    assert book.confirm.times == 3
+    assert (book.verify.check, book.verify.parameters) == ("queued-tasks-young", {"older": 30})
+    assert book.verify.within == timedelta(minutes=1)
+    waits, requeues = book.steps
+    assert isinstance(waits, WaitStep)
+    assert (waits.wait.check, waits.wait.parameters) == ("broker-answers", {"attempts": 2})
+    assert waits.stable == timedelta(seconds=3)
+    assert isinstance(requeues, ActionStep)
+    assert requeues.parameters["hung"] == 10
+    assert requeues.parameters["batch"] == 20
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,13 @@ def test_growth_is_bounded(small: Small, parameters: dict[str, object], wanted: 
     assert grown(small, **parameters).parameters["slots"] == wanted
 
 
+def test_a_pool_that_somebody_closed_stays_closed(small: Small) -> None:
+    small.airflow.pool_rows = [Pool("etl", 0, scheduled=4, open=0)]
+    refused = GROW.plan(small.world(), ETL, {})
+    assert isinstance(refused, Refused)
+    assert "closed" in refused.reason
+
+
 def test_a_pool_at_its_bound_is_refused(small: Small) -> None:
     assert isinstance(GROW.plan(small.world(), ETL, {"most": 10}), Refused)
 

@@ -222,6 +222,11 @@ def test_several_clusters_are_each_expected_and_airwardens_own_alerts_name_all()
     assert rules["Watchdog"]["annotations"]["dashboard_url"].endswith("var-cluster=all")
 
 
+def test_a_deep_queue_does_not_mute_what_has_a_remedy_of_its_own() -> None:
+    for symptom in ("AirflowBacklogGrowing", "AirflowQueueDrift"):
+        assert not inhibits("AirflowTaskQueueDepthHigh", symptom)
+
+
 def test_inhibitions_name_real_alerts_and_none_mutes_its_own_cause() -> None:
     for rule in INHIBITIONS:
         assert {*rule.causes, *rule.symptoms} <= set(ALERTS)

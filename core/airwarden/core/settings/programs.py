@@ -191,8 +191,15 @@ class Remediator(Server):
     sessions are always out of bounds."""
 
 
+#: What actions and checks take.
+Parameters = dict[str, bool | int | float | str | list[float]]
+
+
 class ConfirmOverride(Section):
     """Changes how a fault is confirmed before acting."""
+
+    parameters: Parameters = Field(default_factory=dict)
+    """Parameters of its check to replace."""
 
     times: int | None = Field(default=None, ge=1, le=10)
     """How often the fault must read true."""
@@ -203,6 +210,9 @@ class ConfirmOverride(Section):
 
 class VerifyOverride(Section):
     """Changes how healing is verified."""
+
+    parameters: Parameters = Field(default_factory=dict)
+    """Parameters of its check to replace."""
 
     within: Duration | None = None
     """How long after the last effect it must be healthy."""
@@ -224,7 +234,7 @@ class PageOverride(Section):
 class StepOverride(Section):
     """Changes one step of a playbook, named by the step's id above it."""
 
-    parameters: dict[str, bool | int | float | str | list[float]] = Field(default_factory=dict)
+    parameters: Parameters = Field(default_factory=dict)
     """Parameters of its action or check to replace."""
 
     within: Duration | None = None

@@ -27,7 +27,7 @@ class PoolGrow(SetsSlots):
             small to protect something.
 
     It does nothing where a slot is free or no task waits, and refuses while the metadata database is
-    slow. A pool that somebody has set since is left alone. When the old number is set again, running
+    slow, and for a pool of no slots, which somebody has closed. A pool that somebody has set since is left alone. When the old number is set again, running
     tasks go on: only new ones wait until there is room.
     """
 
@@ -52,6 +52,12 @@ class PoolGrow(SetsSlots):
             return Refused(reason, cause="protective pool is full", evidence=_facts(pool))
         if pool.slots < 0:
             return Nothing(f"pool {name} has no limit")
+        if not pool.slots:
+            return Refused(
+                f"pool {name} has no slots: somebody has closed it",
+                cause="pool is closed",
+                evidence=_facts(pool),
+            )
         if pool.open > 0 or not pool.scheduled:
             return Nothing(f"pool {name} has {pool.open} open slots, {pool.scheduled} tasks wait")
         growth = min(_MOST_GROWTH, float(parameters.get("growth", _MOST_GROWTH)))
