@@ -10,6 +10,7 @@ between two looks: then its count of clears has grown.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -99,8 +100,7 @@ class RunFollower:
         ids = set(recent)
         if ids:
             self.last_id = max(ids)
-            skipped = set(range(min(ids), self.last_id)) - ids
-            self._miss(skipped - {run.id for run in open_now}, now)
+            self._miss(min(ids), self.last_id, ids | {run.id for run in open_now}, now)
         self.open = {run.id: run for run in open_now if run.id <= self.last_id}
 
     def unsure(self, states: Mapping[int, str]) -> list[int]:
@@ -187,7 +187,7 @@ class RunFollower:
         highest = max((run.id for run in new), default=self.last_id)
         fresh = {run.id for run in new}
         if highest > self.last_id:
-            self._miss(set(range(self.last_id + 1, highest)) - fresh, now)
+            self._miss(self.last_id + 1, highest, fresh, now)
             self.last_id = highest
         for run in new:
             self.missing.pop(run.id, None)
@@ -203,8 +203,10 @@ class RunFollower:
         self._give_up(now)
         return finished, started
 
-    def _miss(self, ids: set[int], now: float) -> None:
-        for id_ in sorted(ids, reverse=True)[: MAX_MISSING - len(self.missing)]:
+    def _miss(self, first: int, end: int, there: set[int], now: float) -> None:
+        """Take the ids from `first` to before `end` that are not there as skipped, the highest first."""
+        skipped = (id_ for id_ in range(end - 1, first - 1, -1) if id_ not in there)
+        for id_ in itertools.islice(skipped, MAX_MISSING - len(self.missing)):
             self.missing.setdefault(id_, now)
 
     def _give_up(self, now: float) -> None:

@@ -131,6 +131,8 @@ WRONG: Sequence[tuple[dict[str, Any], str]] = [
     (event("cost", cluster="mars"), "'mars' is not one of default"),
     (event("cost", time="2026-01-05T09:06:00Z"), "ahead"),
     (event("cost", time="2025-12-01T00:00:00Z"), "7 days ago"),
+    (event("cost", time="0001-01-01T00:00:00+14:00"), "7 days ago"),
+    (event("cost", time="9999-12-31T23:59:59-14:00"), "ahead"),
     (event("cost", time="2026-01-05T09:00:00"), "time"),
     ({"id": "e", "kind": "lottery"}, "lottery"),
     ({"id": "e"}, "kind"),

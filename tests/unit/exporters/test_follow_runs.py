@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airwarden.exporters.follow_runs import GIVE_UP, Run, RunFollower
+from airwarden.exporters.follow_runs import GIVE_UP, MAX_MISSING, Run, RunFollower
 
 T0 = datetime(2026, 1, 5, tzinfo=UTC)
 
@@ -65,6 +66,21 @@ def test_a_run_that_begins_and_ends_between_two_looks_is_counted() -> None:
     table.look(follower)
     table.look(follower)
     assert (table.started, table.finished) == ([1], [1])
+
+
+def test_a_leap_of_the_sequence_costs_no_more_than_the_ids_that_are_asked_for() -> None:
+    table, follower = Table(), RunFollower()
+    table.begin(follower)  # every run was purged; the sequence stands where it stood
+    table.put(run(2_000_000, "success"))
+    tracemalloc.start()
+    try:
+        table.look(follower)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 10_000_000
+    assert (len(follower.missing), min(follower.missing)) == (MAX_MISSING, 2_000_000 - MAX_MISSING)
+    assert table.finished == [2_000_000]
 
 
 def test_a_lower_id_that_is_committed_late_is_counted() -> None:

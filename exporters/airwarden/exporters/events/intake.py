@@ -11,7 +11,7 @@ import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -248,7 +248,7 @@ class EventIntake:
         now = self._clock.now().timestamp()
         if time is None:
             return now
-        moment = time.astimezone(UTC).timestamp()
+        moment = time.timestamp()
         if lenient:
             return min(moment, now)
         if moment > now + AHEAD:
