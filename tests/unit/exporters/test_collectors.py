@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,19 +22,23 @@ from airwarden.adapters.fakes import (
     FakeWorkers,
 )
 from airwarden.core.errors import RejectedError, UnavailableError
-from airwarden.core.platform import Component, Job, Pool, ProcessState
+from airwarden.core.platform import Component, DatabaseSession, Job, Pool, ProcessState
 from airwarden.exporters.collector import Collector, PartialCollectError
 from airwarden.exporters.collectors import NAMES, collectors_for
 from airwarden.exporters.collectors.api_server import ApiServerCollector
 from airwarden.exporters.collectors.assets import counted_from
 from airwarden.exporters.collectors.broker import BrokerCollector
+from airwarden.exporters.collectors.dag_health import DagHealthCollector
 from airwarden.exporters.collectors.dependencies import DependenciesCollector
 from airwarden.exporters.collectors.heartbeats import HeartbeatsCollector, current_jobs
 from airwarden.exporters.collectors.host import HostCollector
 from airwarden.exporters.collectors.machine import MachineCollector
 from airwarden.exporters.collectors.pools import PoolsCollector
 from airwarden.exporters.collectors.workers import REMEMBER, WorkersCollector
+from airwarden.exporters.endings import Endings
 from airwarden.exporters.families import Family
+from airwarden.exporters.follow_runs import Run
+from airwarden.exporters.labels import DagRegistry
 from airwarden.exporters.reported import ReportedValues
 from airwarden.exporters.sources import ClusterSources, FreshnessTarget
 
@@ -298,3 +303,33 @@ def test_every_collector_has_its_name_in_the_list() -> None:
     for collector in collectors_for(full, clock):
         assert 0 < collector.interval < 61
         assert collector.timeout >= 5
+
+
+def test_failures_in_a_row_wait_while_the_registry_knows_no_dag() -> None:
+    dags = [{"dag_id": "orders", "is_paused": False, "is_stale": False, "tags": []}]
+
+    class Database:
+        def rows(self, query: str, **parameters: Any) -> Sequence[Mapping[str, Any]]:
+            return dags if query == "dags" else [{"digest": len(dags)}]
+
+        def probe(self) -> float:
+            return 0.0
+
+        def sessions(self) -> Sequence[DatabaseSession]:
+            return ()
+
+    clock = FakeClock()
+    endings = Endings(clock)
+    failed = Run(1, "orders", "failed", "scheduled", NOW, NOW, NOW, NOW)
+    collector = DagHealthCollector(Database(), DagRegistry(Database(), (), clock), endings)
+    endings.note([failed])
+    name, series = "dag_consecutive_failures", ("orders", "unset", "unset")
+    assert values(collector.collect(), name) == {series: 1}
+    gone = dags.pop()
+    clock.advance(61)
+    endings.note([])
+    assert values(collector.collect(), name) == {}
+    dags.append(gone)
+    clock.advance(61)
+    endings.note([failed])
+    assert values(collector.collect(), name) == {series: 2}

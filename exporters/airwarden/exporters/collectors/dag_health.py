@@ -96,7 +96,7 @@ class DagHealthCollector:
 
     def _in_a_row(self, fleet: Mapping[str, DagLabels], critical: set[str]) -> dict[Labels, float]:
         others = sorted(
-            (dag for dag in self._failures if dag not in critical),
+            (dag for dag in self._failures if dag in fleet and dag not in critical),
             key=lambda dag: (-self._failures[dag], dag),
         )
         shown: dict[Labels, float] = {}
