@@ -93,7 +93,7 @@ def load_settings(path: Path, *, environ: Mapping[str, str] | None = None) -> Se
     from airwarden.core.settings import parse
 
     return parse(
-        read_text(path),
+        read_text(path, hint="write one with airwarden init, or name another with --config"),
         source=str(path),
         environ=os.environ if environ is None else environ,
         base=path.resolve().parent,
@@ -117,8 +117,12 @@ def located(path: Path) -> Iterator[None]:
         raise WrongInputError(error.message, place=place, hint=error.hint) from None
 
 
-def read_text(path: Path) -> str:
+def read_text(path: Path, *, hint: str = "") -> str:
     """Read a file that the operator named.
+
+    Args:
+        path: The file.
+        hint: What to do where there is none.
 
     Raises:
         WrongInputError: It is missing, unreadable or not UTF-8.
@@ -126,11 +130,7 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise WrongInputError(
-            "there is no such file",
-            place=str(path),
-            hint="write one with airwarden init, or name another with --config",
-        ) from None
+        raise WrongInputError("there is no such file", place=str(path), hint=hint) from None
     except UnicodeDecodeError as error:
         raise WrongInputError(f"is not UTF-8 text: {error.reason}", place=str(path)) from None
     except OSError as error:

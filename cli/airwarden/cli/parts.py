@@ -12,6 +12,7 @@ from airwarden.cli.outputs import render_all, resolved, rule_config
 from airwarden.core.errors import WrongInputError
 from airwarden.core.settings import Settings
 from airwarden.rules.catalogue import resolve
+from airwarden.rules.routing import check_form
 from airwarden.rules.yaml_text import dump
 
 if TYPE_CHECKING:
@@ -90,6 +91,10 @@ def read_alertmanager(path: Path) -> Mapping[str, Any]:
         raise WrongInputError(f"is not YAML: {error}", place=str(path)) from None
     if not isinstance(document, dict) or not isinstance(document.get("route"), dict):
         raise WrongInputError("is no configuration of Alertmanager: no route", place=str(path))
+    try:
+        check_form(document)
+    except WrongInputError as error:
+        raise WrongInputError(error.message, place=f"{path}: {error.place}") from None
     return document
 
 

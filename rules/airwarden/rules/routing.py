@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -80,6 +81,49 @@ class Node:
         return tuple((name, labels[name]) for name in names if name in labels)
 
 
+def check_form(document: Mapping[str, Any]) -> None:
+    """Refuse what has not the form of Alertmanager's configuration, as far as it is read here.
+
+    Raises:
+        WrongInputError: With the place of the first thing that is not as it should be.
+    """
+    for key in ("receivers", "inhibit_rules", "time_intervals", "mute_time_intervals"):
+        for place, entry in _entries(document, key, key):
+            _expect(entry, dict, place)
+    for place, rule in _entries(document, "inhibit_rules", "inhibit_rules"):
+        _check_node(rule, place, ("source_", "target_"), ("equal",))
+    _check_route(document.get("route"), "route")
+    if any(document["route"].get(key) for key in ("match", "match_re", "matchers")):
+        raise WrongInputError("has matchers, and every alert must enter here", place="route")
+
+
+def _check_route(route: Any, place: str) -> None:
+    _check_node(route, place, ("",), ("group_by", "mute_time_intervals", "active_time_intervals"))
+    for below, entry in _entries(route, "routes", f"{place}.routes"):
+        _check_route(entry, below)
+
+
+def _check_node(node: Any, place: str, sides: Sequence[str], lists: Sequence[str]) -> None:
+    _expect(node, dict, place)
+    for key in (*lists, *(f"{side}matchers" for side in sides)):
+        _entries(node, key, f"{place}.{key}")
+    for key in (f"{side}{kind}" for side in sides for kind in ("match", "match_re")):
+        _expect(node.get(key) or {}, dict, f"{place}.{key}")
+
+
+def _entries(node: Mapping[str, Any], key: str, place: str) -> list[tuple[str, Any]]:
+    """Return what a list holds, which may be missing or left empty, with the place of each entry."""
+    found = node.get(key) or []
+    _expect(found, list, place)
+    return [(f"{place}[{number}]", entry) for number, entry in enumerate(found)]
+
+
+def _expect(found: Any, kind: type[Any], place: str) -> None:
+    if not isinstance(found, kind):
+        wanted = "a list" if kind is list else "keys with values"
+        raise WrongInputError(f"expected {wanted}, not {str(found)[:60]!r}", place=place)
+
+
 def parse_conditions(node: Mapping[str, Any], kind: str, place: str) -> tuple[Condition, ...]:
     """Return the conditions of a route (`kind` empty) or of one side of an inhibition.
 
@@ -101,7 +145,27 @@ def parse_conditions(node: Mapping[str, Any], kind: str, place: str) -> tuple[Co
             if value.startswith('"'):
                 value = _ESCAPE.sub(lambda m: _ESCAPED.get(m[1], m[0]), value[1:-1])
             found.append(Condition(matched["label"], matched["operator"], value))
+    for condition in found:
+        _check_pattern(condition, place)
     return tuple(found)
+
+
+def _check_pattern(condition: Condition, place: str) -> None:
+    """Refuse a regular expression that Alertmanager may read and this program may not, or otherwise."""
+    if condition.operator not in ("=~", "!~"):
+        return
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "error", FutureWarning
+            )  # a class of RE2's is a set of letters here
+            re.compile(condition.value)
+    except (re.error, FutureWarning) as error:
+        raise WrongInputError(
+            f"cannot follow the regular expression {condition.value!r}: {error}",
+            place=place,
+            hint="write flags at its beginning, and classes as [A-Za-z] or \\w",
+        ) from None
 
 
 def split_matchers(text: str) -> list[str]:
@@ -130,9 +194,9 @@ def parse_route(node: Mapping[str, Any], parent: Node | None = None, place: str 
         WrongInputError: It is not a route that Alertmanager would take.
     """
     base = parent or Node(place, "", (), False, (), (30.0, 300.0, 14_400.0), (), (), ())
-    group_by = tuple(map(str, node["group_by"])) if "group_by" in node else base.group_by
+    group_by = tuple(map(str, node.get("group_by") or ())) or base.group_by
     waits = tuple(
-        _seconds(node[key], f"{place}.{key}") if key in node else inherited
+        _seconds(node[key], f"{place}.{key}") if node.get(key) is not None else inherited
         for key, inherited in zip(
             ("group_wait", "group_interval", "repeat_interval"), base.waits, strict=True
         )

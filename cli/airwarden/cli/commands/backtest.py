@@ -12,6 +12,7 @@ import typer
 
 from airwarden.cli.options import DEFAULT, ConfigOption, OutputFormat, OutputOption, load_settings
 from airwarden.cli.printing import present
+from airwarden.core.errors import WrongInputError
 
 if TYPE_CHECKING:
     from airwarden.cli.backtesting import Steps
@@ -92,7 +93,9 @@ def _backtest(
     from airwarden.rules.backtest.html import html as as_html
 
     settings = _settings(config)
-    cluster = cluster or (settings.clusters[0].name if settings.clusters else "default")
+    cluster = _cluster(settings, cluster)
+    if html is not None and not html.parent.is_dir():  # said before the work, not after it
+        raise WrongInputError("there is no such folder", place=str(html.parent))
     request = Request(
         cluster=cluster,
         until=_until(until, step),
@@ -129,11 +132,20 @@ def _settings(config: Path) -> Settings:
     return load_settings(config)
 
 
+def _cluster(settings: Settings, name: str) -> str:
+    known = [one.name for one in settings.clusters]
+    if name and known and name not in known:
+        raise WrongInputError(
+            f"{name!r} is no cluster of the settings",
+            place="--cluster",
+            hint=f"one of {', '.join(known)}",
+        )
+    return name or (known[0] if known else "default")
+
+
 def _until(text: str, step: float) -> float:
     import time
     from datetime import UTC, datetime
-
-    from airwarden.core.errors import WrongInputError
 
     if not text:
         return time.time() // step * step
@@ -147,8 +159,6 @@ def _until(text: str, step: float) -> float:
 
 
 def _try(words: str) -> tuple[str, str]:
-    from airwarden.core.errors import WrongInputError
-
     name, sign, threshold = words.partition("=")
     if not sign or not name.strip():
         raise WrongInputError(
@@ -184,8 +194,6 @@ def _progress() -> Iterator[Steps]:
 
 
 def _write(path: Path, text: str) -> None:
-    from airwarden.core.errors import WrongInputError
-
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -18,6 +18,7 @@ from airwarden.cli.options import (
     read_text,
 )
 from airwarden.cli.printing import present
+from airwarden.core.errors import WrongInputError
 
 if TYPE_CHECKING:
     from airwarden.cli.checks.finding import Finding
@@ -61,6 +62,12 @@ def _check(
         return
     from airwarden.cli.checks.finding import Level
 
+    if merged is not None and alertmanager_config is None:
+        raise WrongInputError(
+            "there is nothing to compare it with",
+            place="--merged",
+            hint="give the configuration without our part as --alertmanager-config",
+        )
     settings = load_settings(config)
     with located(config):
         findings = [_placed(finding, config) for finding in _findings(settings)]
