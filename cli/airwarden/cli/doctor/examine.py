@@ -22,6 +22,7 @@ from airwarden.cli.doctor import (
     mapped,
     monitoring,
     notifications,
+    promises,
     remedies,
     systems,
 )
@@ -54,6 +55,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from monitoring.probe_monitoring(settings)
     yield from mapped.probe_mapped(settings, monitoring.prometheus(settings))
     yield from business.probe_business(settings)
+    yield from promises.probe_promises(settings)
     yield from systems.probe_remediator(settings)
     yield from remedies.probe_remedies(settings)
     yield from notifications.probe_notifications(settings)
