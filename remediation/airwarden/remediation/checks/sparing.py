@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from airwarden.core.errors import AirwardenError
-from airwarden.remediation.checks.base import Reading, Verdict
+from airwarden.remediation.checks.base import Reading, Verdict, truth, unknown_if
 from airwarden.remediation.decide.autoscaling import Move
 from airwarden.remediation.fitting import latest
 from airwarden.remediation.sparing import spare
@@ -22,17 +21,14 @@ class WorkersIdle:
     name = "workers-idle"
     needs = frozenset({"host", "workers", "prometheus", "ledger"})
 
+    @unknown_if("how busy the workers are cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Ask for the decision."""
         del subject, parameters
-        try:
-            seen = spare(world)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"how busy the workers are cannot be read: {error}")
+        seen = spare(world)
         if seen.decision is None:
             return Reading(Verdict.TRUE, seen.refusal or seen.waits)
-        verdict = Verdict.FALSE if seen.decision.move is Move.HOLD else Verdict.TRUE
-        return Reading(verdict, seen.decision.why)
+        return Reading(truth(seen.decision.move is not Move.HOLD), seen.decision.why)
 
 
 class WorkerSpare:
@@ -41,16 +37,14 @@ class WorkerSpare:
     name = "worker-spare"
     needs = WorkersIdle.needs
 
+    @unknown_if("the workers cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Look which of them would be drained."""
         del subject, parameters
-        try:
-            seen = spare(world)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"the workers cannot be read: {error}")
+        seen = spare(world)
         if seen.going:
             return Reading(Verdict.TRUE, f"without a task: {', '.join(p.name for p in seen.going)}")
-        return Reading(Verdict.TRUE if seen.refusal else Verdict.FALSE, seen.refusal or seen.waits)
+        return Reading(truth(bool(seen.refusal)), seen.refusal or seen.waits)
 
 
 class WorkersSuffice:
@@ -59,15 +53,13 @@ class WorkersSuffice:
     name = "workers-suffice"
     needs = frozenset({"prometheus"})
 
+    @unknown_if("how busy the workers are cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
         """Look at the newest measurement."""
         del subject, parameters
         if world.scaling is None:
             return Reading(Verdict.TRUE, "no auto_scaling says how many there have to be")
-        try:
-            seen = latest(world, world.scaling)
-        except AirwardenError as error:
-            return Reading(Verdict.UNKNOWN, f"how busy the workers are cannot be read: {error}")
+        seen = latest(world, world.scaling)
         taken = seen.demand / seen.nodes
         sentence = f"{taken:.0%} of the slots of {seen.nodes} workers are asked for"
-        return Reading(Verdict.TRUE if taken < world.scaling.up else Verdict.FALSE, sentence)
+        return Reading(truth(taken < world.scaling.up), sentence)
