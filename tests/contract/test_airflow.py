@@ -58,7 +58,9 @@ def fake_case() -> Case:
     fake.put_pool(Pool(POOL, 4, include_deferred=True))
 
     def set_state(key: TaskKey, state: str | None) -> None:
-        fake.put_task(key, state, pool=POOL if key.task_id == "second" else "default_pool")
+        pool = POOL if key.task_id == "second" else "default_pool"
+        start = datetime.now(UTC) if state == "running" else None
+        fake.put_task(key, state, pool=pool, start_date=start)
 
     def add_job(component: Component, hostname: str, state: str) -> None:
         fake.put_job(component, hostname, state=state)
@@ -79,9 +81,10 @@ def real_case(api: AirflowApi) -> Case:
     def set_state(key: TaskKey, state: str | None) -> None:
         # A task that never ran has no start; one that did has its try.
         api.database.execute(
-            "UPDATE task_instance SET state = %s, try_number = 1, max_tries = 2, updated_at = now()"
+            "UPDATE task_instance SET state = %s, try_number = 1, max_tries = 2, updated_at = now(),"
+            " start_date = CASE WHEN %s THEN now() END"
             " WHERE dag_id = %s AND run_id = %s AND task_id = %s",
-            state, key.dag_id, key.run_id, key.task_id,
+            state, state == "running", key.dag_id, key.run_id, key.task_id,
         )  # fmt: skip
 
     def add_job(component: Component, hostname: str, state: str) -> None:
@@ -223,7 +226,23 @@ def test_task_instances_match_every_filter(case: Case) -> None:
         "first",
         "second",
     ]
+    assert sorted(found(queues=["default", "gpu"])) == ["first", "second"]
+    assert found(queues=["gpu"]) == []
     assert len(case.airflow.task_instances(limit=1)) == 1
+
+
+def test_task_instances_that_have_started_since_are_told_from_those_that_have_not(
+    case: Case,
+) -> None:
+    run_id = case.run(first="running", second="queued")
+    hour = timedelta(hours=1)
+
+    def found(since: datetime) -> list[str]:
+        tasks = case.airflow.task_instances(started_after=since)
+        return [task.key.task_id for task in tasks if task.key.run_id == run_id]
+
+    assert found(datetime.now(UTC) - hour) == ["first"]
+    assert found(datetime.now(UTC) + hour) == []
 
 
 def test_one_task_instance_is_read_by_its_key(case: Case) -> None:

@@ -170,7 +170,9 @@ class SmallAirflow:
         states: Collection[str] = (),
         pools: Collection[str] = (),
         dag_ids: Collection[str] = (),
+        queues: Collection[str] = (),
         updated_after: datetime | None = None,
+        started_after: datetime | None = None,
         limit: int = 1000,
     ) -> Sequence[TaskInstance]:
         self._answer()
@@ -180,6 +182,11 @@ class SmallAirflow:
             if (not states or t.state in states)
             and (not pools or t.pool in pools)
             and (not dag_ids or t.key.dag_id in dag_ids)
+            and (not queues or t.queue in queues)
+            and (
+                started_after is None
+                or (t.start_date is not None and t.start_date >= started_after)
+            )
         ][:limit]
 
     def task_instance(self, key: TaskKey) -> TaskInstance:

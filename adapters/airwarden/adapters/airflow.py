@@ -163,7 +163,9 @@ class AirflowRest:
         states: Collection[str] = (),
         pools: Collection[str] = (),
         dag_ids: Collection[str] = (),
+        queues: Collection[str] = (),
         updated_after: datetime | None = None,
+        started_after: datetime | None = None,
         limit: int = 1000,
     ) -> Sequence[TaskInstance]:
         """Return task instances matching every given filter, at most `limit`.
@@ -175,11 +177,18 @@ class AirflowRest:
             filters["state"] = sorted(states)
         if pools:
             filters["pool"] = sorted(pools)
+        if queues:
+            filters["queue"] = sorted(queues)
         if updated_after is not None:
             filters["updated_at_gte"] = updated_after
+        if started_after is not None:
+            filters["start_date_gte"] = started_after
         found: list[TaskInstance] = []
         for dag_id in sorted(set(dag_ids)) or ["~"]:
             for instance in self._task_instances(dag_id, filters):
+                # Airflow takes what has never started for started now.
+                if started_after is not None and instance.start_date is None:
+                    continue
                 if len(found) >= limit:
                     return found
                 found.append(instance)

@@ -48,10 +48,7 @@ class Airflow(Protocol):
     """One cluster's REST API (`/api/v2`)."""
 
     def health(self) -> Mapping[str, str]:
-        """Return component → `healthy`, `unhealthy` or absent, from `/monitor/health`.
-
-        Airflow answers 200 even when unhealthy and looks at the newest job only.
-        """
+        """Return component → `healthy`, `unhealthy` or absent, by its newest job (`/monitor/health`)."""
         ...
 
     def version(self) -> str:
@@ -88,10 +85,12 @@ class Airflow(Protocol):
         states: Collection[str] = (),
         pools: Collection[str] = (),
         dag_ids: Collection[str] = (),
+        queues: Collection[str] = (),
         updated_after: datetime | None = None,
+        started_after: datetime | None = None,
         limit: int = 1000,
     ) -> Sequence[TaskInstance]:
-        """Return task instances matching every given filter, at most `limit`."""
+        """Return task instances matching every given filter, at most `limit`, and no one says which."""
         ...
 
     def task_instance(self, key: TaskKey) -> TaskInstance:

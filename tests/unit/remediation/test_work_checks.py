@@ -9,6 +9,7 @@ import pytest
 from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Component, Dag, TaskInstance, TaskKey, Worker
 from airwarden.remediation.checks.base import Check, Verdict
+from airwarden.remediation.checks.capacity import QueuedTasksLost, QueuedTasksYoung
 from airwarden.remediation.checks.dependencies import BrokerAnswers, BrokerDown
 from airwarden.remediation.checks.work import (
     QueueDeep,
@@ -110,6 +111,46 @@ def test_tasks_move_where_one_started_lately_or_none_waits(small: Small) -> None
     small.airflow.error = UnavailableError("refused")
     assert verdict(TasksMoving(), small) is U
     assert verdict(TasksStalled(), small) is U
+
+
+def test_one_start_is_seen_among_thousands_of_tasks_that_run_for_long(small: Small) -> None:
+    long = TaskInstance(TaskKey("d", "r", "t"), "1", "running", 1, 1, start_date=ago(3600))
+    small.airflow.tasks = [
+        TaskInstance(TaskKey("d", "r", "w"), "1", "queued", 1, 1),
+        *(replace(long, key=TaskKey("d", "r", "t", number)) for number in range(1500)),
+        replace(long, key=TaskKey("e", "r", "t"), start_date=ago(10)),
+    ]
+    assert verdict(TasksMoving(), small) is T
+
+
+def test_thousands_of_a_paused_dags_tasks_hide_none_that_waits(small: Small) -> None:
+    held = TaskInstance(TaskKey("d", "r", "t"), "1", "scheduled", 1, 1)
+    small.airflow.tasks = [
+        *(replace(held, key=TaskKey("d", "r", "t", number)) for number in range(2500)),
+        replace(held, key=TaskKey("e", "r", "t")),
+    ]
+    small.airflow.dag_rows = [Dag("d", is_paused=True), Dag("e", is_paused=False)]
+    assert verdict(TasksMoving(), small) is U
+    small.airflow.tasks = small.airflow.tasks[-1500:]
+    assert verdict(TasksMoving(), small) is F
+
+
+@pytest.mark.parametrize("check", [QueuedTasksLost(), QueuedTasksYoung()])
+def test_a_task_that_hangs_is_seen_among_thousands_of_other_queues(
+    small: Small, check: Check
+) -> None:
+    young = TaskInstance(
+        TaskKey("d", "r", "t"), "1", "queued", 1, 1, queue="spark", queued_when=ago(5)
+    )
+    others = [replace(young, key=TaskKey("d", "r", "t", number)) for number in range(2500)]
+    hung = replace(young, key=TaskKey("e", "r", "t"), queue="default", queued_when=ago(900))
+    small.airflow.tasks, small.broker.depths = [*others, hung], {}
+    small.workers.known = [Worker("w0@box", ("default", "spark"), 0, 0, 4)]
+    lost = check.name == "queued-tasks-lost"
+    assert verdict(check, small, queue="default") is (T if lost else F)
+    # Of its own queue not all are looked at: none that hangs is no proof that none does.
+    small.airflow.tasks = [*others, replace(hung, queue="spark")]
+    assert verdict(check, small, queue="spark") is U
 
 
 def test_a_scheduled_task_of_a_paused_dag_waits_for_nobody(small: Small) -> None:

@@ -172,7 +172,9 @@ class FakeAirflow(Faults):
         states: Collection[str] = (),
         pools: Collection[str] = (),
         dag_ids: Collection[str] = (),
+        queues: Collection[str] = (),
         updated_after: datetime | None = None,
+        started_after: datetime | None = None,
         limit: int = 1000,
     ) -> Sequence[TaskInstance]:
         """Return task instances matching every given filter."""
@@ -183,7 +185,12 @@ class FakeAirflow(Faults):
             if (not states or (instance.state or "none") in states)
             and (not pools or instance.pool in pools)
             and (not dag_ids or key.dag_id in dag_ids)
+            and (not queues or instance.queue in queues)
             and (updated_after is None or self._updated[key] >= updated_after)
+            and (
+                started_after is None
+                or (instance.start_date is not None and instance.start_date >= started_after)
+            )
         ][:limit]
 
     def task_instance(self, key: TaskKey) -> TaskInstance:

@@ -6,11 +6,15 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import TaskInstance
 from airwarden.core.ports import Airflow
 from airwarden.remediation.checks.base import Reading, Verdict, opposite, truth, unknown_if
 from airwarden.remediation.floods import flooding_dag, waiting_by_dag
 from airwarden.remediation.world import Subject, World
+
+#: Queued tasks of one queue that are looked at.
+_QUEUED = 2000
 
 
 class TimePassed:
@@ -148,13 +152,18 @@ class FewTasksWait:
 
 
 def _queued(airflow: Airflow, queue: str, world: World, older: timedelta) -> list[TaskInstance]:
-    """Return the tasks that have been queued for long and were never started."""
+    """Return the tasks that have been queued for long and were never started.
+
+    Raises:
+        UnavailableError: None of those that were looked at, and there are more.
+    """
     before = world.clock.now() - older
-    return [
+    queued = airflow.task_instances(states=("queued",), queues=(queue,), limit=_QUEUED + 1)
+    hung = [
         task
-        for task in airflow.task_instances(states=("queued",))
-        if task.queue == queue
-        and not task.hostname
-        and task.queued_when is not None
-        and task.queued_when <= before
+        for task in queued
+        if not task.hostname and task.queued_when is not None and task.queued_when <= before
     ]
+    if not hung and len(queued) > _QUEUED:
+        raise UnavailableError(f"more than {_QUEUED} tasks of queue {queue} are queued")
+    return hung

@@ -8,12 +8,15 @@ from datetime import timedelta
 from typing import Any
 
 from airwarden.core.counting import counted
+from airwarden.core.errors import UnavailableError
 from airwarden.core.platform import Worker
 from airwarden.core.ports import Airflow
 from airwarden.remediation.checks.base import Reading, Verdict, opposite, truth, unknown_if
 from airwarden.remediation.world import Subject, World
 
 _STARTED = ("running", "success", "failed", "up_for_retry", "deferred")
+#: Scheduled tasks that are looked at.
+_SCHEDULED = 2000
 
 
 def _waiting_and_free(world: World, subject: Subject) -> tuple[int, int]:
@@ -139,16 +142,22 @@ def _consume(number: int) -> str:
 
 
 def _waiting(airflow: Airflow) -> int:
-    """Return tasks that wait to start, counted up to a thousand of each state.
+    """Return tasks that wait to start, of each state as far as they are looked at.
 
     A scheduled task of a paused DAG waits for nobody; a queued one is with the executor, and starts.
+
+    Raises:
+        UnavailableError: Those that were looked at wait for nobody, and there are more.
     """
     queued = len(airflow.task_instances(states=("queued",)))
-    scheduled = airflow.task_instances(states=("scheduled",))
+    scheduled = airflow.task_instances(states=("scheduled",), limit=_SCHEDULED + 1)
     if not scheduled:
         return queued
     paused = {dag.dag_id for dag in airflow.dags() if dag.is_paused}
-    return queued + sum(task.key.dag_id not in paused for task in scheduled)
+    waiting = queued + sum(task.key.dag_id not in paused for task in scheduled)
+    if not waiting and len(scheduled) > _SCHEDULED:
+        raise UnavailableError(f"more than {_SCHEDULED} tasks of paused DAGs are scheduled")
+    return waiting
 
 
 class TasksMoving:
@@ -163,12 +172,13 @@ class TasksMoving:
 
     @unknown_if("task instances cannot be read")
     def read(self, world: World, subject: Subject, parameters: Mapping[str, Any]) -> Reading:
-        """Look for start dates among what was updated since."""
+        """Look for one that has started since."""
         del subject
         within = float(parameters.get("within", 60))
         since = world.clock.now() - timedelta(seconds=within)
-        recent = world.rest.task_instances(states=_STARTED, updated_after=since)
-        if any(task.start_date is not None and task.start_date >= since for task in recent):
+        if world.rest.task_instances(
+            states=_STARTED, updated_after=since, started_after=since, limit=1
+        ):
             return Reading(Verdict.TRUE, f"tasks have started within {within:.0f} s")
         waiting = _waiting(world.rest)
         if waiting:
