@@ -39,6 +39,9 @@ class KilledByThePlatform:
     def of(self, task: TaskInstance) -> Verdict:
         return Verdict(Cause.INFRASTRUCTURE, "audit_log", "no heartbeat", event="heartbeat timeout")
 
+    def known(self, task: TaskInstance) -> Verdict | None:
+        return None
+
 
 @dataclass(frozen=True)
 class Faulted:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 #: Bytes of one log that are read at most; the end of a longer one is not seen.
 _MOST = 4 * 1024 * 1024
-_REMEMBERED = 2000
+#: As many as one plan of `tasks.retry` looks at.
+_REMEMBERED = 5000
 
 
 class AttemptCauses:
@@ -45,19 +46,22 @@ class AttemptCauses:
         Raises:
             UnavailableError: The audit log or the task's log cannot be read.
         """
-        attempt = (task.id, task.try_number)
-        if attempt in self._known:
-            return self._known[attempt]
+        if (known := self.known(task)) is not None:
+            return known
         events = self._events(task)
         verdict = self._classifier.verdict(Evidence(), operator=task.operator, events=events)
         if not verdict.event:
             verdict = self._classifier.verdict(
                 self._log(task), operator=task.operator, events=events
             )
-        self._known[attempt] = verdict
+        self._known[task.id, task.try_number] = verdict
         while len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return verdict
+
+    def known(self, task: TaskInstance) -> Verdict | None:
+        """Return the cause if it was read before."""
+        return self._known.get((task.id, task.try_number))
 
     def _events(self, task: TaskInstance) -> list[str]:
         if self._database is None:

@@ -377,8 +377,8 @@ class ByHand:
                 return f"nothing to do: {reason}", (), ""
             case Refused(reason=reason):
                 return "", (), f"{step.action} refuses: {reason}"
-            case Plan(effects=effects):
-                return step.action, effects, ""
+            case Plan(effects=effects, more=more):
+                return f"{step.action}; then more: {more}" if more else step.action, effects, ""
 
     def _judged(
         self, case: Case, step: Step, sentence: str, effects: Sequence[Effect], refusal: str

@@ -29,12 +29,16 @@ class Planned:
 
 @dataclass(frozen=True, slots=True)
 class StoredPlan:
-    """What is left of the current step's plan; an approval holds for one made after it was given."""
+    """What is left of the current step's plan; an approval holds for one made after it was given.
+
+    `more` says what is left for a further plan, see `actions.base.Plan`.
+    """
 
     step: str
     total: int
     left: tuple[Planned, ...]
     made_at: datetime | None = None
+    more: str = ""
 
     @property
     def parts(self) -> Sequence[Part]:
@@ -53,7 +57,9 @@ class StoredPlan:
             for p in self.left
         ]
         made = self.made_at.isoformat() if self.made_at else None
-        body = {"step": self.step, "total": self.total, "left": left, "made_at": made}
+        body = {
+            "step": self.step, "total": self.total, "left": left, "made_at": made, "more": self.more,
+        }  # fmt: skip
         return json.dumps(body, default=str)
 
     @staticmethod
@@ -66,7 +72,7 @@ class StoredPlan:
         # An older version wrote no time: what it planned is not taken for newer than any approval.
         made = body.get("made_at")
         made_at = datetime.fromisoformat(made) if made else None
-        return StoredPlan(body["step"], body["total"], left, made_at)
+        return StoredPlan(body["step"], body["total"], left, made_at, body.get("more", ""))
 
     @property
     def content_hash(self) -> str:

@@ -35,7 +35,7 @@ class Ramping:
         if not ours or progress.wave_since is None:
             self._rest(case, plan, verified, done)
             return None
-        dealt = _last_tries(case.attempts, plan.step)
+        dealt = _last_tries(case.attempts, plan.step, since=progress.round_seq)
         try:
             gone = self._come_undone(case, dealt[verified:])
         except AirwardenError as error:
@@ -90,10 +90,10 @@ def _sticks(world: World, action: Action, one: Attempt) -> bool:
     return action.read_back(world, one.effect) is ReadBack.DONE
 
 
-def _last_tries(attempts: Sequence[Attempt], step_id: str) -> list[Attempt]:
-    """Return the last attempt on each target of a step, in the order in which they were begun."""
+def _last_tries(attempts: Sequence[Attempt], step_id: str, *, since: int) -> list[Attempt]:
+    """Return the last attempt on each target of a step's plan, in the order in which they were begun."""
     last: dict[int, Attempt] = {}
     for one in attempts:
-        if one.step_id == step_id and one.undo_of is None:
+        if one.step_id == step_id and one.undo_of is None and one.step_seq >= since:
             last[one.step_seq] = one
     return list(last.values())

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from airwarden.remediation import ends, records
+from airwarden.remediation import ends, records, rounds
 from airwarden.remediation.actions.base import ReadBack
 from airwarden.remediation.case import READ_DEADLINE, Case, Parts
 from airwarden.remediation.crash import crash_at
@@ -109,7 +109,15 @@ class Results:
             fields = {"plan_json": None, "plan_hash": None, "plan_valid_until": None}
             progress = replace(progress, asked=(), changed=(), agreed=())
             if attempt.undo_of is None:
-                progress = replace(progress, step=progress.step + 1, step_since=None, conflicts=0)
+                over = replace(
+                    progress,
+                    step=progress.step + 1,
+                    step_since=None,
+                    conflicts=0,
+                    rounds=0,
+                    round_seq=0,
+                )
+                progress = rounds.again(tx, case, progress, plan.step, plan.more) or over
         if attempt.undo_of is not None:
             progress = replace(progress, undone=progress.undone + 1)
         case.save(tx, state=RunState.PLANNED, progress=progress, next_at=tx.now, **fields)

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from airwarden.core.errors import AirwardenError, UnavailableError
-from airwarden.remediation import ends, records
+from airwarden.remediation import ends, records, rounds
 from airwarden.remediation.actions.base import Nothing, Plan, Refused
 from airwarden.remediation.calls import OverdueError
 from airwarden.remediation.case import READ_DEADLINE, Case, Parts
@@ -17,6 +17,7 @@ from airwarden.remediation.checks.base import Verdict
 from airwarden.remediation.confirming import unreadable
 from airwarden.remediation.crash import crash_at
 from airwarden.remediation.decide.paging import Escalation
+from airwarden.remediation.decide.progress import Progress
 from airwarden.remediation.decide.states import Mode, RunState
 from airwarden.remediation.effects import Effects
 from airwarden.remediation.journal import incidents, runs
@@ -41,8 +42,15 @@ def _in_short(planned: list[Planned]) -> str:
     return f"{named}; and {more} more" if more > 0 else named
 
 
-def _with_evidence(tx: Tx, case: Case, evidence: Mapping[str, Any]) -> Case:
-    """Keep what an action read for its plan: why these and not the others."""
+def _with_evidence(
+    tx: Tx, case: Case, stored: StoredPlan | None, evidence: Mapping[str, Any]
+) -> Case:
+    """Keep what an action read for its plan: why these and not the others.
+
+    What it reads once some of it is done no longer tells what there was.
+    """
+    if case.progress.rounds or (stored is not None and stored.begun):
+        return case
     known = {**case.incident.evidence, **records.evidence_of(evidence)}
     if known == case.incident.evidence:
         return case
@@ -126,11 +134,24 @@ class Steps:
             blocked_by="",
             unreadable_since=None,
             conflicts=0,
+            rounds=0,
+            round_seq=0,
             undone=0,
             asked=(),
             changed=(),
             agreed=(),
         )
+        self._leave_plan(tx, case, progress, **fields)
+
+    def _onward(self, tx: Tx, case: Case, step: ActionStep, more: str) -> None:
+        """Plan the step anew where there is more to do, else go on to the next one."""
+        progress = rounds.again(tx, case, case.progress, step.id, more)
+        if progress is None:
+            self._next_step(tx, case)
+        else:
+            self._leave_plan(tx, case, progress)
+
+    def _leave_plan(self, tx: Tx, case: Case, progress: Progress, **fields: Any) -> None:
         empty = {"plan_json": None, "plan_hash": None, "plan_valid_until": None}
         state = case.run.state if case.run.state is not RunState.GATED else RunState.PLANNED
         case.save(tx, state=state, progress=progress, next_at=tx.now, **empty, **fields)
@@ -215,10 +236,10 @@ class Steps:
         """Write what the action answered; returns the plan to go on with, if there is one."""
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
             match outcome:
-                case Nothing(reason=reason, evidence=evidence):
+                case Nothing(reason=reason, evidence=evidence, more=more):
                     case.say(tx, "plan", f"{step.id}: nothing to do, {reason}.")
-                    case = _with_evidence(tx, case, evidence)
-                    self._next_step(tx, case)
+                    case = _with_evidence(tx, case, stored, evidence)
+                    self._onward(tx, case, step, more)
                     return None
                 case Refused(reason=reason, cause=cause, evidence=evidence):
                     if step.optional:
@@ -237,17 +258,19 @@ class Steps:
                         state=RunState.ABORTED,
                     )
                     return None
-                case Plan(effects=effects, evidence=evidence):
+                case Plan(effects=effects, evidence=evidence, more=more):
                     planned = [Planned(effect, 0) for effect in effects]
-                    case = _with_evidence(tx, case, evidence)
+                    case = _with_evidence(tx, case, stored, evidence)
                     if stored is not None and stored.begun:
                         # The rest of a plan that grew old: never more than was planned at first.
                         wanted = {p.effect.target for p in stored.left}
                         planned = [p for p in planned if p.effect.target in wanted]
+                        if len(planned) < len(effects):
+                            more = more or stored.more
                     if not planned:
-                        self._next_step(tx, case)
+                        self._onward(tx, case, step, more)
                         return None
-                    return self._keep(tx, case, step.id, planned, stored)
+                    return self._keep(tx, case, step.id, planned, stored, more)
 
     def _refused_lately(self, tx: Tx, case: Case, step: ActionStep, reason: str) -> bool:
         """Ask again for a while: what must not be done now may have healed by then, or be clear."""
@@ -273,11 +296,12 @@ class Steps:
         step_id: str,
         planned: list[Planned],
         stored: StoredPlan | None,
+        more: str = "",
     ) -> tuple[Case, StoredPlan]:
         first = case.progress.seq
         numbered = tuple(replace(p, seq=first + i) for i, p in enumerate(planned))
         begun = stored.total - len(stored.left) if stored is not None else 0
-        plan = StoredPlan(step_id, len(numbered) + begun, numbered, tx.now)
+        plan = StoredPlan(step_id, len(numbered) + begun, numbered, tx.now, more)
         if plan.content_hash != case.run.plan_hash:
             case.say(tx, "plan", f"{step_id}: {_in_short(planned)}.", plan=plan.content_hash)
         case = case.save(
@@ -373,9 +397,10 @@ class Steps:
             if outcome is None:
                 return
             match outcome:
-                case Plan(effects=effects):
+                case Plan(effects=effects, more=more):
                     would_do.extend(runs.dump_effect(effect) for effect in effects)
                     said.extend(effect.summary for effect in effects)
+                    said.extend([f"then more: {more}"] if more else [])
                 case Refused(reason=reason) if not step.optional:
                     said.append(f"{step.action} would refuse: {reason}")
                     break

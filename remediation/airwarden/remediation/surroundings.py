@@ -92,7 +92,7 @@ class Surroundings:
         planned = plan.left[0]
         effect, unit, cluster = planned.effect, unit_of(planned.effect), case.run.cluster
         around = Around(
-            targets=plan.total,
+            targets=plan.total + _dealt_before(case, plan),
             protected=out_of_bounds(effect, self._parts.playbooks().protect),
             journal_lag=surroundings.inbox_lag(tx),
         )
@@ -173,6 +173,19 @@ class Surroundings:
         if shown is None:
             shown = surroundings.firing(tx, case.run.cluster)
         return blocking(shown, block_on, cluster=case.run.cluster, own=own)
+
+
+def _dealt_before(case: Case, plan: StoredPlan) -> int:
+    """Return how many targets of the step earlier plans of it have dealt with."""
+    return len(
+        {
+            one.step_seq
+            for one in case.attempts
+            if one.step_id == plan.step
+            and one.undo_of is None
+            and one.step_seq < case.progress.round_seq
+        }
+    )
 
 
 def needs_fleet(unit: Unit, effect: Effect, action: Action) -> bool:

@@ -143,6 +143,10 @@ class FailureCauses(Protocol):
         """
         ...
 
+    def known(self, task: TaskInstance) -> Verdict | None:
+        """Return what `of` would without reading anything, None where it would have to."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerFleet:

@@ -10,7 +10,7 @@ from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Dag, TaskInstance, TaskKey
 from airwarden.remediation.actions.base import Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.tasks import TasksRequeue
-from airwarden.remediation.world import BreakerState, Dependency, World
+from airwarden.remediation.world import Begun, BreakerState, Dependency, World
 from support.small_world import Small, SmallProbe, ago, subject
 
 ACTION = TasksRequeue()
@@ -136,21 +136,26 @@ def test_a_partial_change_cannot_be_decided(small: Small) -> None:
     assert ACTION.read_back(world(small), effect) is ReadBack.UNDECIDABLE
 
 
-def test_a_run_is_cleared_at_most_once_a_day(small: Small) -> None:
-    small.airflow.tasks = [task("sync", 1), task("sync", 2, run="run_2")]
-    small.ledger.done[ACTION.name, "prod/dagrun/sync/run_1"] = 1
+def test_a_task_instance_is_cleared_at_most_once_a_day(small: Small) -> None:
+    small.airflow.tasks = [task("sync", 1)]
+    small.ledger.effects[ACTION.name] = [Begun(3600, only(plan(small)).parameters, {})]
+    small.airflow.tasks += [task("sync", 2), task("sync", 1, run="run_2")]
     planned = plan(small)
-    assert only(planned).target == "prod/dagrun/sync/run_2"
-    assert "within a day" in planned.evidence["left"][0]
+    assert isinstance(planned, Plan)
+    chosen = [(e.target, e.parameters["tasks"]) for e in planned.effects]
+    assert chosen == [
+        ("prod/dagrun/sync/run_1", [["task_2", -1]]),
+        ("prod/dagrun/sync/run_2", [["task_1", -1]]),
+    ]
+    assert planned.evidence["left"] == ["sync run_1 task_1[-1]: was cleared within a day"]
 
 
-def test_batches_and_runs_are_bounded(small: Small) -> None:
+def test_a_run_goes_in_batches_and_what_is_more_than_a_plan_takes_is_said(small: Small) -> None:
     small.airflow.tasks = [task("sync", n, run=f"run_{r:02}") for r in range(30) for n in range(25)]
     planned = plan(small)
     assert isinstance(planned, Plan)
-    assert len(planned.effects) == 20
-    assert {len(e.parameters["tasks"]) for e in planned.effects} == {20}
-    assert len(planned.evidence["left"]) == 20 * 5 + 10
+    assert [len(e.parameters["tasks"]) for e in planned.effects] == [20, 5] * 10
+    assert planned.more == "500 tasks"
 
 
 def test_nothing_to_do_does_nothing(small: Small) -> None:

@@ -18,7 +18,7 @@ from airwarden.remediation.checks.base import Verdict as Truth
 from airwarden.remediation.checks.killed import KilledTasks
 from airwarden.remediation.decide.states import IncidentState
 from airwarden.remediation.timed import NOT_BEFORE, waits_until
-from airwarden.remediation.world import BreakerState, Subject, World
+from airwarden.remediation.world import Begun, BreakerState, Subject, World
 from support.engine import FakeAction, Make, playbook
 from support.small_world import NOON, Small, ago, subject
 
@@ -35,10 +35,15 @@ class Causes:
     def __init__(self, told: Mapping[str, Verdict]) -> None:
         self.told = told
         self.asked = 0
+        self.read: set[TaskKey] = set()
 
     def of(self, task: TaskInstance) -> Verdict:
         self.asked += 1
+        self.read.add(task.key)
         return self.told.get(task.key.task_id, NO_HEARTBEAT)
+
+    def known(self, task: TaskInstance) -> Verdict | None:
+        return self.told.get(task.key.task_id, NO_HEARTBEAT) if task.key in self.read else None
 
 
 def failed(
@@ -138,19 +143,21 @@ def test_a_later_success_makes_a_retry_pointless(small: Small) -> None:
 
 
 def test_killed_for_memory_is_retried_once_ever_and_else_once_a_day(small: Small) -> None:
-    target = "prod/dagrun/safe/r2"
-    assert planned(small, {"load": MEMORY}).effects
-    small.ledger.done["tasks.retry", target] = 1
+    (effect,) = planned(small, {"load": MEMORY}).effects
+    small.ledger.effects["tasks.retry"] = [Begun(60, effect.parameters, {})]
     again = RETRY.plan(world(small, {"load": MEMORY}), BURST, {})
     assert isinstance(again, Nothing)
     assert "memory again" in again.evidence["for_owner"][0]
     another = RETRY.plan(world(small), BURST, {})
     assert isinstance(another, Nothing)
     assert "was cleared within a day" in another.evidence["left"][0]
+    small.airflow.tasks.append(failed("safe", "other"))
+    (effect,) = planned(small, {"load": MEMORY, "other": MEMORY}).effects
+    assert effect.parameters["tasks"] == [["other", -1]]
 
 
-def test_a_run_that_was_requeued_today_is_not_retried_as_well(small: Small) -> None:
-    small.ledger.done["tasks.requeue", "prod/dagrun/safe/r2"] = 1
+def test_what_was_requeued_today_is_not_retried_as_well(small: Small) -> None:
+    small.ledger.effects["tasks.requeue"] = [Begun(60, planned(small).effects[0].parameters, {})]
     assert isinstance(RETRY.plan(world(small), BURST, {}), Nothing)
 
 
@@ -168,6 +175,31 @@ def test_no_more_causes_are_read_than_allowed(small: Small) -> None:
     assert isinstance(found, Plan)
     assert causes.asked == 7
     assert found.evidence["not_read"] == 53
+    assert found.more == "53 failures not read yet"
+
+
+def test_those_that_were_not_read_are_read_for_the_next_plan(small: Small) -> None:
+    small.airflow.tasks = [failed("safe", f"own-{n}", hostname="") for n in range(60)]
+    small.airflow.tasks.append(failed("safe", run="late"))
+    small.airflow.runs = []
+    causes = Causes({f"own-{n}": OWN_FAULT for n in range(60)})
+    nothing = RETRY.plan(small.world(causes=causes), BURST, {})
+    assert isinstance(nothing, Nothing)
+    assert nothing.reason == "0 of 50 failures are the platform's, and none may be retried"
+    assert nothing.more == "11 failures not read yet"
+    found = RETRY.plan(small.world(causes=causes), BURST, {})
+    assert isinstance(found, Plan)
+    assert [effect.target for effect in found.effects] == ["prod/dagrun/safe/late"]
+    assert (found.more, causes.asked) == ("", 61)
+
+
+def test_more_than_one_plan_takes_is_left_for_the_next_in_so_many_words(small: Small) -> None:
+    small.airflow.runs = []
+    small.airflow.tasks = [failed("safe", run=f"r{n}") for n in range(25)]
+    found = planned(small)
+    assert (len(found.effects), found.more) == (20, "5 tasks")
+    small.airflow.tasks *= 250
+    assert "more than 5000 tasks failed or hang" in planned(small).more
 
 
 def test_the_delay_grows_with_the_tries_and_is_the_same_at_each_look() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,9 @@ def many() -> Many:
     return Many(20)
 
 
-def make(folder: Path, many: Many, *, optional: bool) -> Bench:
+def make(folder: Path, many: Many, *, optional: bool, rails: Rails | None = None) -> Bench:
     step = {"id": "set", "action": "many.set", "optional": optional}
-    bench = Bench(f"sqlite:///{folder / 'journal.db'}", books=[playbook(steps=[step])])
+    bench = Bench(f"sqlite:///{folder / 'journal.db'}", books=[playbook(steps=[step])], rails=rails)
     actions: dict[str, Action] = {**bench.parts.actions, many.name: many}
     bench.parts = replace(bench.parts, actions=actions)
     start_again(bench)
@@ -191,3 +192,82 @@ def test_the_rest_of_an_optional_step_is_left_when_its_canary_fails(
     assert done(many) == 0
     assert any("The rest is left: set stops after 1 of 20" in line for line in lenient.story())
     assert [a.state for a in lenient.attempts()] == [AttemptState.FAILED]
+
+
+class Portions(Many):
+    """Plans a few at a time, and says that there are more."""
+
+    def plan(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> Plan | Nothing | Refused:
+        found = super().plan(world, subject, parameters)
+        if not isinstance(found, Plan):
+            return found
+        more, seen = len(found.effects) - 8, {"unset": len(found.effects)}
+        return Plan(found.effects[:8], seen, more=f"{more} numbers" if more > 0 else "")
+
+
+class Endless(Many):
+    """Never finds what it looks for, and always has more to look at."""
+
+    def plan(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> Plan | Nothing | Refused:
+        return Nothing("none of these", more="others")
+
+
+@pytest.fixture
+def portions(memory_path: Path) -> Iterator[Callable[[Many, Rails], Bench]]:
+    benches: list[Bench] = []
+
+    def begin(many: Many, rails: Rails) -> Bench:
+        benches.append(make(memory_path, many, optional=False, rails=rails))
+        benches[-1].fire()
+        benches[-1].run(220)
+        return benches[-1]
+
+    yield begin
+    for bench in benches:
+        bench.close()
+
+
+def test_what_is_more_than_one_plan_takes_is_planned_anew_and_set_too(
+    portions: Callable[[Many, Rails], Bench],
+) -> None:
+    many = Portions(20)
+    story = portions(many, Rails()).story()
+    assert done(many) == 20
+    assert [line for line in story if "planned anew" in line] == [
+        "set: planned anew, there is more: 12 numbers.",
+        "set: planned anew, there is more: 4 numbers.",
+    ]
+    # Each plan goes out in waves of its own, its canary first.
+    assert sum("first, to see whether it sticks" in line for line in story) == 3
+
+
+def test_a_plan_made_anew_in_its_midst_forgets_none_of_what_is_left(
+    portions: Callable[[Many, Rails], Bench],
+) -> None:
+    many = Portions(20)
+    bench = portions(many, replace(Rails(), plan_ttl=timedelta(seconds=2)))
+    assert done(many) == 20
+    assert len({one.run_id for one in bench.attempts()}) == 1
+    # And what was seen at first is what the incident tells.
+    assert bench.incident.evidence["unset"] == "20"
+
+
+def test_plans_of_one_step_have_an_end_which_is_said(
+    portions: Callable[[Many, Rails], Bench],
+) -> None:
+    story = portions(Endless(1), Rails()).story()
+    assert "set: left as it is after 20 plans: others." in story
+
+
+def test_more_targets_in_several_plans_than_a_step_may_have_are_a_persons(
+    portions: Callable[[Many, Rails], Bench],
+) -> None:
+    many = Portions(20)
+    bench = portions(many, replace(Rails(), fan_out_most=10))
+    assert done(many) == 8
+    assert bench.incident.state is IncidentState.ESCALATED
+    assert "16 targets" in bench.incident.reason

@@ -60,18 +60,30 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What would be done, in order; never empty."""
+    """What would be done, in order; never empty.
+
+    Attributes:
+        evidence: What was read for it.
+        more: What is left for a further plan once this one is done, in words; empty for nothing. The step
+            is planned anew then.
+    """
 
     effects: tuple[Effect, ...]
     evidence: Json = field(default_factory=dict)
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Nothing:
-    """Nothing needs to be done: the target is as desired, or replaced since the alert."""
+    """Nothing needs to be done: the target is as desired, or replaced since the alert.
+
+    Attributes:
+        more: As a plan's: what was not looked at yet.
+    """
 
     reason: str
     evidence: Json = field(default_factory=dict)
+    more: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,21 +4,29 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache, partial
 from typing import Any
 
+from airwarden.core.counting import counted
 from airwarden.core.errors import UnavailableError
 from airwarden.core.failures import Cause, Verdict
-from airwarden.core.platform import TaskInstance
+from airwarden.core.platform import DagRun, TaskInstance, TaskKey
 from airwarden.core.ports import Airflow
 from airwarden.remediation.actions.base import Danger, Effect, Nothing, Plan, Refused
 from airwarden.remediation.actions.breaker import BROKER, is_open
-from airwarden.remediation.actions.tasks import IDEMPOTENT, TasksRequeue
+from airwarden.remediation.actions.tasks import (
+    IDEMPOTENT,
+    LOOKED_AT,
+    UNSEEN,
+    TasksRequeue,
+    cleared_within,
+)
 from airwarden.remediation.sampling import of_every_dag
 from airwarden.remediation.timed import NOT_BEFORE
-from airwarden.remediation.world import Ledger, Subject, World
+from airwarden.remediation.world import FailureCauses, Ledger, Subject, World
 
 #: Seconds: as long as the journal remembers by default.
 _EVER = 30 * 86_400.0
@@ -40,15 +48,15 @@ class TasksRetry(TasksRequeue):
 
     Parameters:
         lead: Seconds before the alert began from which failures count as its own (900).
-        tasks: Failed tasks whose cause is read at most; each may be a log (50). Those that may be cleared
-            come first, and of every DAG some.
+        tasks: Failed tasks whose cause is read for one plan at most; each may be a log (50). Those that
+            may be cleared come first, and of every DAG some; the others are read for the next plan.
         batch, runs: As for `tasks.requeue`.
         base, cap: Seconds: try n is begun after a random time up to base * 2^n, at most cap (30, 1800).
 
     The cause of each failure is read, and kept as evidence. Only tasks of DAGs tagged
     `auto-heal:idempotent` are cleared, or such as never started; not those of a paused DAG, not where a
-    later run of the DAG has succeeded since, and a task killed for its memory once only. A DAG run gets one clear a
-    day. While heartbeats time out at many workers, or the broker's breaker is open, nothing is cleared:
+    later run of the DAG has succeeded since, and a task killed for its memory once only. A task instance gets one
+    clear a day. While heartbeats time out at many workers, or the broker's breaker is open, nothing is cleared:
     what was killed may still run, or would be killed again.
     """
 
@@ -67,34 +75,33 @@ class TasksRetry(TasksRequeue):
         if is_open(world, BROKER):
             return Refused("breaker broker is open: nothing is retried", cause="broker out")
         since = subject.started_at - timedelta(seconds=float(parameters.get("lead", 900)))
-        failed = [
-            task
-            for task in airflow.task_instances(states=("failed",), updated_after=since)
-            if task.end_date is None or task.end_date >= since
-        ]
+        found = airflow.task_instances(states=("failed",), updated_after=since, limit=LOOKED_AT + 1)
+        failed = [task for task in found if task.end_date is None or task.end_date >= since]
+        unseen = [UNSEEN] if len(found) > LOOKED_AT else []
         if not failed:
-            return Nothing("no task has failed for good since then")
-        most = int(parameters.get("tasks", 50))
+            return Nothing("; ".join(["no task has failed for good since then", *unseen]))
         failed = _promising_first(airflow, failed)
-        judged = [_Judged(task, world.causes.of(task)) for task in failed[:most]]
+        judged = _judge(world.causes, failed, int(parameters.get("tasks", 50)))
         killed = [one for one in judged if one.verdict.cause is Cause.INFRASTRUCTURE]
         chosen, left = self._choose(airflow, killed, ledger, world.cluster)
-        effects, later = self._timed(world, chosen, ledger, parameters)
+        effects, refused, later = self._timed(world, chosen, ledger, parameters)
+        unread = len(failed) - len(judged)
         evidence = {
             "causes": [_words(one) for one in judged[:_SHOWN]],
             "failed": len(failed),
-            "not_read": max(0, len(failed) - most),
+            "not_read": unread,
             "killed_by_the_platform": len(killed),
             "tries_burned": sum(one.task.try_number for one in killed),
             "for_owner": left[:_SHOWN],
-            "left": later,
+            "left": refused,
         }
+        more = [counted(later, "task")] if later else []
+        more += [f"{counted(unread, 'failure')} not read yet"] if unread else []
         if not effects:
-            return Nothing(
-                f"{len(killed)} of {len(failed)} failures are the platform's, and none may be retried",
-                evidence,
-            )
-        return Plan(tuple(effects), evidence)
+            said = f"{len(killed)} of {counted(len(judged), 'failure')} are the platform's"
+            none = f"{said}, and none may be retried"
+            return Nothing("; ".join([none, *unseen]), evidence, "; ".join(more))
+        return Plan(tuple(effects), evidence, "; ".join([*more, *unseen]))
 
     def _choose(
         self, airflow: Airflow, killed: Sequence[_Judged], ledger: Ledger, cluster: str
@@ -103,21 +110,21 @@ class TasksRetry(TasksRequeue):
         dags = {dag.dag_id: dag for dag in airflow.dags()} if killed else {}
         chosen: dict[tuple[str, str], list[TaskInstance]] = defaultdict(list)
         left: list[str] = []
-        newer: dict[tuple[str, str], bool] = {}
+        runs_of = cache(partial(airflow.dag_runs, limit=25))
+        again: Collection[TaskKey] = ()
+        if any(_for_memory(one.verdict) for one in killed):
+            again = cleared_within(_EVER, ledger, cluster, (self.name,))
         for one in killed:
             key = one.task.key
             run = (key.dag_id, key.run_id)
             dag = dags.get(key.dag_id)
-            if run not in newer:
-                newer[run] = _succeeded_since(airflow, one.task)
-            target = f"{cluster}/dagrun/{key.dag_id}/{key.run_id}"
             if dag is None or dag.is_paused:
                 why = "its DAG is paused or gone"
             elif one.task.hostname and IDEMPOTENT not in dag.tags:
                 why = f"its DAG is not tagged {IDEMPOTENT}"
-            elif newer[run]:
+            elif _succeeded_since(runs_of(key.dag_id), one.task):
                 why = "a later run has succeeded"
-            elif _for_memory(one.verdict) and ledger.count(self.name, target, within=_EVER):
+            elif _for_memory(one.verdict) and key in again:
                 why = "killed for its memory again: the same memory would not do"
             else:
                 chosen[run].append(one.task)
@@ -131,18 +138,34 @@ class TasksRetry(TasksRequeue):
         chosen: Mapping[tuple[str, str], Sequence[TaskInstance]],
         ledger: Ledger,
         parameters: Mapping[str, Any],
-    ) -> tuple[list[Effect], list[str]]:
-        """Return one effect a run, the earliest first, each with the moment before which it waits."""
+    ) -> tuple[list[Effect], list[str], int]:
+        """Return what `_effects` does, the earliest first, each with the moment before which it waits."""
         base, cap = float(parameters.get("base", _BASE)), float(parameters.get("cap", _CAP))
-        effects, later = self._effects(world, chosen, ledger, {**parameters, "spread": 0})
+        effects, refused, later = self._effects(world, chosen, ledger, {**parameters, "spread": 0})
         timed: list[tuple[datetime, Effect]] = []
         for effect in effects:
             tasks = chosen[str(effect.parameters["dag_id"]), str(effect.parameters["run_id"])]
-            moment = max(due(task, base, cap, world.clock.now()) for task in tasks)
+            moment = max(
+                due(task, base, cap, world.clock.now())
+                for task in tasks
+                if task.id in effect.before["ids"].values()
+            )
             parameters_of = {**effect.parameters, NOT_BEFORE: moment.isoformat()}
             timed.append((moment, _with(effect, parameters_of)))
         timed.sort(key=lambda one: (one[0], one[1].target))
-        return [effect for _, effect in timed], later
+        return [effect for _, effect in timed], refused, later
+
+
+def _judge(causes: FailureCauses, failed: Sequence[TaskInstance], most: int) -> list[_Judged]:
+    """Return those whose cause is known, so many of them read now at most."""
+    judged: list[_Judged] = []
+    for task in failed:
+        if (verdict := causes.known(task)) is None:
+            if not most:
+                continue
+            verdict, most = causes.of(task), most - 1
+        judged.append(_Judged(task, verdict))
+    return judged
 
 
 def _promising_first(airflow: Airflow, failed: Sequence[TaskInstance]) -> list[TaskInstance]:
@@ -180,9 +203,8 @@ def _for_memory(verdict: Verdict) -> bool:
     return any(word in said for word in _MEMORY)
 
 
-def _succeeded_since(airflow: Airflow, task: TaskInstance) -> bool:
-    """Return whether a run of the DAG that is newer than the task's has succeeded."""
-    runs = airflow.dag_runs(task.key.dag_id, limit=25)
+def _succeeded_since(runs: Sequence[DagRun], task: TaskInstance) -> bool:
+    """Return whether a run of the DAG that is newer than the task's has succeeded; the newest come first."""
     mine = next((n for n, run in enumerate(runs) if run.run_id == task.key.run_id), None)
     newer = runs if mine is None else runs[:mine]
     return any(run.state == "success" for run in newer)

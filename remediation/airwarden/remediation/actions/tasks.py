@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,10 @@ _STATES = ("failed", "queued")
 _FOR_OWNER = 50
 #: The actions that clear: together they do it once a day for a run.
 _CLEARING = ("tasks.requeue", "tasks.retry")
+#: Failed and queued tasks that one plan looks at.
+LOOKED_AT = 5000
+#: Said where there are more of them.
+UNSEEN = f"more than {LOOKED_AT} tasks failed or hang, and the others are not seen yet"
 
 
 class TasksRequeue:
@@ -33,11 +37,11 @@ class TasksRequeue:
             `queue`: those of the Celery queue that the label `queue` names.
         hung: Seconds that a queued task must have been queued (60).
         lead: Seconds before the alert began from which failures count as its own (300).
-        batch: Task instances of one DAG run that are cleared at most (20).
-        runs: DAG runs that one plan touches at most (20).
+        batch: Task instances of one DAG run that one clear has at most (20).
+        runs: Clears of one plan at most (20); what is left is planned after it.
         spread: Seconds over which each clear is delayed at random (2).
 
-    A clear gives a whole new set of retries, so a DAG run gets one a day. What is not touched is
+    A clear gives a whole new set of retries, so a task instance gets one a day. What is not touched is
     listed for its owner. While the breaker of the dependency or of the broker is open, it refuses.
     """
 
@@ -58,9 +62,11 @@ class TasksRequeue:
         for name in (BROKER, subject.labels.get("dependency", "")):
             if is_open(world, name):
                 return Refused(f"breaker {name} is open: nothing is re-queued", cause=f"{name} out")
-        hit = self._hit(world, subject, parameters)
+        found = self._found(world, subject, parameters)
+        hit = self._hit(found, world, subject, parameters)
+        unseen = [UNSEEN] if len(found) > LOOKED_AT else []
         if not hit:
-            return Nothing("no task failed or hangs since the alert began")
+            return Nothing("; ".join(["no task failed or hangs since the alert began", *unseen]))
         idempotent = {dag.dag_id for dag in airflow.dags(tags=(IDEMPOTENT,))}
         by_run: dict[tuple[str, str], list[TaskInstance]] = defaultdict(list)
         for_owner: list[TaskInstance] = []
@@ -72,30 +78,40 @@ class TasksRequeue:
                 by_run[task.key.dag_id, task.key.run_id].append(task)
             elif task.state == "failed":
                 for_owner.append(task)
-        effects, left = self._effects(world, by_run, ledger, parameters)
+        effects, left, beyond = self._effects(world, by_run, ledger, parameters)
         evidence = {
             "for_owner": [_word(task) for task in for_owner[:_FOR_OWNER]],
             "for_owner_total": len(for_owner),
             "left": left,
         }
         if not effects:
-            return Nothing(f"{len(for_owner)} failed tasks are left to their owners", evidence)
-        return Plan(tuple(effects), evidence)
+            owners = f"{len(for_owner)} failed tasks are left to their owners"
+            return Nothing("; ".join([owners, *unseen]), evidence)
+        more = [counted(beyond, "task")] if beyond else []
+        return Plan(tuple(effects), evidence, "; ".join([*more, *unseen]))
+
+    def _found(
+        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+    ) -> Sequence[TaskInstance]:
+        """Return the tasks in scope that failed or are queued; more than `LOOKED_AT` are not all."""
+        airflow, since = world.rest, _since(subject, parameters)
+        scope = parameters.get("scope", "dependency")
+        if scope == "dependency":
+            return self._of_dependency(airflow, world, subject, since)
+        queues = (subject.labels.get("queue", "default"),) if scope == "queue" else ()
+        return airflow.task_instances(
+            states=_STATES, queues=queues, updated_after=since, limit=LOOKED_AT + 1
+        )
 
     def _hit(
-        self, world: World, subject: Subject, parameters: Mapping[str, Any]
+        self,
+        found: Sequence[TaskInstance],
+        world: World,
+        subject: Subject,
+        parameters: Mapping[str, Any],
     ) -> list[TaskInstance]:
-        """Return the tasks in scope that failed or were queued since shortly before the alert."""
-        airflow = world.rest
-        since = subject.started_at - timedelta(seconds=float(parameters.get("lead", 300)))
-        scope, hung = parameters.get("scope", "dependency"), float(parameters.get("hung", 60))
-        if scope == "dependency":
-            found = self._of_dependency(airflow, world, subject, since)
-        else:
-            found = list(airflow.task_instances(states=_STATES, updated_after=since))
-        if scope == "queue":
-            queue = subject.labels.get("queue", "default")
-            found = [task for task in found if task.queue == queue]
+        """Return those that failed or were queued since shortly before the alert."""
+        since, hung = _since(subject, parameters), float(parameters.get("hung", 60))
         return [task for task in found if _within(task, since, world.clock.now(), hung)]
 
     def _of_dependency(
@@ -107,10 +123,14 @@ class TasksRequeue:
         pools = dependency.pools if dependency else ()
         found: dict[TaskKey, TaskInstance] = {}
         if pools:
-            in_pools = airflow.task_instances(states=_STATES, pools=pools, updated_after=since)
+            in_pools = airflow.task_instances(
+                states=_STATES, pools=pools, updated_after=since, limit=LOOKED_AT + 1
+            )
             found.update({task.key: task for task in in_pools})
         if dags:
-            in_dags = airflow.task_instances(states=_STATES, dag_ids=dags, updated_after=since)
+            in_dags = airflow.task_instances(
+                states=_STATES, dag_ids=dags, updated_after=since, limit=LOOKED_AT + 1
+            )
             found.update({task.key: task for task in in_dags})
         return list(found.values())
 
@@ -120,23 +140,27 @@ class TasksRequeue:
         by_run: Mapping[tuple[str, str], Sequence[TaskInstance]],
         ledger: Ledger,
         parameters: Mapping[str, Any],
-    ) -> tuple[list[Effect], list[str]]:
-        """Return one effect a DAG run, and the runs that are left out with the reason."""
+    ) -> tuple[list[Effect], list[str], int]:
+        """Return one effect a batch of a DAG run, what is left out with the reason, and how many are for later."""
         batch, most = int(parameters.get("batch", 20)), int(parameters.get("runs", 20))
+        spread = float(parameters.get("spread", 2))
+        cleared = cleared_within(_DAY, ledger, world.cluster, _CLEARING)
         effects: list[Effect] = []
         left: list[str] = []
+        later = 0
         for (dag_id, run_id), tasks in sorted(by_run.items()):
             target = f"{world.cluster}/dagrun/{dag_id}/{run_id}"
-            if any(ledger.count(name, target, within=_DAY) for name in _CLEARING):
-                left.append(f"{dag_id} {run_id}: was cleared within a day")
-            elif len(effects) >= most:
-                left.append(f"{dag_id} {run_id}: more than {most} runs at once")
-            else:
-                effects.append(
-                    self._effect(target, tasks[:batch], float(parameters.get("spread", 2)))
-                )
-                left += [f"{_word(task)}: more than {batch} at once" for task in tasks[batch:]]
-        return effects, left
+            left += [
+                f"{_word(task)}: was cleared within a day" for task in tasks if task.key in cleared
+            ]
+            rest = sorted((t for t in tasks if t.key not in cleared), key=lambda one: one.key)
+            for begin in range(0, len(rest), batch):
+                part = rest[begin : begin + batch]
+                if len(effects) < most:
+                    effects.append(self._effect(target, part, spread))
+                else:
+                    later += len(part)
+        return effects, left, later
 
     def _effect(self, target: str, tasks: Sequence[TaskInstance], spread: float) -> Effect:
         key = tasks[0].key
@@ -194,9 +218,22 @@ class TasksRequeue:
         return Nothing("a clear cannot be taken back")
 
 
+def cleared_within(
+    seconds: float, ledger: Ledger, cluster: str, actions: Collection[str]
+) -> frozenset[TaskKey]:
+    """Return the task instances that these actions have cleared in so many seconds, or may have."""
+    begun = ledger.begun(cluster, actions, within=seconds)
+    return frozenset(key for one in begun for key in _keys(one.parameters))
+
+
 def never_started(task: TaskInstance) -> bool:
     """Return whether no worker ever had it: Airflow writes the host's name when a task starts."""
     return not task.hostname and task.state in _STATES
+
+
+def _since(subject: Subject, parameters: Mapping[str, Any]) -> datetime:
+    """Return from when on failures are the alert's own."""
+    return subject.started_at - timedelta(seconds=float(parameters.get("lead", 300)))
 
 
 def _within(task: TaskInstance, since: datetime, now: datetime, hung: float) -> bool:
@@ -211,7 +248,7 @@ def _within(task: TaskInstance, since: datetime, now: datetime, hung: float) -> 
 def _now(airflow: Airflow, effect: Effect) -> list[TaskInstance]:
     """Return the effect's tasks as they are now, without those that are gone."""
     found = []
-    for key in _keys(effect):
+    for key in _keys(effect.parameters):
         try:
             found.append(airflow.task_instance(key))
         except NotFoundError:
@@ -219,9 +256,9 @@ def _now(airflow: Airflow, effect: Effect) -> list[TaskInstance]:
     return found
 
 
-def _keys(effect: Effect) -> Iterable[TaskKey]:
-    dag_id, run_id = str(effect.parameters["dag_id"]), str(effect.parameters["run_id"])
-    for task_id, map_index in effect.parameters["tasks"]:
+def _keys(parameters: Mapping[str, Any]) -> Iterable[TaskKey]:
+    dag_id, run_id = str(parameters["dag_id"]), str(parameters["run_id"])
+    for task_id, map_index in parameters["tasks"]:
         yield TaskKey(dag_id, run_id, str(task_id), int(map_index))
 
 

@@ -91,7 +91,7 @@ class Around:
     Attributes:
         fleet: None where the target is no unit of a fleet, or takes nothing from it.
         siblings: None where the target is not repaired one at a time.
-        targets: How many targets the whole plan of the step has.
+        targets: How many targets the step has by now, those of its earlier plans included.
         replaced: The target is another incarnation than the one that was planned for.
         protected: The pattern by which the target is out of bounds, or empty.
         changed: What of the platform's versions has changed lately, one clause each.

@@ -50,6 +50,8 @@ class Progress:
         by: Who runs the playbook by hand; empty where alerts do.
         ordered: Keys of the effects that they were shown and agreed to.
         aftermath: The fault was over before anything was done; what it left is mended.
+        rounds: How often the current step was planned anew because there was more than one plan takes.
+        round_seq: The number of the first effect that was planned since then.
     """
 
     phase: Phase = Phase.CONFIRM
@@ -78,6 +80,8 @@ class Progress:
     by: str = ""
     ordered: tuple[str, ...] = ()
     aftermath: bool = False
+    rounds: int = 0
+    round_seq: int = 0
 
     def to_json(self) -> str:
         """Return it as JSON, for the journal."""
