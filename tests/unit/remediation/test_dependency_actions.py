@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airwarden.core.errors import ConflictError
+from airwarden.core.errors import ConflictError, UnavailableError
 from airwarden.core.platform import Dag, DagRun, Pool, TaskInstance, TaskKey
 from airwarden.remediation.actions.base import Effect, Nothing, Plan, ReadBack, Refused
 from airwarden.remediation.actions.canary import CanaryStart
@@ -197,6 +197,9 @@ def test_a_dag_that_somebody_switched_since_is_left_as_it_is(small: Small) -> No
     left = PAUSE.undo(world(small), planned.effects[0])
     assert isinstance(left, Nothing)
     assert "somebody" in left.reason
+    # Who could not be seen to have switched it may have: it is asked again.
+    small.database.error = UnavailableError("connection refused")
+    assert isinstance(PAUSE.undo(world(small), planned.effects[0]), Refused)
 
 
 def test_at_most_three_dags_the_busiest_first(small: Small) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from airwarden.core.errors import UnavailableError
 from airwarden.core.failures import Cause, Verdict
-from airwarden.core.platform import Dag, DagRun, TaskInstance, TaskKey
+from airwarden.core.platform import Dag, DagRun, TaskInstance, TaskKey, Worker
 from airwarden.remediation.actions.base import Effect, Nothing, Plan, Refused
 from airwarden.remediation.actions.retries import TasksRetry, due
 from airwarden.remediation.actions.tasks import IDEMPOTENT
@@ -166,6 +166,25 @@ def test_nothing_is_retried_while_the_broker_is_out_or_causes_cannot_be_read(sma
         RETRY.plan(small.world(), BURST, {})
     small.breakers.change(small.breakers.load("prod/broker"), state=BreakerState.OPEN)
     assert isinstance(RETRY.plan(world(small), BURST, {}), Refused)
+
+
+def test_nothing_is_retried_while_heartbeats_time_out_on_most_hosts(small: Small) -> None:
+    small.workers.known = [Worker(f"celery@box-{n}", ("default",), 0, 0, 4) for n in range(5)]
+    small.airflow.runs = []
+    small.airflow.tasks = [failed("safe", run=f"r{n}", hostname=f"box-{n}") for n in range(3)]
+    refused = RETRY.plan(world(small), BURST, {})
+    assert isinstance(refused, Refused)
+    assert refused.reason == "heartbeats timed out lately on 3 hosts, and workers answer on 5"
+    # Other kills, other fleets and other times are the hosts' own.
+    assert planned(small, {"load": MEMORY}).effects
+    small.clock.time += timedelta(seconds=300)
+    assert planned(small).effects
+    small.clock.time = NOON
+    small.workers.known += [Worker(f"celery@more-{n}", ("default",), 0, 0, 4) for n in range(5)]
+    assert planned(small).effects
+    small.workers.error = UnavailableError("no answer")
+    with pytest.raises(UnavailableError):
+        RETRY.plan(world(small), BURST, {})
 
 
 def test_no_more_causes_are_read_than_allowed(small: Small) -> None:

@@ -151,6 +151,8 @@ class DagPause:
         if not dag.is_paused:
             return Nothing(f"DAG {dag_id} runs already")
         seen, now = effect.before.get("patches"), _patches(world, dag_id)
+        if seen is not None and now is None:
+            return Refused(f"whether somebody switched DAG {dag_id} since cannot be read now")
         if seen is not None and now is not None and now > seen + 1:
             return Nothing(f"DAG {dag_id} was switched by somebody since: left as it is")
         own = str(effect.before.get("for", ""))

@@ -33,6 +33,10 @@ _EVER = 30 * 86_400.0
 #: The first retry waits at most so many seconds, each further try twice as long, up to the cap.
 _BASE, _CAP = 30.0, 1800.0
 _SHOWN = 30
+#: Events by which Airflow gave a task up that it did not hear of.
+_SILENT = ("heartbeat timeout", "zombie")
+#: On so many hosts, and most of those that there are, within so many seconds, it is not the hosts.
+_HOSTS, _LATELY = 3, 300.0
 #: What tells that a task was killed for its memory: with the same memory it would be again.
 _MEMORY = ("memory", "oom", "exit:137", "signal:9")
 
@@ -56,7 +60,7 @@ class TasksRetry(TasksRequeue):
     The cause of each failure is read, and kept as evidence. Only tasks of DAGs tagged
     `auto-heal:idempotent` are cleared, or such as never started; not those of a paused DAG, not where a
     later run of the DAG has succeeded since, and a task killed for its memory once only. A task instance gets one
-    clear a day. While heartbeats time out at many workers, or the broker's breaker is open, nothing is cleared:
+    clear a day. While heartbeats time out on most hosts, or the broker's breaker is open, nothing is cleared:
     what was killed may still run, or would be killed again.
     """
 
@@ -83,6 +87,12 @@ class TasksRetry(TasksRequeue):
         failed = _promising_first(airflow, failed)
         judged = _judge(world.causes, failed, int(parameters.get("tasks", 50)))
         killed = [one for one in judged if one.verdict.cause is Cause.INFRASTRUCTURE]
+        if reason := _everywhere(world, killed):
+            return Refused(
+                reason,
+                cause="heartbeats time out everywhere",
+                evidence={"causes": [_words(one) for one in killed[:_SHOWN]]},
+            )
         chosen, left = self._choose(airflow, killed, ledger, world.cluster)
         effects, refused, later = self._timed(world, chosen, ledger, parameters)
         unread = len(failed) - len(judged)
@@ -166,6 +176,27 @@ def _judge(causes: FailureCauses, failed: Sequence[TaskInstance], most: int) -> 
             verdict, most = causes.of(task), most - 1
         judged.append(_Judged(task, verdict))
     return judged
+
+
+def _everywhere(world: World, killed: Sequence[_Judged]) -> str:
+    """Return why the tasks' own hosts are not what took them, or nothing: most hosts are affected.
+
+    Then what heartbeats go through is slow or away, healthy tasks are given up, and many of them still run.
+    """
+    since = world.clock.now() - timedelta(seconds=_LATELY)
+    hosts = {
+        one.task.hostname
+        for one in killed
+        if one.verdict.event in _SILENT and one.task.end_date and one.task.end_date >= since
+    } - {""}
+    if len(hosts) < _HOSTS or world.workers is None:
+        return ""
+    serving = {worker.hostname.rpartition("@")[2] for worker in world.workers.workers()}
+    if len(hosts) * 2 <= len(serving):
+        return ""
+    return (
+        f"heartbeats timed out lately on {len(hosts)} hosts, and workers answer on {len(serving)}"
+    )
 
 
 def _promising_first(airflow: Airflow, failed: Sequence[TaskInstance]) -> list[TaskInstance]:
