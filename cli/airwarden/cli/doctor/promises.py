@@ -10,7 +10,7 @@ from airwarden.cli import composition
 from airwarden.cli.doctor.finding import Finding, Outcome
 from airwarden.core.errors import AirwardenError
 from airwarden.core.settings import Cluster, Settings, Sla
-from airwarden.exporters.collectors.over_rest import RestQueries
+from airwarden.exporters.rest_reads import RestQueries
 
 
 class Rows(Protocol):
