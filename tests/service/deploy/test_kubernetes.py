@@ -345,6 +345,16 @@ def test_probes_that_can_show_no_certificate_are_refused() -> None:
     assert "remediator.tls.client_ca_file" in outcome.stderr
 
 
+def test_the_labels_of_the_monitoring_namespace_are_those_that_are_given(tmp_path: Path) -> None:
+    mine = tmp_path / "values.yaml"
+    mine.write_text("networkPolicy: {monitoringNamespace: {team: observability}}\n")
+    found = by_key(templated("--values", str(mine)))
+    for program in PROGRAMS:
+        policy = found["NetworkPolicy", "airwarden", f"airwarden-{program}"]["spec"]
+        wanted = {"namespaceSelector": {"matchLabels": {"team": "observability"}}}
+        assert policy["ingress"][0]["from"][0] == wanted
+
+
 def test_further_peers_may_reach_both_programs() -> None:
     peer = {"namespaceSelector": {"matchLabels": {"team": "data"}}}
     things = templated("--set-json", f"networkPolicy.extraFrom={json.dumps([peer])}")

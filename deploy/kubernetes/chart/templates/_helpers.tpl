@@ -211,7 +211,7 @@ spec:
   ingress:
     - from:
         - namespaceSelector:
-            matchLabels: {{ toYaml $root.Values.networkPolicy.monitoringNamespace | nindent 14 }}
+            matchLabels: {{ $root.Values.networkPolicy.monitoringNamespace | default (dict "kubernetes.io/metadata.name" "monitoring") | toYaml | nindent 14 }}
         {{- with .from }}
         - podSelector:
             matchLabels:
