@@ -85,11 +85,18 @@ def _rules(
             findings += portability.group(f"{name}: {title}", group)
             for rule in rules:
                 place = f"{name}: {rule.get('alert') or rule.get('record') or title}"
-                if "expr" in rule and ("alert" in rule) != ("record" in rule):
-                    yield place, rule
-                else:
-                    message = "a rule needs expr, and either alert or record"
+                if message := _malformed(rule):
                     findings.append(Finding(place, FindingSeverity.ERROR, message))
+                else:
+                    yield place, rule
+
+
+def _malformed(rule: Mapping[str, Any]) -> str:
+    """Return why a rule is none, empty where it is one."""
+    if rule.get("expr") in (None, "") or ("alert" in rule) == ("record" in rule):
+        return "a rule needs expr, and either alert or record"
+    wrong = (k for k in ("labels", "annotations") if not isinstance(rule.get(k) or {}, Mapping))
+    return next((f"{key} are names with values" for key in wrong), "")
 
 
 def lint_routes(config: RuleConfig) -> tuple[Finding, ...]:
