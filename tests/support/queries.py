@@ -25,6 +25,7 @@ PARAMETERS: dict[str, dict[str, object]] = {
         "full": False,
         "limit": 600.0,
     },
+    "oldest_startable": {"pools": ["default_pool", "endless"], "open": [5, None]},
     "overdue_runs": {"grace": 15.0},
     "due_runs": {"dags": ["d"], "due": [datetime(2026, 1, 5, tzinfo=UTC)]},
     "task_events": {"after": 0, "until": 9},

@@ -266,7 +266,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Read a body of announced and bounded length, from those who may send one."""
         announced = self.headers.get("Content-Length", "")
         refusal = None
-        if not announced.isdigit():
+        if not (announced.isascii() and announced.isdigit()):
             refusal = Reply(411, b"a Content-Length is required\n")
         elif len(announced) > 12 or int(announced) > post.limit:
             refusal = Reply(413, f"at most {post.limit} bytes are taken\n".encode())

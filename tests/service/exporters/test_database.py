@@ -309,6 +309,12 @@ LATE: dict[str, Callable[[AirflowRows], object]] = {
     "a run that is due and not created": lambda r: r.dag("d", next_dagrun_create_after=ago(400)),
     "a queued run": lambda r: r.run(r.dag("d"), "queued", queued_at=ago(400), run_after=ago(900)),
     "a scheduled task": lambda r: scheduled(r, r.dag("d"), 400),
+    "a scheduled task beside an older one of a run that is at its DAG's limit": lambda r: (
+        run := r.run(r.dag("narrow", max_active_tasks=1)),
+        r.task(run, "long", "running", queued_dttm=ago(3600)),
+        r.task(run, "t", "scheduled", scheduled_dttm=ago(900), queued_dttm=None),
+        scheduled(r, r.dag("d"), 400),
+    ),
     "a scheduled task beside an older one of a paused DAG": lambda r: (
         scheduled(r, r.dag("off", is_paused=True), 900),
         scheduled(r, r.dag("d"), 400),
@@ -320,6 +326,15 @@ NOT_LATE: dict[str, Callable[[AirflowRows], object]] = {
     "a stale DAG": lambda r: r.dag("d", next_dagrun_create_after=ago(400), is_stale=True),
     "a DAG at its limit": lambda r: r.dag(
         "d", next_dagrun_create_after=ago(400), exceeds_max_non_backfill=True
+    ),
+    "a scheduled task of a run that is at its DAG's limit": lambda r: (
+        run := r.run(r.dag("d", max_active_tasks=1)),
+        r.task(run, "long", "running", queued_dttm=ago(3600)),
+        r.task(run, "t", "scheduled", scheduled_dttm=ago(400), queued_dttm=None),
+    ),
+    "a scheduled task that takes more slots than its pool has left": lambda r: (
+        r.insert("slot_pool", pool="small", slots=2, include_deferred=False),
+        scheduled(r, r.dag("d"), 400, pool="small", pool_slots=3),
     ),
     "a queued run of a paused DAG": lambda r: r.run(
         r.dag("d", is_paused=True), "queued", queued_at=ago(400), run_after=ago(400)

@@ -141,6 +141,10 @@ def test_bodies_are_taken_from_those_who_may_and_within_the_limit() -> None:
         assert send(b"x" * 11, token="reader") == 401
         chunked = httpx.post(f"{url}/api/v1/things", content=iter([b"x"]), headers=bearer("sender"))
         assert chunked.status_code == 411
+        with socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2]))) as sender:
+            head = b"POST /api/v1/things HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer sender\r\n"
+            sender.sendall(head + "Content-Length: \u00b2\r\n\r\n".encode("latin-1"))
+            assert b" 411 " in sender.recv(100)
         assert httpx.get(f"{url}/api/v1/things", headers=bearer("sender")).status_code == 404
         with httpx.Client(headers=bearer("sender")) as client:
             for number in range(3):  # over one connection

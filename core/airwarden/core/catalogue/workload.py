@@ -22,7 +22,7 @@ METRICS = (
         _GAUGE,
         (),
         "How far scheduling is behind: the oldest of a run that is due and not created, a queued run"
-        " that may start, and a scheduled task whose pool has room while nothing is being queued;"
+        " that may start, and a scheduled task whose pool and run have room while nothing is being queued;"
         " paused DAGs do not count.",
         "metadata database: dag, dag_run, task_instance",
     ),
