@@ -79,13 +79,18 @@ class Verifying:
             since = progress.verify_since or tx.now
             if reading.verdict is Verdict.TRUE:
                 healthy = progress.healthy_since or tx.now
+                if progress.healthy_since and progress.unreadable_since:
+                    # The time in which nothing could be read ends a healthy time as little as it is one.
+                    healthy += tx.now - progress.unreadable_since
                 if tx.now - healthy >= use.stable:
                     self._resolve(tx, case, reading.sentence)
                     return
                 self._stabilize(tx, case, healthy, reading.sentence)
                 return
             # Only a read that says so ends a healthy time; an unreadable moment proves nothing.
-            healthy_since = progress.healthy_since if reading.verdict is Verdict.UNKNOWN else None
+            unread = reading.verdict is Verdict.UNKNOWN
+            healthy_since = progress.healthy_since if unread else None
+            unreadable_since = (progress.unreadable_since or tx.now) if unread else None
             if progress.healthy_since is not None and healthy_since is None:
                 case.say(tx, "verify", f"Not healthy any more: {reading.sentence}.")
                 if progress.skip_to_verify and not case.acted:
@@ -98,7 +103,12 @@ class Verifying:
                 return
             case.save(
                 tx,
-                progress=replace(progress, verify_since=since, healthy_since=healthy_since),
+                progress=replace(
+                    progress,
+                    verify_since=since,
+                    healthy_since=healthy_since,
+                    unreadable_since=unreadable_since,
+                ),
                 next_at=tx.now + case.rails.verify_every,
             )
 

@@ -185,6 +185,19 @@ def test_what_cannot_be_read_back_is_undecidable_and_paged_for(bench: Bench) -> 
     assert len(bench.paged()) == 1
 
 
+def test_a_time_in_which_health_cannot_be_read_is_no_healthy_time(bench: Bench) -> None:
+    bench.fire()
+    bench.run(16)
+    assert bench.state() is IncidentState.STABILIZING
+    bench.machine.unreadable = True
+    bench.run(25)
+    bench.machine.unreadable = False
+    bench.run(6)
+    assert bench.state() is IncidentState.STABILIZING
+    bench.run(20)
+    assert bench.state() is IncidentState.RESOLVED
+
+
 def test_a_rejected_effect_is_not_repeated(bench: Bench) -> None:
     bench.machine.errors = [RejectedError("403 forbidden")]
     bench.fire()
