@@ -37,9 +37,9 @@ _PAUSE = (
 _PAUSE_ALL = "UPDATE dag SET is_paused = true WHERE NOT is_paused"
 #: Seconds for the runs that are open to end.
 _PATIENCE = 180.0
-#: Seconds without a change after which nothing moves any more: the scheduler was seen to skip a task 40
-#: seconds after the last event of its run.
-_STILL = 45.0
+#: Seconds without a change after which nothing moves any more: once a minute the scheduler ends the runs of
+#: paused DAGs whose tasks have all ended.
+_STILL = 80.0
 _AWAKE = "SELECT count(*) FROM dag WHERE NOT is_paused AND NOT is_stale"
 #: Tasks that a worker works on. Of one that was killed with it there is no sign of life any more.
 _AT_WORK = (

@@ -55,6 +55,7 @@ NOT_THERE = {
     "cluster:airwarden_dag_runs_ended:increase1h:usual{": "takes a week",
     "cluster:airwarden_task_retries:increase30m:usual{": "takes a week",
     "cluster_operator:airwarden_operator_failures:increase1h:usual{": "takes a week",
+    "cluster:airwarden_slots_asked:p95_7d{": "takes a week",
 }
 
 
