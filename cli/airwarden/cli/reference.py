@@ -282,7 +282,9 @@ def _step(step: Step) -> str:
         case UndoStep():
             return f"*{step.id}*: take back what *{step.undo}* did"
         case HumanStep():
-            return f"*{step.id}*: a person: {step.human}"
+            about = " or ".join(f"*{one}*" for one in step.about)
+            condition = f", if {about} did something" if about else ""
+            return f"*{step.id}*: a person{condition}: {step.human}"
 
 
 def _actions_page() -> str:

@@ -45,7 +45,7 @@ THRESHOLDS = {
 #: Alerts that have more than a threshold, or short times only for what a story breaks.
 ALERTS: dict[str, dict[str, Any]] = {
     **{name: {"threshold": text} for name, text in THRESHOLDS.items()},
-    "AirflowBacklogGrowing": {"hold": "3s", "over": "5s", "at_least": 40},
+    "AirflowBacklogGrowing": {"hold": "3s", "over": "30s", "at_least": 40},
     "AirflowPoolStarving": {
         "overrides": [{"where": {"pool": "exports"}, "threshold": "> 0 for 5s"}]
     },

@@ -16,7 +16,7 @@ from stories.timeline import Mark
 
 PLAYBOOK = "dag-flood"
 #: Runs, seconds between them, and the tasks of each with their seconds.
-RUNS, EVERY, TASKS, SECONDS = 8, 4.0, 30, 4.0
+RUNS, EVERY, TASKS, SECONDS = 12, 4.0, 20, 4.0
 
 
 class FloodingDag(Story):
@@ -41,6 +41,7 @@ class FloodingDag(Story):
             for _ in range(RUNS):
                 run_id = faults.flood(scene.platform, tasks=TASKS, seconds=SECONDS)
                 self._runs.append(run_id)
+                faults.long_task(scene.platform, seconds=1)  # it waits behind them
                 if over.wait(EVERY):
                     return
 

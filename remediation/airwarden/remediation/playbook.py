@@ -86,6 +86,10 @@ class HumanStep(_Strict):
 
     id: str
     human: str
+    about: tuple[str, ...] = Field(
+        default=(),
+        description="Earlier steps: nobody is asked where none of them did anything. Always asked if empty.",
+    )
 
 
 Step = ActionStep | WaitStep | UndoStep | HumanStep

@@ -24,7 +24,7 @@ from airwarden.core.own_yaml import load_own
 from airwarden.remediation.decide.correlate import LoadedPlaybook, PlaybookSet
 from airwarden.remediation.decide.rails import Rails
 from airwarden.remediation.decide.states import Mode, effective_mode
-from airwarden.remediation.playbook import ActionStep, Playbook, Step, UndoStep, WaitStep
+from airwarden.remediation.playbook import ActionStep, HumanStep, Playbook, Step, UndoStep, WaitStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +298,14 @@ def _step_lists(book: Playbook, place: str) -> Iterator[tuple[str, Sequence[Step
         yield f"{place}: remedies.{number}.steps", remedy.steps
 
 
+def _told_of(step: Step) -> Iterator[tuple[str, str]]:
+    """Yield the other steps that a step names, each with the words for what it says of it."""
+    if isinstance(step, UndoStep):
+        yield "undoes", step.undo
+    if isinstance(step, HumanStep):
+        yield from (("asks about", one) for one in step.about)
+
+
 def _cross_check_steps(
     steps: Sequence[Step], place: str, actions: Collection[str], known: set[str]
 ) -> None:
@@ -307,12 +315,13 @@ def _cross_check_steps(
         at = f"{place}.{index}"
         if step.id in known:
             raise WrongInputError(f"step id {step.id!r} is there twice", place=at)
-        if isinstance(step, UndoStep) and step.undo not in earlier:
-            raise WrongInputError(
-                f"undoes {step.undo!r}, which is no earlier step",
-                place=at,
-                hint=_nearest(step.undo, earlier),
-            )
+        for said, other in _told_of(step):
+            if other not in earlier:
+                raise WrongInputError(
+                    f"{said} {other!r}, which is no earlier step",
+                    place=at,
+                    hint=_nearest(other, earlier),
+                )
         if isinstance(step, ActionStep) and step.action not in actions:
             raise WrongInputError(
                 f"there is no action {step.action!r}", place=at, hint=_nearest(step.action, actions)

@@ -26,7 +26,7 @@ from airwarden.remediation.plans import Planned, StoredPlan
 from airwarden.remediation.playbook import ActionStep, HumanStep, UndoStep, WaitStep
 from airwarden.remediation.ramping import Ramping
 from airwarden.remediation.timed import waits_until
-from airwarden.remediation.undoing import most_undos, plan_undo
+from airwarden.remediation.undoing import done_by, most_undos, plan_undo
 from airwarden.remediation.verifying import Verifying
 
 Outcome = Plan | Nothing | Refused
@@ -102,7 +102,12 @@ class Steps:
 
     def _ask_person(self, case: Case, step: HumanStep) -> None:
         """Page for what only a person can do; healing does not wait for it, nor end the page."""
+        moot = bool(step.about) and not done_by(self._parts, case, step.about)
         with self._parts.journal.lead(self._parts.leadership.fence) as tx:
+            if moot:
+                case.say(tx, "step", f"Step {step.id}: nobody is asked, since nothing was done.")
+                self._next_step(tx, case)
+                return
             case.say(tx, "step", f"A person is asked, by page: {step.human}")
             one = incidents.get(tx, case.incident.id)
             asked = (*one.human_steps, step.human)

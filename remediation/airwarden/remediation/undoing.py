@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import partial
 
 from airwarden.core.errors import UnavailableError
@@ -21,17 +22,17 @@ _MOST, _MOST_EACH = 60, 6
 
 def most_undos(parts: Parts, case: Case, step: UndoStep) -> int:
     """Return how many effects an undo step may take."""
-    return max(_MOST, _MOST_EACH * len(_done(parts, case, step)))
+    return max(_MOST, _MOST_EACH * len(done_by(parts, case, {step.undo})))
 
 
-def _done(parts: Parts, case: Case, step: UndoStep) -> list[Attempt]:
-    """Return what the step takes back: of every run, since an earlier attempt's effect is ours too."""
+def done_by(parts: Parts, case: Case, steps: Collection[str]) -> list[Attempt]:
+    """Return what these steps did: in every run, since an earlier attempt's effect is ours too."""
     with parts.journal.read() as tx:
         done = runs.attempts_of_incident(tx, case.incident.id)
     return [
         a
         for a in done
-        if a.step_id == step.undo and a.state is AttemptState.CONFIRMED and a.undo_of is None
+        if a.step_id in steps and a.state is AttemptState.CONFIRMED and a.undo_of is None
     ]
 
 
@@ -39,7 +40,7 @@ def plan_undo(parts: Parts, case: Case, step: UndoStep) -> tuple[list[Planned], 
     """Ask each action for the way back from what was done, newest first."""
     planned: list[Planned] = []
     refusals: list[str] = []
-    for attempt in reversed(_done(parts, case, step)):
+    for attempt in reversed(done_by(parts, case, {step.undo})):
         action = parts.actions.get(attempt.action)
         if action is None:
             refusals.append(f"action {attempt.action} is no longer known")

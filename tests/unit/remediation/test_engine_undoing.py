@@ -37,6 +37,24 @@ def test_a_hold_waits_for_the_world_and_is_taken_back(make: Make) -> None:
     assert bench.paged("resolve") == []
 
 
+@pytest.mark.parametrize(("value", "asked"), [(1, ("Ask the owner.",)), (10, ())])
+def test_nobody_is_asked_about_what_was_not_done(
+    make: Make, value: int, asked: tuple[str, ...]
+) -> None:
+    steps = [
+        {"id": "hold", "action": "number.hold", "with": {"value": value}},
+        {"id": "tell", "human": "Ask the owner.", "about": ["hold"]},
+        {"id": "restart", "action": "machine.restart"},
+    ]
+    bench = make(books=[playbook(steps=steps)])
+    bench.fire()
+    bench.run(150)
+    assert bench.hold.value == value
+    assert bench.incident.human_steps == asked
+    assert len(bench.paged()) == len(asked)
+    assert bench.state() is IncidentState.RESOLVED
+
+
 def test_a_target_stays_locked_while_people_hold_its_remedy_up(make: Make) -> None:
     steps = [
         {"id": "hold", "action": "number.hold", "with": {"value": 1}},

@@ -114,6 +114,10 @@ def test_settings_change_what_the_checks_of_a_playbook_ask() -> None:
         ({"verify": None}, "`verify` is missing"),
         ({"steps": []}, "`human-only` is missing"),
         ({"steps": [{"id": "u", "undo": "hold"}]}, "undoes 'hold', which is no earlier step"),
+        (
+            {"steps": [{"id": "h", "human": "Ask.", "about": ["hold"]}]},
+            "asks about 'hold', which is no earlier step",
+        ),
         ({"steps": [OWN["steps"][0], OWN["steps"][0]]}, "'restart' is there twice"),
         ({"if-over": "restrat"}, "own.yaml: if-over: .*did you mean 'restart'"),
         ({"alerts": []}, "own.yaml: alerts"),
