@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -29,6 +29,11 @@ _DAG_DEFAULTS: dict[str, Any] = {
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def ago(seconds: float) -> datetime:
+    """Return the moment that many seconds ago."""
+    return now() - timedelta(seconds=seconds)
 
 
 @dataclass

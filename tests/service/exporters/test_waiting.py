@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -15,14 +15,10 @@ from airwarden.exporters.collectors.pools import PoolsCollector
 from airwarden.exporters.collectors.triggers import TriggersCollector
 from airwarden.exporters.collectors.waiting import REASONS, WaitingCollector
 from airwarden.exporters.labels import DagRegistry
-from support.airflow_rows import AirflowRows, now
+from support.airflow_rows import AirflowRows, ago
 from support.families import every, live_now, nonzero, values
 
 UNSET = ("unset", "unset")
-
-
-def ago(seconds: float) -> datetime:
-    return now() - timedelta(seconds=seconds)
 
 
 def scheduled(rows: AirflowRows, run: int, task: str, seconds: float = 5, **more: object) -> str:
