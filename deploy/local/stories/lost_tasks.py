@@ -92,10 +92,4 @@ class LostTasks(Story):
         return f"{lost} tasks lost" if lost else ""
 
     def _count(self, scene: Scene, state: str) -> int:
-        rows = scene.rows(
-            "SELECT count(*) AS tasks FROM task_instance WHERE dag_id = 'flood'"
-            " AND run_id = %(run)s AND task_id = 'work' AND map_index >= 0 AND state = %(state)s",
-            run=self._run_id,
-            state=state,
-        )
-        return int(rows[0]["tasks"])
+        return scene.mapped_tasks("flood", self._run_id, "work", state)

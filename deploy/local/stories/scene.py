@@ -118,6 +118,18 @@ class Scene:
         ) as session:
             return list(session.execute(sql, parameters))
 
+    def mapped_tasks(self, dag_id: str, run_id: str, task_id: str, state: str) -> int:
+        """Return how many of a run's mapped instances of one task are in a state."""
+        rows = self.rows(
+            "SELECT count(*) AS tasks FROM task_instance WHERE dag_id = %(dag)s AND run_id = %(run)s"
+            " AND task_id = %(task)s AND map_index >= 0 AND state = %(state)s",
+            dag=dag_id,
+            run=run_id,
+            task=task_id,
+            state=state,
+        )
+        return int(rows[0]["tasks"])
+
     def api(self, path: str, **parameters: str) -> Any:
         """Read the remediator's API."""
         answer = httpx.get(

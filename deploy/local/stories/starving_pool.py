@@ -52,7 +52,7 @@ class StarvingPool(Story):
             looks.effect(scene, PLAYBOOK, "pool.grow"),
             looks.seen_after(
                 scene, Mark.ACTION, Mark.NOTE, "more of them run at once than before",
-                lambda: self._running(scene) > self._before,
+                lambda: self._count(scene, "running") > self._before,
             ),
             looks.effect(scene, PLAYBOOK, "pool.grow", undo=True),
             looks.seen(Mark.VERIFIED, "every export is done", lambda: self.well(scene)),
@@ -77,14 +77,5 @@ class StarvingPool(Story):
         rows = scene.rows("SELECT slots FROM slot_pool WHERE pool = %(pool)s", pool=POOL)
         return int(rows[0]["slots"])
 
-    def _running(self, scene: Scene) -> int:
-        return self._count(scene, "running")
-
     def _count(self, scene: Scene, state: str) -> int:
-        rows = scene.rows(
-            "SELECT count(*) AS tasks FROM task_instance WHERE dag_id = 'adhoc_export'"
-            " AND run_id = %(run)s AND task_id = 'export' AND map_index >= 0 AND state = %(state)s",
-            run=self._run_id,
-            state=state,
-        )
-        return int(rows[0]["tasks"])
+        return scene.mapped_tasks("adhoc_export", self._run_id, "export", state)
